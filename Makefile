@@ -1,0 +1,80 @@
+# Everyday commands; `make` lists them. Everything installed goes to .venv, nothing else on the machine is touched
+# (`make test` may install Chromium where it is root).
+.DEFAULT_GOAL := help
+.PHONY: help atlas reproduce serve test bench lint format lock clean environment test-environment unlock browser
+
+PYTHON ?= python3
+PORT ?= 8000
+# More arguments for the command that a target runs, as in `make atlas ARGS="--config layers=0-3"`
+ARGS ?=
+
+# A stamp says that .venv holds exactly these pins, made by this Python, in this place.
+stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cat $(2)) 2>&1 | sha256sum | cut -c1-16)
+ENVIRONMENT := $(call stamp,run,requirements/run.lock)
+TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock)
+VENV := . .venv/bin/activate &&
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
+RUN_NAME = $(shell sed -n 's/^run: *\([^ \#]*\).*/\1/p' config.yaml)
+PYTHON_FILES := scripts tests benchmarks requirements
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+atlas: $(ENVIRONMENT) unlock ## Run the workflow and build the site
+	@$(VENV) snakemake $(ARGS)
+	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
+
+reproduce: $(ENVIRONMENT) unlock ## Compute one neuron alone: make reproduce NEURON=L3.N42
+	@[ -n "$(NEURON)" ] || { echo "Name a neuron, as in: make reproduce NEURON=L3.N42" >&2; exit 2; }
+	@$(VENV) snakemake neuron --config neuron=$(NEURON) $(ARGS)
+
+serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=... for another port)
+	@[ -f "results/$(RUN_NAME)/atlas/index.html" ] || { echo "There is no atlas yet; build it with: make atlas" >&2; exit 2; }
+	@echo "The atlas is at http://localhost:$(PORT) (Ctrl-C ends it)"
+	@.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory "results/$(RUN_NAME)/atlas"
+
+test: $(TEST_ENVIRONMENT) browser ## Run every test
+	@$(VENV) pytest $(ARGS)
+
+bench: $(ENVIRONMENT) ## Measure seconds and model tokens per neuron
+	@$(VENV) python benchmarks/bench.py $(ARGS)
+
+lint: $(TEST_ENVIRONMENT) ## Check the style of the workflow and of the Python code
+	@$(VENV) snakefmt --check Snakefile rules && ruff check && ruff format --check && snakemake --lint
+
+format: $(TEST_ENVIRONMENT) ## Bring the code into that style
+	@$(VENV) snakefmt Snakefile rules && ruff check --fix && ruff format
+
+lock: $(TEST_ENVIRONMENT) ## Resolve requirements/*.in anew, into the lock files and envs/*.yaml
+	@$(VENV) python requirements/lock.py
+
+clean: ## Remove all results; downloads stay
+	rm -rf results
+
+$(ENVIRONMENT):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: name one, as in 'make atlas PYTHON=python3.12'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "Python's venv module is missing: install it, on Debian or Ubuntu with 'apt-get install python3-venv' as root." >&2; exit 1; }
+	@echo "Setting up .venv (once; some minutes) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) -r requirements/run.lock
+	@touch $@
+
+$(TEST_ENVIRONMENT): $(ENVIRONMENT)
+	@$(PIP) -r requirements/test.lock
+	@touch $@
+
+# A Snakemake that was killed leaves a lock behind: remove it, unless a Snakemake still works in this directory.
+unlock: $(ENVIRONMENT)
+	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] \
+	    && ! grep -lszx '\(.*/\)\?[s]nakemake' /proc/[0-9]*/cmdline | while read -r file; do readlink "$${file%cmdline}cwd"; done | grep -qxF "$$(pwd -P)"; \
+	then echo "Removing the lock of a Snakemake that was killed."; $(VENV) snakemake --unlock --quiet all; fi
+
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then echo "Installing Chromium for the browser tests ..."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } >/dev/null \
+	    || echo "Chromium could not be installed, and the browser tests need it." >&2; \
+	else echo "The browser tests need Chromium: install it, on Debian with 'apt-get install chromium' as root." >&2; fi
