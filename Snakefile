@@ -1,0 +1,53 @@
+# Neuron Atlas: from a language model and texts to a browsable atlas of its neurons.
+#
+#   resources/...                                fetched inputs, the model in one form
+#   results/{run}/corpus/...                     the texts as token ids
+#   results/{run}/{layer}/{block}/{stage}...     what a stage found for a block of neurons
+#   results/{run}/atlas/                         the site
+#
+# A block is an inclusive range of neurons of one layer: results/smollm2/3/00000-00031/prune.parquet
+# A single neuron is a block of its own:         results/smollm2/3/00042-00042/render
+import os
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A file named with --configfile takes the place of config.yaml as a whole.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/corpus.smk"
+
+
+for stage in ("activations", "prune", "saliency", "augment", "graph", "evaluate", "render", "atlas"):
+    if os.path.exists(f"{workflow.basedir}/rules/{stage}.smk"):
+
+        include: f"rules/{stage}.smk"
+
+
+wildcard_constraints:
+    layer=LAYER_PATTERN,
+    block=BLOCK_PATTERN,
+
+
+localrules:
+    all,
+    neuron,
+
+
+rule all:
+    default_target: True
+    input:
+        run_file("atlas"),
+
+
+rule neuron:
+    input:
+        neuron_target,

@@ -1,0 +1,146 @@
+# Paths, selections and params that every rule file uses. Only pure functions of wildcards and configuration.
+import shlex
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+# `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
+if str(Path(sys.executable).parent) not in os.get_exec_path():
+    os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+
+from n2g import provenance
+from n2g.checkpoint import checkpoint_key, read_description
+from n2g.config import check_selection, complete_config
+from n2g.errors import InputError
+from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId, parse_numbers, to_blocks
+from n2g.sources import Source, wanted_files
+
+BASE = Path(workflow.basedir)
+SCRIPTS = BASE / "scripts"
+
+
+def stop(error):
+    """One sentence instead of a traceback, before any job starts."""
+    sys.exit(str(error))
+
+
+try:
+    config = complete_config(config)
+except InputError as error:
+    stop(error)
+
+RUN = f"results/{config['run']}"
+MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
+TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
+CHECKPOINT = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
+
+
+def local_inputs(source, what, loader="auto"):
+    """The files of a local source, so that an edit of one reruns what depends on it; none for a download."""
+    return source.local_files(wanted_files(what, loader)) if source.kind == "local" else []
+
+
+# Paths. Block files carry the wildcards {layer} and {block}; run files have none.
+
+
+def run_file(name):
+    return f"{RUN}/{name}"
+
+
+def block_file(name):
+    return f"{RUN}/{{layer}}/{{block}}/{name}"
+
+
+def run_log(stage):
+    return f"{RUN}/logs/{stage}.log"
+
+
+def block_log(stage):
+    return f"{RUN}/logs/{stage}/{{layer}}/{{block}}.log"
+
+
+def run_benchmark(stage):
+    return f"{RUN}/benchmarks/{stage}.tsv"
+
+
+def block_benchmark(stage):
+    return f"{RUN}/benchmarks/{stage}/{{layer}}/{{block}}.tsv"
+
+
+# Params.
+
+
+def script(stage):
+    """Path of a stage's program, the same in every checkout that is run from its own folder."""
+    return os.path.relpath(SCRIPTS / f"{stage}.py")
+
+
+@cache
+def code_digest(stage):
+    """Digest of scripts/{stage}.py and of every n2g module that it imports."""
+    return provenance.code_digest(stage, SCRIPTS)
+
+
+@cache
+def lock_digest():
+    """Digest of the pinned requirements."""
+    return provenance.file_digest(BASE / "requirements" / "run.lock")
+
+
+def options(**keys):
+    """Command-line options from configuration keys: options(max_length="corpus/max_length").
+
+    A null key gives no option. Rules list the keys that they read, so that only those cause reruns.
+    """
+    given = {name: lookup(dpath=key, within=config) for name, key in keys.items()}
+    words = [(f"--{name.replace('_', '-')}", value) for name, value in given.items() if value is not None]
+    return " ".join(f"{option} {shlex.quote(str(value))}" for option, value in words)
+
+
+# The selection of neurons.
+
+
+def model_size():
+    """(layers, neurons a layer) of the model once it is there, else (None, None)."""
+    if not Path(CHECKPOINT).exists():
+        if "all" in (config["layers"], config["neurons"]):
+            checkpoints.checkpoint.get()  # Snakemake makes it first, then asks again
+        return None, None
+    model = read_description(CHECKPOINT)
+    check_selection(config, model.n_layers, model.d_mlp)
+    return model.n_layers, model.d_mlp
+
+
+def layers():
+    """The selected layers."""
+    return parse_numbers(config["layers"], model_size()[0])
+
+
+def blocks(layer):
+    """The blocks of the neurons selected in a layer (the same in every layer)."""
+    return [
+        str(block)
+        for block in to_blocks(parse_numbers(config["neurons"], model_size()[1]), config["block_size"])
+    ]
+
+
+def all_blocks(name):
+    """One file of every selected block, for example all_blocks("prune.parquet")."""
+    return [
+        block_file(name).format(layer=layer, block=block) for layer in layers() for block in blocks(layer)
+    ]
+
+
+def neuron_target(wildcards):
+    """The page data of the neuron that the configuration names."""
+    if config["neuron"] is None:
+        stop("neuron: is not set: name one, as in --config neuron=L3.N42.")
+    neuron = NeuronId.parse(config["neuron"])
+    return block_file("render").format(layer=neuron.layer, block=neuron.block)
+
+
+try:
+    if Path(CHECKPOINT).exists():
+        model_size()
+except InputError as error:
+    stop(error)

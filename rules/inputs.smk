@@ -1,0 +1,89 @@
+# Fetch the model and the texts, and bring the model into one form.
+
+
+rule fetch_model:
+    input:
+        local_inputs(MODEL, "model", config["model"]["loader"]),
+    output:
+        f"resources/models/{MODEL.key}/fetched.json",
+    log:
+        run_log("fetch_model"),
+    benchmark:
+        run_benchmark("fetch_model")
+    conda:
+        "../envs/inputs.yaml"
+    params:
+        script=script("fetch"),
+        options=options(
+            source="model/source", file="model/file", sha256="model/sha256", loader="model/loader"
+        ),
+        code=code_digest("fetch"),
+    message:
+        "Fetching the model"
+    shell:
+        "python {params.script:q} model {params.options} --output {output:q} > {log:q} 2>&1"
+
+
+rule fetch_corpus:
+    input:
+        local_inputs(TEXTS, "corpus"),
+    output:
+        f"resources/texts/{TEXTS.key}/fetched.json",
+    log:
+        run_log("fetch_corpus"),
+    benchmark:
+        run_benchmark("fetch_corpus")
+    conda:
+        "../envs/inputs.yaml"
+    params:
+        script=script("fetch"),
+        options=options(source="corpus/source", file="corpus/file", sha256="corpus/sha256"),
+        code=code_digest("fetch"),
+    message:
+        "Fetching the texts"
+    shell:
+        "python {params.script:q} corpus {params.options} --output {output:q} > {log:q} 2>&1"
+
+
+rule fetch_tokenizer:
+    output:
+        f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json",
+    log:
+        run_log("fetch_tokenizer"),
+    benchmark:
+        run_benchmark("fetch_tokenizer")
+    conda:
+        "../envs/inputs.yaml"
+    params:
+        script=script("fetch"),
+        options=options(source="model/tokenizer"),
+        code=code_digest("fetch"),
+    message:
+        "Fetching the tokenizer"
+    shell:
+        "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
+
+
+checkpoint checkpoint:
+    input:
+        model=rules.fetch_model.output,
+        tokenizer=rules.fetch_tokenizer.output if config["model"]["tokenizer"] else [],
+    output:
+        CHECKPOINT,
+    log:
+        run_log("checkpoint"),
+    benchmark:
+        run_benchmark("checkpoint")
+    conda:
+        "../envs/model.yaml"
+    params:
+        script=script("checkpoint"),
+        options=options(loader="model/loader"),
+        code=code_digest("checkpoint"),
+        lock=lock_digest(),
+    message:
+        "Bringing the model into one form"
+    shell:
+        "python {params.script:q} --model {input.model:q} {params.options}"
+        " $(test -z {input.tokenizer:q} || echo --tokenizer {input.tokenizer:q})"
+        " --output {output:q} > {log:q} 2>&1"

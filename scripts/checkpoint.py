@@ -1,0 +1,30 @@
+"""Bring a fetched model into one form: config.json, safetensors weights, tokenizer.json, checkpoint.json."""
+
+import argparse
+from pathlib import Path
+
+from n2g.checkpoint import convert
+from n2g.errors import run_script
+from n2g.sources import fetched_files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="manifest of the fetched model")
+    parser.add_argument(
+        "--tokenizer", type=Path, help="manifest of a fetched tokenizer that takes the place of its own"
+    )
+    parser.add_argument("--loader", default="auto", choices=["auto", "transformers", "tl_legacy", "native"])
+    parser.add_argument(
+        "--output", type=Path, required=True, help="checkpoint.json; the other files go beside it"
+    )
+    given = parser.parse_args()
+
+    files = fetched_files(given.model)
+    tokenizer = fetched_files(given.tokenizer) if given.tokenizer else []
+    found = convert(files, given.output.parent, given.loader, tokenizer)
+    print(f"{found.architecture}: {found.n_layers} layers of {found.d_mlp} neurons, SHA-256 {found.digest}")
+
+
+if __name__ == "__main__":
+    run_script(main)

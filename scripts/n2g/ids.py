@@ -1,0 +1,151 @@
+"""Names of neurons and of blocks of neurons.
+
+A neuron is ``L3.N42`` (layer 3, neuron 42), its negative pole ``L3.N42-``. A block is an inclusive range of
+neurons of one layer, written ``00000-00255``; a single neuron is the block ``00042-00042``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from n2g.errors import InputError
+
+# The Snakefile's wildcard constraints; `Block.parse` accepts exactly what BLOCK_PATTERN matches, ends in order.
+LAYER_PATTERN = r"\d+"
+BLOCK_PATTERN = r"\d{5}-\d{5}"
+LARGEST = 99_999
+
+_NEURON = re.compile(r"L(0|[1-9]\d{0,4})\.N(0|[1-9]\d{0,4})(-?)")
+_RANGE = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
+
+
+@dataclass(frozen=True, order=True)
+class NeuronId:
+    """One pole of one neuron.
+
+    Attributes:
+        layer: layer number, from 0.
+        neuron: position in the layer's hidden MLP vector, from 0.
+        negative: True for the negative pole (the neuron's activation with its sign turned).
+    """
+
+    layer: int
+    neuron: int
+    negative: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> NeuronId:
+        """Read ``L3.N42`` or ``L3.N42-``.
+
+        >>> NeuronId.parse("L3.N42-")
+        NeuronId(layer=3, neuron=42, negative=True)
+
+        Raises:
+            InputError: the text is not a neuron's name.
+        """
+        match = _NEURON.fullmatch(text)
+        if not match:
+            raise InputError(f"{text!r} is not a neuron: write its layer and number as in L3.N42.")
+        return cls(int(match[1]), int(match[2]), bool(match[3]))
+
+    def __str__(self) -> str:
+        return f"L{self.layer}.N{self.neuron}{'-' if self.negative else ''}"
+
+    @property
+    def pole(self) -> str:
+        """``positive`` or ``negative``."""
+        return "negative" if self.negative else "positive"
+
+    @property
+    def block(self) -> Block:
+        """The block that holds this neuron alone."""
+        return Block(self.neuron, self.neuron)
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """The neurons ``first`` to ``last`` (inclusive) of a layer."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str) -> Block:
+        """Read ``00000-00255``.
+
+        >>> len(Block.parse("00000-00255").neurons)
+        256
+
+        Raises:
+            InputError: the text is not a block, or its ends are in the wrong order.
+        """
+        if not re.fullmatch(BLOCK_PATTERN, text) or text[:5] > text[6:]:
+            raise InputError(f"{text!r} is not a block of neurons: write it as in 00000-00255.")
+        return cls(int(text[:5]), int(text[6:]))
+
+    def __str__(self) -> str:
+        return f"{self.first:05d}-{self.last:05d}"
+
+    @property
+    def neurons(self) -> range:
+        """The neurons of the block, in order."""
+        return range(self.first, self.last + 1)
+
+
+def parse_numbers(text: str | int, count: int | None = None) -> list[int]:
+    """Read a selection such as ``0-31,100`` or ``all``.
+
+    Args:
+        text: single numbers and inclusive ranges, separated by commas, in any order and possibly overlapping.
+        count: how many there are; numbers must be below it, and ``all`` needs it.
+
+    Returns:
+        The numbers, ascending, each once.
+
+    >>> parse_numbers("5,0-2")
+    [0, 1, 2, 5]
+
+    Raises:
+        InputError: the text is malformed, a number is out of range, or ``all`` is asked for without a count.
+    """
+    text = str(text).strip()
+    if text == "all":
+        if count is None:
+            raise InputError("'all' can only be resolved once the model is there.")
+        return list(range(count))
+    numbers: set[int] = set()
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if not match:
+            raise InputError(
+                f"{text!r} is not a selection: write numbers and ranges such as 0-31,100, or all."
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"the range {part.strip()!r} is empty: write the smaller number first.")
+        numbers.update(range(first, last + 1))
+    if count is not None and max(numbers) >= count:
+        raise InputError(f"{max(numbers)} is out of range: choose from 0-{count - 1}, or all.")
+    return sorted(numbers)
+
+
+def to_blocks(numbers: Iterable[int], size: int) -> list[Block]:
+    """Cut a selection of neurons into blocks of consecutive neurons.
+
+    A block ends where the selection has a gap and before every multiple of ``size``, so that the blocks in the
+    middle of a range do not depend on where it begins.
+
+    >>> [str(block) for block in to_blocks([0, 1, 2, 3, 100], 3)]
+    ['00000-00002', '00003-00003', '00100-00100']
+    """
+    if size < 1:
+        raise ValueError("a block holds at least one neuron")
+    blocks: list[Block] = []
+    for number in sorted(set(numbers)):
+        if blocks and number == blocks[-1].last + 1 and number % size:
+            blocks[-1] = Block(blocks[-1].first, number)
+        else:
+            blocks.append(Block(number, number))
+    return blocks

@@ -1,0 +1,86 @@
+"""Digests of the code and of the environment, so that the workflow reruns what a change affects.
+
+Snakemake notices an edited script, but not an edited module that the script imports, nor another version of a
+library. Rules therefore carry these digests as params.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGE = "n2g"
+
+
+def imported_modules(path: Path, scripts: Path) -> set[Path]:
+    """The files of the ``n2g`` package that one Python file imports, anywhere in it, found without running it.
+
+    ``n2g/__init__.py`` itself does not count as a dependency of every module (it only forwards names): a name
+    imported from the package, as in ``from n2g import NeuronId``, leads to the module that it forwards to.
+    """
+    package = scripts / PACKAGE
+    forwards = _forwards(package / "__init__.py")
+    names: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names.update(
+                alias.name.removeprefix(f"{PACKAGE}.") for alias in node.names if _is_ours(alias.name)
+            )
+        elif isinstance(node, ast.ImportFrom) and (node.level or _is_ours(node.module or "")):
+            module = node.module or ""
+            inside = module if node.level else module.removeprefix(PACKAGE).lstrip(".")
+            if inside:
+                names.add(inside)
+                names.update(f"{inside}.{alias.name}" for alias in node.names)
+            else:
+                names.update(forwards.get(alias.name, alias.name) for alias in node.names)
+    files = {package.joinpath(*name.split(".")).with_suffix(".py") for name in names}
+    return {file for file in files if file.is_file()}
+
+
+def closure(path: Path, scripts: Path) -> list[Path]:
+    """A Python file and everything of ``n2g`` that it imports, directly or not, sorted."""
+    found: set[Path] = set()
+    todo = {path}
+    while todo:
+        file = todo.pop()
+        found.add(file)
+        todo |= imported_modules(file, scripts) - found
+    return sorted(found)
+
+
+def code_digest(stage: str, scripts: Path) -> str:
+    """SHA-256 over ``scripts/{stage}.py`` and its import closure: names and contents, independent of location."""
+    return files_digest(closure(scripts / f"{stage}.py", scripts), scripts)
+
+
+def files_digest(paths: Iterable[Path], root: Path) -> str:
+    """SHA-256 over the names (relative to ``root``) and contents of files; the order does not matter."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_ours(module: str) -> bool:
+    return module == PACKAGE or module.startswith(f"{PACKAGE}.")
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def _forwards(init: Path) -> dict[str, str]:
+    """The table of forwarded names in ``n2g/__init__.py``."""
+    for node in _tree(init).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_EXPORTS":
+            return ast.literal_eval(node.value)
+    return {}

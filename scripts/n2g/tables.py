@@ -1,0 +1,223 @@
+"""What every file of numbers holds, and how it is written and read.
+
+Each Parquet table has a contract: its columns, their types and what they mean. Writing and reading both check it.
+Every file is written under a temporary name and renamed, so that a file that exists is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from n2g.errors import InputError
+
+
+@dataclass(frozen=True)
+class TableContract:
+    """The columns of a table.
+
+    Attributes:
+        name: the file's name without its suffix; the same word as in :data:`CONTRACTS`.
+        meaning: what a row is.
+        columns: column name -> (pyarrow type, meaning with its unit), in the order of the file.
+    """
+
+    name: str
+    meaning: str
+    columns: Mapping[str, tuple[pa.DataType, str]]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The pyarrow schema; no column may hold nulls."""
+        return pa.schema([pa.field(name, kind, nullable=False) for name, (kind, _) in self.columns.items()])
+
+
+def _contract(name: str, meaning: str, **columns: tuple[pa.DataType, str]) -> TableContract:
+    return TableContract(name, meaning, MappingProxyType(columns))
+
+
+_ALL = [
+    _contract(
+        "documents",
+        "A sequence of tokens: a text, or a piece of one that is longer than the maximum length.",
+        document=(pa.int32(), "number of the sequence, its row in this table"),
+        text=(pa.int32(), "number of the text in the source, from 0"),
+        piece=(pa.int32(), "number of the piece within the text, from 0"),
+        title=(pa.string(), "the text's title, for attribution"),
+        split=(pa.string(), "train, validation or test; the same for all pieces of a text"),
+        offset=(pa.int64(), "where the sequence begins in tokens.npy"),
+        length=(pa.int32(), "tokens of the sequence, the begin-of-sequence token included"),
+        sha256=(pa.string(), "SHA-256 of the whole text in UTF-8, hexadecimal"),
+    ),
+    _contract(
+        "vocabulary",
+        "A token of the model's vocabulary.",
+        token=(pa.int32(), "token id, the row in this table"),
+        text=(
+            pa.string(),
+            "the token for display; bytes that are no character of their own appear as <0xE2>",
+        ),
+        special=(pa.bool_(), "whether the token is a control token that no text contains"),
+    ),
+]
+CONTRACTS: dict[str, TableContract] = {contract.name: contract for contract in _ALL}
+
+
+def describe() -> Iterator[tuple[TableContract, list[tuple[str, str, str]]]]:
+    """Every contract with its columns as (name, type, meaning), for the documentation."""
+    for contract in CONTRACTS.values():
+        yield contract, [(name, str(kind), meaning) for name, (kind, meaning) in contract.columns.items()]
+
+
+def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any]) -> None:
+    """Write a table as Parquet; the same content gives the same bytes.
+
+    Args:
+        path: the file to write.
+        name: the contract that the table must meet.
+        table: a pyarrow table, or column name -> values (a list, a numpy array or a pyarrow array).
+
+    Raises:
+        ValueError: columns are missing or unknown, a value is null or does not fit its type.
+    """
+    contract = CONTRACTS[name]
+    if not isinstance(table, pa.Table):
+        _check_columns(contract, table)
+        try:
+            arrays = [pa.array(table[column], type=kind) for column, (kind, _) in contract.columns.items()]
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise ValueError(f"table {name}: {error}") from error
+        table = pa.table(arrays, schema=contract.schema)
+    else:
+        _check_columns(contract, table.column_names)
+        table = table.select(list(contract.columns)).cast(contract.schema)
+    for column in table.column_names:
+        if table[column].null_count:
+            raise ValueError(f"table {name}: column {column} holds nulls")
+    with replacing(path) as temporary:
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=3, version="2.6", store_schema=False
+        )
+
+
+def read_table(path: Path, name: str) -> pa.Table:
+    """Read a Parquet table and check that it meets its contract.
+
+    Raises:
+        InputError: the file is missing or damaged, or holds other columns than the contract.
+    """
+    contract = CONTRACTS[name]
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+    found = [(field.name, field.type) for field in table.schema]
+    if found != [(field.name, field.type) for field in contract.schema]:
+        raise InputError(f"{path} does not hold the columns of a {name} table: delete it and run again.")
+    return table
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one array as .npy."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.ndarray:
+    """Open a .npy file as a read-only memory map.
+
+    Raises:
+        InputError: the file is missing or damaged, or holds another kind of array.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+    if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
+        raise InputError(f"{path} holds another kind of array than expected: delete it and run again.")
+    return array
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as safetensors, in the order of their names."""
+    from safetensors.numpy import save
+
+    content = save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read named arrays from a safetensors file.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON with sorted keys; NaN and infinity are refused."""
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, renamed to it if the block succeeds and removed if it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_columns(contract: TableContract, given: Any) -> None:
+    missing, unknown = set(contract.columns) - set(given), set(given) - set(contract.columns)
+    if missing or unknown:
+        raise ValueError(
+            f"table {contract.name}: missing columns {sorted(missing)}, unknown {sorted(unknown)}"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
