@@ -13,9 +13,8 @@ stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cat $(2)) 2>&1 | sha256sum
 ENVIRONMENT := $(call stamp,run,requirements/run.lock)
 TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock)
 VENV := . .venv/bin/activate &&
-PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
-RUN_NAME = $(shell sed -n 's/^run: *\([^ \#]*\).*/\1/p' config.yaml)
-PYTHON_FILES := scripts tests benchmarks requirements
+PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
+RUN_NAME = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml"))["run"])')
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done

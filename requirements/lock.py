@@ -1,6 +1,6 @@
 """Resolve requirements/*.in into fully pinned *.lock files, and those into envs/*.yaml (``make lock``).
 
-pip itself resolves (a dry run with a report), for the Python that runs this script: use the oldest supported one.
+pip itself resolves (a dry run with a report), for the Python that runs this script: use the oldest supported.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from packaging.utils import canonicalize_name
 
 HERE = Path(__file__).parent
 
-# What torch's CUDA wheels bring along themselves: not pinned here, as a CPU build of torch has no use for them.
+# What torch's CUDA wheels bring along: not pinned, as they name exact versions and CPU builds need none.
 CUDA = re.compile(r"nvidia-|cuda-|triton$")
 
 # Conda environment -> the packages of run.in that its rules import.
 TABLES = ["numpy", "pyarrow", "jsonschema", "pyyaml", "tqdm"]
-MODEL = ["torch", "transformer-lens", "transformers", "tokenizers", "safetensors", "gguf"]
+MODEL = ["torch", "transformer-lens", "transformers", "tokenizers", "safetensors", "gguf", "datasketch"]
 SITE = ["graphviz", "graphviz-pure", "jinja2", "mkdocs-material", "pymdown-extensions"]
 ENVIRONMENTS = {
     "inputs": [*TABLES, "datasketch", "huggingface-hub", "tokenizers", "transformers"],
@@ -33,8 +33,8 @@ ENVIRONMENTS = {
 
 LOCK_HEADER = """\
 # Written by `make lock` from {source}; do not edit. Linux x86-64, Python 3.11 or newer.
-# After each version: what asks for it. torch has no local version, so that pip takes a CPU build where one is at
-# hand; where it takes a CUDA build, that wheel names the exact CUDA packages it needs, so none is pinned here.
+# After each version: what asks for it. torch has no local version, so that pip takes a CPU build where one is
+# at hand; a CUDA build names the exact CUDA packages it needs, and pip brings them, so none is pinned here.
 """
 ENVIRONMENT_HEADER = """\
 # Written by `make lock` from requirements/run.lock; do not edit. Used with `snakemake --sdm conda`.
@@ -54,9 +54,9 @@ def resolve(*files: str) -> Metadata:
     """Everything that pip would install for the given requirement files into an empty environment."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--quiet", "--dry-run", "--ignore-installed"]
-        arguments = [argument for file in files for argument in ("-r", str(HERE / file))]
-        subprocess.run([*command, "--report", str(report), *arguments], check=True)
+        pip = [sys.executable, "-m", "pip", "install", "-qq", "--dry-run", "--ignore-installed"]
+        wanted = [argument for file in files for argument in ("-r", str(HERE / file))]
+        subprocess.run([*pip, "--report", str(report), *wanted], check=True)
         packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     found = {canonicalize_name(package["name"]): package for package in packages}
     return {name: found[name] for name in sorted(found) if not CUDA.match(name)}

@@ -1,0 +1,38 @@
+"""What several test modules share: the browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Chromium refuses its sandbox to root; the other switches keep it from calling home.
+SWITCHES = [
+    f"--{name}" for name in ("disable-background-networking", "disable-component-update", "no-first-run")
+]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without Chromium a browser test is skipped, but fails in continuous integration."""
+    if item.get_closest_marker("browser") and CHROMIUM is None:
+        in_ci = os.environ.get("CI") == "true"
+        (pytest.fail if in_ci else pytest.skip)("Chromium is not installed: `make test` as root installs it")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, without a window. For tests marked ``browser``."""
+    from playwright.sync_api import sync_playwright
+
+    switches = [*SWITCHES, "--no-sandbox"] if os.geteuid() == 0 else SWITCHES
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
+        yield browser
+        browser.close()
