@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from n2g.checkpoint import convert
+from n2g.conversion import convert
 from n2g.errors import run_script
-from n2g.sources import fetched_files
+from n2g.sources import fetched_files, fetched_name
 
 
 def main() -> None:
@@ -22,7 +22,8 @@ def main() -> None:
 
     files = fetched_files(given.model)
     tokenizer = fetched_files(given.tokenizer) if given.tokenizer else []
-    found = convert(files, given.output.parent, given.loader, tokenizer)
+    name = fetched_name(given.model)
+    found = convert(files, given.output.parent, given.loader, tokenizer=tokenizer, name=name)
     print(f"{found.architecture}: {found.n_layers} layers of {found.d_mlp} neurons, SHA-256 {found.digest}")
 
 

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from n2g.checkpoint import read_description
-from n2g.corpus import Limits, begin_token, build, encoder, read_texts, vocabulary
+from n2g.corpus import Limits, begin_token, build, encoder, read_texts
 from n2g.errors import run_script
 from n2g.sources import fetched_files
 from n2g.tables import write_array, write_json, write_table
+from n2g.vocabulary import vocabulary
 
 
 def main() -> None:

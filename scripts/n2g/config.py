@@ -1,8 +1,8 @@
 """Load and check a configuration.
 
-The schema (``schemas/config.schema.yaml``) gives every key's type, meaning and default. What a schema cannot say is
-checked here: forms of ranges and sources, files that must exist, layers and neurons that the model has. Every
-mistake becomes one sentence that begins with the key and ends with the remedy.
+The schema (``schemas/config.schema.yaml``) gives every key's type, meaning and default. What a schema cannot
+say is checked here: forms of ranges and sources, files that must exist, layers and neurons that the model
+has. Every mistake becomes one sentence that begins with the key and ends with the remedy.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,8 @@ def check_selection(config: Mapping[str, Any], n_layers: int, n_neurons: int) ->
         neuron = NeuronId.parse(config["neuron"])
         if neuron.layer >= n_layers or neuron.neuron >= n_neurons:
             raise ConfigError(
-                f"neuron: {neuron} does not exist in this model: choose from L0.N0 to L{n_layers - 1}.N{n_neurons - 1}."
+                f"neuron: {neuron} does not exist in this model: choose from L0.N0 to "
+                f"L{n_layers - 1}.N{n_neurons - 1}."
             )
 
 
@@ -128,18 +131,13 @@ def describe_keys(
             yield f"{prefix}{key}", part.get("default", ...), part["description"]
 
 
-class _at:
+@contextmanager
+def _at(key: str) -> Iterator[None]:
     """Turn an :class:`InputError` raised inside into a :class:`ConfigError` of one key."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, InputError) and not isinstance(error, ConfigError):
-            raise ConfigError(f"{self.key}: {error}") from error
+    try:
+        yield
+    except InputError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def _check_meaning(config: Mapping[str, Any]) -> None:
@@ -152,11 +150,29 @@ def _check_meaning(config: Mapping[str, Any]) -> None:
             NeuronId.parse(config["neuron"])
     if config["corpus"]["min_length"] >= config["corpus"]["max_length"]:
         raise ConfigError("corpus.min_length: must be smaller than corpus.max_length: lower it.")
+    _check_settings(config["settings"])
     for part in ("model", "corpus"):
         _check_source(part, config[part])
     if config["model"]["tokenizer"] is not None:
         with _at("model.tokenizer"):
             Source.parse(config["model"]["tokenizer"]).check_exists()
+
+
+def _check_settings(given: Mapping[str, Any]) -> None:
+    """Check the names of single settings; those that have a key of their own are set there."""
+    from n2g.settings import Settings
+
+    known = {field.name for field in fields(Settings)}
+    for name in given:
+        if name in ("method", "seed"):
+            raise ConfigError(f"settings.{name}: has a key of its own: set {name} instead.")
+        if name not in known:
+            raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(known)}."
 
 
 def _check_source(part: str, section: Mapping[str, Any]) -> None:
@@ -178,9 +194,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     if rule == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = next(key for key in value if key not in known)
-        close = difflib.get_close_matches(str(unknown), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(known)}."
-        return f"{path}{'.' if path else ''}{unknown}: is not a key of the configuration: {hint}"
+        name = f"{path}{'.' if path else ''}{unknown}"
+        return f"{name}: is not a key of the configuration: {_suggestion(str(unknown), known)}"
     if rule == "required":
         missing = next(key for key in error.validator_value if key not in value)
         return f"{path}{'.' if path else ''}{missing}: is missing: add it, as in config.yaml."

@@ -1,8 +1,9 @@
 """Texts to token ids: read, tokenise, drop near-duplicates, split.
 
-A text is one document of the source. Texts are taken in the order of their SHA-256, which is random but fixed, so
-that a smaller limit takes the first part of what a larger one takes. Of near-duplicates the first in that order
-stays. The split is drawn from other bits of the same hash, so it depends on nothing but the text itself.
+A text is one document of the source. Texts are taken in the order of their SHA-256, which is random but
+fixed, so that a smaller limit takes the first part of what a larger one takes. Of near-duplicates the first
+in that order stays. The split is drawn from other bits of the same hash, so it depends on nothing but the
+text itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,8 @@ class Limits:
         max_tokens: stop once so many tokens are taken, begin-of-sequence tokens included; None takes all.
         max_length: longest sequence in tokens, begin-of-sequence token included.
         min_length: fewest tokens of a text, begin-of-sequence token not counted.
-        near_duplicates: Jaccard similarity of 5-token shingles from which texts count as duplicates; None for off.
+        near_duplicates: Jaccard similarity of 5-token shingles from which texts count as duplicates; None for
+            off.
     """
 
     max_tokens: int | None = None
@@ -55,7 +58,7 @@ class Limits:
     near_duplicates: float | None = 0.8
 
     def check(self, n_ctx: int) -> None:
-        """Raise :class:`InputError` if sequences would be longer than the ``n_ctx`` tokens that the model takes."""
+        """Raise :class:`InputError` if sequences would be longer than the model takes (``n_ctx`` tokens)."""
         if self.max_length > n_ctx:
             raise InputError(
                 f"corpus.max_length: {self.max_length} is more than this model takes: choose at most {n_ctx}."
@@ -78,7 +81,7 @@ class Corpus:
 
 
 def split_of(digest: bytes) -> str:
-    """``train`` (60 %), ``validation`` (20 %) or ``test`` (20 %), from the last 8 bytes of a text's SHA-256."""
+    """``train`` (60 %), ``validation`` or ``test`` (20 % each), from the last 8 bytes of a text's SHA-256."""
     share = int.from_bytes(digest[-8:], "big") / 2**64
     return next(name for name, bound in zip(SPLITS, _SHARES, strict=True) if share < bound)
 
@@ -91,15 +94,15 @@ def pieces(length: int, longest: int) -> list[range]:
     """
     count = -(-length // longest)
     bounds = [length * number // count for number in range(count + 1)]
-    return [range(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+    return [range(first, last) for first, last in pairwise(bounds)]
 
 
 def read_texts(files: Sequence[Path], text: str, title: str | None) -> Iterator[Text]:
     """Read the documents of .json, .jsonl, .parquet and .txt files.
 
-    A .json file holds a list or an object of records (or of plain texts). A .txt file is one document when there are
-    several files; the documents of a single .txt file are separated by blank lines. White space around a text is
-    dropped; empty texts are passed on, so that they are counted.
+    A .json file holds a list or an object of records (or of plain texts). A .txt file is one document when
+    there are several files; the documents of a single .txt file are separated by blank lines. White space
+    around a text is dropped; empty texts are passed on, so that they are counted.
 
     Args:
         files: the files, in order.
@@ -180,8 +183,8 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits) -> C
             total += len(sequence)
     if not rows:
         raise InputError(
-            f"every text of the corpus is shorter than {limits.min_length} tokens: lower corpus.min_length or choose "
-            "another corpus."
+            f"every text of the corpus is shorter than {limits.min_length} tokens: lower corpus.min_length or "
+            "choose another corpus."
         )
     names = ("document", "text", "piece", "title", "split", "offset", "length", "sha256")
     documents = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
@@ -200,8 +203,8 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits) -> C
 class NearDuplicates:
     """Recognise texts that share most of their 5-token shingles with an earlier one.
 
-    Candidates come from a MinHash index (128 permutations, tuned to miss few); the exact Jaccard similarity of the
-    shingle sets decides. Fixed seeds make the outcome depend on the texts and their order alone.
+    Candidates come from a MinHash index (128 permutations, tuned to miss few); the exact Jaccard similarity
+    of the shingle sets decides. Fixed seeds make the outcome depend on the texts and their order alone.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -301,8 +304,8 @@ def _field(file: Path, position: int, record: object, name: str) -> str:
     if not isinstance(record, dict) or not isinstance(record.get(name), str):
         fields = ", ".join(record) if isinstance(record, dict) else type(record).__name__
         raise InputError(
-            f"{file} has no text in the field {name!r} of record {position + 1} (it has {fields}): set corpus.text and "
-            "corpus.title to fields that hold text."
+            f"{file} has no text in the field {name!r} of record {position + 1} (it has {fields}): "
+            "set corpus.text and corpus.title to fields that hold text."
         )
     return record[name]
 
@@ -337,44 +340,3 @@ def encoder(tokenizer: Path) -> Encoder:
     loaded.no_padding()
     loaded.encode_special_tokens = True
     return lambda texts: [found.ids for found in loaded.encode_batch_fast(texts, add_special_tokens=False)]
-
-
-def vocabulary(tokenizer: Path, d_vocab: int) -> dict[str, list]:
-    """The columns of the ``vocabulary`` table: every id of the tokenizer and of the model's embedding matrix."""
-    from tokenizers import Tokenizer
-
-    loaded = Tokenizer.from_file(str(tokenizer))
-    content = json.loads(tokenizer.read_bytes())
-    special = {token["id"] for token in content.get("added_tokens", []) if token["special"]}
-    added = {token["id"] for token in content.get("added_tokens", [])}
-    byte_level = '"ByteLevel"' in json.dumps([content.get("pre_tokenizer"), content.get("decoder")])
-    ids = range(max(d_vocab, loaded.get_vocab_size(with_added_tokens=True)))
-    texts = []
-    for token in ids:
-        piece = loaded.id_to_token(token)
-        if piece is None:
-            texts.append(f"<id {token}>")
-        elif token in added:
-            texts.append(piece)
-        else:
-            texts.append(_from_byte_level(piece) if byte_level else piece.replace("▁", " "))
-    return {"token": list(ids), "text": texts, "special": [token in special for token in ids]}
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """The characters by which byte-level tokenizers write bytes (published with GPT-2)."""
-    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in plain]
-    return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(others)}
-
-
-_ALPHABET = _byte_alphabet()
-
-
-def _from_byte_level(piece: str) -> str:
-    """Text of a byte-level token; bytes that do not form a character appear as ``<0xE2>``."""
-    if not all(character in _ALPHABET for character in piece):
-        return piece
-    content = bytes(_ALPHABET[character] for character in piece)
-    text = content.decode("utf-8", errors="surrogateescape")
-    return "".join(f"<0x{ord(c) - 0xDC00:02X}>" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in text)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from n2g.errors import InputError
 
-# The Snakefile's wildcard constraints; `Block.parse` accepts exactly what BLOCK_PATTERN matches, ends in order.
+# The Snakefile's wildcard constraints; `Block.parse` accepts exactly what BLOCK_PATTERN matches, ends in
+# order.
 LAYER_PATTERN = r"\d+"
 BLOCK_PATTERN = r"\d{5}-\d{5}"
 LARGEST = 99_999
@@ -134,8 +135,8 @@ def parse_numbers(text: str | int, count: int | None = None) -> list[int]:
 def to_blocks(numbers: Iterable[int], size: int) -> list[Block]:
     """Cut a selection of neurons into blocks of consecutive neurons.
 
-    A block ends where the selection has a gap and before every multiple of ``size``, so that the blocks in the
-    middle of a range do not depend on where it begins.
+    A block ends where the selection has a gap and before every multiple of ``size``, so that the blocks in
+    the middle of a range do not depend on where it begins.
 
     >>> [str(block) for block in to_blocks([0, 1, 2, 3, 100], 3)]
     ['00000-00002', '00003-00003', '00100-00100']

