@@ -1,0 +1,30 @@
+# The site: a page for every selected neuron, built from the records.
+import json
+
+
+rule atlas:
+    input:
+        renders=all_blocks("render"),
+        summary=run_file("summary.json"),
+        site=[path for path in sorted((BASE / "site").rglob("*")) if path.is_file()],
+        docs=[path for path in sorted((BASE / "docs").rglob("*")) if path.is_file()],
+    output:
+        directory(run_file("atlas")),
+    log:
+        run_log("atlas"),
+    benchmark:
+        run_benchmark("atlas")
+    conda:
+        "../envs/site.yaml"
+    params:
+        script=script("atlas"),
+        config=lambda wildcards: json.dumps({key: config[key] for key in ("run", "model", "corpus", "poles")}),
+        site=os.path.relpath(BASE / "site"),
+        docs=os.path.relpath(BASE / "docs"),
+        code=code_digest("atlas"),
+        lock=lock_digest(),
+    message:
+        "Building the atlas"
+    shell:
+        "python {params.script:q} --renders {input.renders:q} --summary {input.summary:q} --config {params.config:q}"
+        " --site {params.site:q} --docs {params.docs:q} --out {output:q} > {log:q} 2>&1"

@@ -1,0 +1,251 @@
+"""Pictures of neuron graphs: graph -> DOT -> layout by Graphviz -> a small SVG.
+
+The picture reads as text does: context at the left, the activating tokens at the right. Graphviz only places
+the nodes; the SVG is written here, so that it is small, the same from every Graphviz, and styled by classes
+that the atlas and the file share. It shows the graph as it predicts: one box for each node, none merged.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from n2g.display import elide, visible, width
+from n2g.errors import InputError
+from n2g.palette import BLUES, REDS, STRONG, graph_style, level
+
+CLASS_LINES = 4
+COLUMN, LINE, PADDING = 7.3, 15.0, 16.0
+
+
+def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
+    """The graph in the DOT language.
+
+    Args:
+        graph: a neuron graph in the form of `NeuronGraph.to_dict()`.
+        vocabulary: text of each token id.
+        name: the graph's name, such as "L3.N42".
+
+    Returns:
+        DOT with one node `n{id}` for each node but the root. Any Graphviz draws it; `layout` places it.
+    """
+    strength = activations(graph)
+    statements = [
+        'graph [rankdir=RL, nodesep=0.1, ranksep=0.35, bgcolor="transparent"]',
+        'node [shape=box, fixedsize=true, style=filled, fontname="Courier", fontsize=12, color="#555555"]',
+        'edge [dir=back, arrowsize=0.5, color="#777777"]',
+    ]
+    edges = []
+    for node in reversed(graph["nodes"]):  # with rankdir=RL the first node is placed lowest
+        if node["parent"] is None:
+            continue
+        lines = labels(node, vocabulary)
+        step = _step(node, graph, strength)
+        active = node["parent"] == 0
+        shade = ["#ffffff", *(REDS if active else BLUES)][step]
+        attributes = {
+            "label": "\n".join(lines),
+            "width": f"{_width(lines) / 72:.3f}",
+            "height": f"{_height(lines) / 72:.3f}",
+            "fillcolor": shade,
+            "fontcolor": "#ffffff" if step >= STRONG else "#111111",
+            "tooltip": describe(node, vocabulary),
+        }
+        if "end" in node:
+            attributes["peripheries"] = "2"
+        if node["kind"] in ("wildcard", "gap"):
+            attributes["style"] = "filled,dashed"
+        elif not active:
+            attributes["style"] = "filled,rounded"
+        listed = ", ".join(f"{key}={_quote(value)}" for key, value in attributes.items())
+        statements.append(f"n{node['id']} [{listed}]")
+        if not active:
+            edges.append(f"n{node['parent']} -> n{node['id']}")
+    body = "".join(f"  {statement};\n" for statement in statements + edges)
+    return f"digraph {_quote(name)} {{\n{body}}}\n"
+
+
+def layout(dots: Mapping[str, str], program: str = "graphviz-pure") -> dict[str, str]:
+    """Positions of many graphs from one Graphviz process: name -> text in Graphviz' `plain` format.
+
+    Raises:
+        InputError: the program is not there.
+        RuntimeError: when Graphviz fails; the message holds the end of what it said.
+    """
+    if not dots:
+        return {}
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which(program, path=places)
+    if not found:
+        raise InputError(f"dot: the program {program!r} is not installed; graphviz-pure always is.")
+    with tempfile.TemporaryDirectory(prefix="n2g-draw-") as folder:
+        files = {name: Path(folder, f"{index}.gv") for index, name in enumerate(dots)}
+        for name, file in files.items():
+            file.write_text(dots[name], encoding="utf-8")
+        command = [found, "-Tplain", "-O", *(file.name for file in files.values())]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{program} failed with exit code {done.returncode}: {done.stderr[-500:]}")
+        return {name: Path(f"{file}.plain").read_text(encoding="utf-8") for name, file in files.items()}
+
+
+def to_svg(graph: Mapping, vocabulary: Mapping[int, str], plain: str, name: str, description: str) -> str:
+    """The picture as one SVG file that looks right by itself; each node's group has its id in `data-node`.
+
+    Args:
+        graph, vocabulary, name: as for `to_dot`.
+        plain: the graph's positions, from `layout`.
+        description: a sentence for readers who cannot see the picture.
+    """
+    places, edges, (across, down) = _positions(plain)
+    strength = activations(graph)
+    marks = []
+    for points in edges:
+        first, *rest = [f"{x:.0f},{down - y:.0f}" for x, y in reversed(points)]
+        marks.append(f'<path d="M{first}C{" ".join(rest)}"/>')
+    for node in graph["nodes"]:
+        if node["parent"] is not None:
+            x, y = places[node["id"]]
+            marks.append(_box(node, vocabulary, (x, down - y), _step(node, graph, strength)))
+    across, down = across + 12, down + 12
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="-6 -6 {across:.0f} {down:.0f}"'
+        f' width="{across:.0f}" height="{down:.0f}" role="img" aria-label="{_attribute(name)}">'
+        f"<title>{escape(name)}</title><desc>{escape(description)}</desc><style>{graph_style()}</style>"
+        '<marker id="arrow" viewBox="0 0 6 6" refX=".5" refY="3" markerWidth="6" markerHeight="6"'
+        ' orient="auto"><path d="M0 .5L6 3L0 5.5z"/></marker>' + "".join(marks) + "</svg>\n"
+    )
+
+
+def inline(svg: str) -> str:
+    """The same picture for a page that already has the style."""
+    before, _, rest = svg.partition("<style>")
+    return before + rest.partition("</style>")[2]
+
+
+def activations(graph: Mapping) -> dict[int, float]:
+    """For each node id the strongest activation of any pattern that runs through the node."""
+    strongest: dict[int, float] = {}
+    parents = {node["id"]: node["parent"] for node in graph["nodes"]}
+    for node in graph["nodes"]:
+        value = node.get("end", {}).get("activation", 0.0)
+        at = node["id"]
+        while at is not None and strongest.get(at, -1.0) < value:
+            strongest[at] = value
+            at = parents[at]
+    return {node: strongest.get(node, 0.0) for node in parents}
+
+
+def labels(node: Mapping, vocabulary: Mapping[int, str]) -> list[str]:
+    """The lines of text in a node's box."""
+    if node["kind"] == "wildcard":
+        return ["∗"]
+    if node["kind"] == "gap":
+        return [f"… ≤{node['max']}"]
+    if node["kind"] == "start":
+        return ["⊢ start"]
+    texts = [visible(vocabulary.get(token, f"#{token}")) for token in ordered(node)]
+    if len(texts) <= CLASS_LINES:
+        return [elide(text) for text in texts]
+    return [elide(text) for text in texts[: CLASS_LINES - 1]] + [f"+{len(texts) - CLASS_LINES + 1}"]
+
+
+def ordered(node: Mapping) -> list[int]:
+    """A node's tokens, strongest first."""
+    weights = node.get("weights", [1.0] * len(node["tokens"]))
+    return [token for _, token in sorted(zip([-weight for weight in weights], node["tokens"], strict=True))]
+
+
+def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
+    """All that a box stands for, in words: its whole list of tokens, and what is known of a pattern's end."""
+    kind = node["kind"]
+    if kind == "wildcard":
+        said = "any one token"
+    elif kind == "gap":
+        said = f"at most {node['max']} tokens, any"
+    elif kind == "start":
+        said = "the start of the text"
+    else:
+        listed = ", ".join(f"{visible(vocabulary.get(token, '?'))} ({token})" for token in ordered(node))
+        said = f"one of {listed}" if kind == "class" else listed
+    if kind not in ("wildcard", "gap") and node["parent"] != 0:
+        said += f"; importance {node.get('importance', 0.0):.2f}"
+    if "end" in node:
+        end = node["end"]
+        said += f". A pattern ends here: activation {end['activation']:.3g}"
+        if "support" in end:
+            said += f", {end['support']} training examples"
+        if end.get("precision") is not None:
+            said += f", precision {end['precision']:.2f}"
+    return said
+
+
+def _step(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> int:
+    if node["parent"] == 0:
+        return max(1, level(strength[node["id"]], graph["scale"]))
+    if node["kind"] in ("wildcard", "gap"):
+        return 0
+    return max(1, level(node.get("importance", 0.0), 1.0))
+
+
+def _box(node: Mapping, vocabulary: Mapping[int, str], place: tuple[float, float], shade: int) -> str:
+    x, y = place
+    lines = labels(node, vocabulary)
+    across, down = _width(lines), _height(lines)
+    active = node["parent"] == 0
+    colour = f"{'a' if active else 'c'}{shade}"
+    kinds = ["node", node["kind"], colour] + ["active"] * active + ["end"] * ("end" in node)
+    corner = 0 if active else 6
+    left, top = x - across / 2, y - down / 2
+    frame = f'<rect x="{left:.0f}" y="{top:.0f}" width="{across:.0f}" height="{down:.0f}" rx="{corner}"/>'
+    if "end" in node:
+        frame = (
+            f'<rect class="outer" x="{left - 3:.0f}" y="{top - 3:.0f}" width="{across + 6:.0f}"'
+            f' height="{down + 6:.0f}" rx="{corner + 3 if corner else 0}"/>' + frame
+        )
+    first = top + PADDING / 2 + LINE / 2 - 3.5
+    spans = "".join(
+        f'<tspan x="{x:.0f}" y="{first + index * LINE + 4:.0f}">{escape(line)}</tspan>'
+        for index, line in enumerate(lines)
+    )
+    title = escape(describe(node, vocabulary))
+    start = f'<g class="{" ".join(kinds)}" data-node="{node["id"]}">'
+    return f"{start}<title>{title}</title>{frame}<text>{spans}</text></g>"
+
+
+def _positions(plain: str) -> tuple[dict[int, tuple], list[list[tuple]], tuple[float, float]]:
+    """Centres of the nodes, points of the edges and size of the picture, in points."""
+    places, edges, across, down = {}, [], 0.0, 0.0
+    for line in plain.splitlines():
+        kind, *fields = line.split(" ")
+        if kind == "graph":
+            across, down = float(fields[1]) * 72, float(fields[2]) * 72
+        elif kind == "node":
+            places[int(fields[0][1:])] = float(fields[1]) * 72, float(fields[2]) * 72
+        elif kind == "edge":
+            numbers = [float(field) * 72 for field in fields[3 : 3 + 2 * int(fields[2])]]
+            edges.append(list(zip(numbers[::2], numbers[1::2], strict=True)))
+    return places, edges, (across, down)
+
+
+def _width(lines: list[str]) -> float:
+    return max(30.0, round(max(map(width, lines)) * COLUMN + PADDING))
+
+
+def _height(lines: list[str]) -> float:
+    return len(lines) * LINE + PADDING / 2
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _attribute(text: str) -> str:
+    return escape(text, {'"': "&quot;"})

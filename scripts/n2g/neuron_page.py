@@ -1,0 +1,153 @@
+"""What a neuron's page shows, from its record: variables of `neuron.html`, ready to print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from n2g.display import elide, plain, visible
+from n2g.draw import inline
+from n2g.palette import level
+from n2g.plots import bars
+from n2g.words import PREDICTORS, SETS, STATUSES, number, ratio
+
+AROUND = 16
+LONGEST = 80
+GROUPS = [
+    ("top", "train", "Training texts with the largest activations", "the graph was made from these"),
+    ("top", "test", "Test texts with the largest activations", "held out"),
+    ("quantile", "test", "Test texts across quantiles", "held out"),
+    ("random", "test", "Random test texts", "held out"),
+]
+_STATISTICS = [
+    ("density", "Density", "share of tokens with at least half of the maximum", number),
+    ("maximum", "Maximum", "largest activation on training texts", number),
+    ("mean", "Mean", "mean activation", number),
+    ("std", "Deviation", "standard deviation of the activation", number),
+    ("skewness", "Skewness", "0 for a symmetric distribution", ratio),
+    ("kurtosis", "Kurtosis", "excess kurtosis: 0 for a normal distribution, large if selective", ratio),
+]
+
+
+def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
+    """The variables of one neuron's page.
+
+    Args:
+        record: the neuron's record.
+        svg: the graph's picture, or None when there is no pattern to draw.
+    """
+    statistics = record.get("statistics") or {}
+    return {
+        "record": record,
+        "meaning": STATUSES[record["status"]],
+        "svg": Markup(inline(svg)) if svg else None,
+        "sets": _sets(record.get("metrics") or {}),
+        "plot": _plot(statistics, record),
+        "statistics": [
+            (name, shown(statistics[key]), meaning)
+            for key, name, meaning, shown in _STATISTICS
+            if statistics.get(key) is not None
+        ],
+        "groups": _groups(record),
+        "logits": _logits(record),
+        "provenance": _provenance(record),
+    }
+
+
+def _sets(metrics: Mapping[str, Any]) -> list[dict]:
+    found = []
+    for key, (title, meaning) in SETS.items():
+        known = metrics.get(key) or {}
+        order = [name for name in (*PREDICTORS, *sorted(known)) if name in known]
+        order = list(dict.fromkeys(order))
+        rows = [{"key": name, "title": PREDICTORS.get(name, name), "scores": known[name]} for name in order]
+        if rows:
+            firing = known[order[0]].get("firing")
+            found.append({"title": title, "meaning": meaning, "firing": firing, "rows": rows})
+    return found
+
+
+def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | None:
+    histogram = statistics.get("histogram") or {}
+    if not histogram.get("counts"):
+        return None
+    cut = (record.get("graph") or {}).get("cut")
+    caption = "Activations on training texts, counts on a logarithmic scale"
+    edges = histogram["edges"]
+    label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"
+    return bars(edges, histogram["counts"], label, caption, cut)
+
+
+def _groups(record: Mapping[str, Any]) -> list[dict]:
+    found = []
+    for kind, split, title, note in GROUPS:
+        items = [
+            _example(index, example, record)
+            for index, example in enumerate(record.get("examples") or [])
+            if example["set"] == kind and example["split"] == split
+        ]
+        if items:
+            found.append({"title": title, "note": note, "items": items})
+    return found
+
+
+def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
+    """An excerpt around the pivot: tokens as (text, step of the real activation, of the predicted one)."""
+    scale = (record.get("graph") or {}).get("scale") or record["statistics"]["maximum"]
+    first = max(0, example["pivot"] - AROUND)
+    last = min(len(example["tokens"]), example["pivot"] + AROUND + 1)
+    predictions = example.get("predictions") or [0.0] * len(example["tokens"])
+    vocabulary = record["vocabulary"]
+    tokens = [
+        (
+            elide(plain(vocabulary.get(str(example["tokens"][at]), "�")), LONGEST),
+            level(example["activations"][at], scale),
+            level(predictions[at], scale),
+        )
+        for at in range(first, last)
+    ]
+    return {
+        "index": index,
+        "value": max(example["activations"]),
+        "tokens": tokens,
+        "held_out": example.get("predictions") is not None,
+        "title": elide(plain(example.get("title") or ""), LONGEST),
+    }
+
+
+def _logits(record: Mapping[str, Any]) -> list[tuple[str, list]]:
+    logits = record.get("logits") or {}
+    titles = {"promoted": "Tokens it makes more likely", "suppressed": "Tokens it makes less likely"}
+    known = record["vocabulary"]
+    return [
+        (title, [(elide(visible(known.get(str(token), "�"))), value) for token, value in logits[key]])
+        for key, title in titles.items()
+        if logits.get(key)
+    ]
+
+
+def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    known = record["provenance"]
+    model, corpus = known.get("model") or {}, known.get("corpus") or {}
+    rows = [
+        ("Run", known.get("run")),
+        (
+            "Model",
+            f"{model.get('name') or model.get('source')} ({model.get('licence') or 'licence unknown'})",
+        ),
+        (
+            "Texts",
+            f"{corpus.get('name') or corpus.get('source')} ({corpus.get('licence') or 'licence unknown'})",
+        ),
+        ("Hook", known.get("hook")),
+        ("Settings", _pairs(known.get("settings"))),
+        ("Versions", _pairs(known.get("versions"))),
+        ("Digest", record.get("digest")),
+    ]
+    return [(name, str(value)) for name, value in rows if value]
+
+
+def _pairs(values: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{key} {value}" for key, value in sorted((values or {}).items()))

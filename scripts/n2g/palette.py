@@ -1,0 +1,88 @@
+"""The colours of the atlas, in one place: red for activation, blue for importance, in nine steps.
+
+Steps 1 to 6 carry dark ink and 7 to 9 light ink in the light theme, the other way round in the dark one;
+every step keeps a contrast of at least 4.5 with its ink. Red and blue differ for colour-blind readers too,
+and no meaning rests on hue alone: activating tokens have square boxes and bold text, context has round ones.
+"""
+
+from __future__ import annotations
+
+LEVELS = 9
+REDS = ["#fdeee8", "#fcdccf", "#fbc5b1", "#f9ab91", "#f58f71", "#ed7656", "#c8452a", "#ad311a", "#8c1f0d"]
+BLUES = ["#eef4fb", "#dce9f7", "#c6dbf0", "#adcbe9", "#93b9df", "#7aa7d5", "#3d73ac", "#2c5c92", "#1d4475"]
+REDS_DARK = [
+    "#37231f",
+    "#4a2a23",
+    "#5f3227",
+    "#743829",
+    "#8a3f2a",
+    "#9f462c",
+    "#ec7a55",
+    "#f6956f",
+    "#ffb598",
+]
+BLUES_DARK = [
+    "#1f2a38",
+    "#243448",
+    "#2a4059",
+    "#304c6b",
+    "#36587e",
+    "#3c6590",
+    "#6fa8de",
+    "#8fbeea",
+    "#b4d6f6",
+]
+STRONG = 7
+
+
+def level(value: float, largest: float) -> int:
+    """Step of the colour scale for a value: 0 (nothing) to 9 (`largest` or more).
+
+    >>> level(0.5, 1.0), level(7, 1.0), level(-1, 1.0), level(1, 0)
+    (4, 9, 0, 0)
+    """
+    if not value > 0 or not largest > 0:
+        return 0
+    return min(LEVELS, round(LEVELS * value / largest))
+
+
+def graph_style() -> str:
+    """The style sheet of a graph; a page may set its variables, else the light theme holds."""
+    steps = "".join(
+        f".graph .{letter}{step}{{fill:var(--{letter}{step},{colour})}}"
+        for letter, colours in (("a", REDS), ("c", BLUES))
+        for step, colour in enumerate(colours, start=1)
+    )
+    strong = ",".join(f".graph .{letter}{step} text" for letter in "ac" for step in range(STRONG, LEVELS + 1))
+    return (
+        '.graph{font:12px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}'
+        ".graph path{fill:none;stroke:var(--edge,#777);marker-end:url(#arrow)}"
+        ".graph marker path{fill:var(--edge,#777);stroke:none;marker-end:none}"
+        ".graph .node{fill:var(--paper,#fff)}.graph rect{stroke:var(--box,#555)}.graph .outer{fill:none}"
+        ".graph .active rect{stroke-width:1.6}.graph .active text{font-weight:600}"
+        ".graph .wildcard rect,.graph .gap rect{stroke-dasharray:4 3}"
+        ".graph text{text-anchor:middle;fill:var(--ink,#111);white-space:pre}"
+        f"{steps}{strong}{{fill:var(--strong-ink,#fff)}}"
+    )
+
+
+def site_style() -> str:
+    """The palette of both themes, coloured tokens (`a3` real, `p3` predicted), and the graph style."""
+    light = _variables("#111", "#fff", REDS, BLUES)
+    dark = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK)
+    tokens = "".join(
+        f".tokens .a{step}{{background:var(--a{step})}}.tokens .p{step}{{border-bottom-color:var(--a{step})}}"
+        for step in range(1, LEVELS + 1)
+    )
+    strong = ",".join(f".tokens .a{step}" for step in range(STRONG, LEVELS + 1))
+    return (
+        f":root{{{light}}}\n[data-md-color-scheme=slate]{{{dark}}}\n"
+        f"{tokens}\n{strong}{{color:var(--strong-ink)}}\n{graph_style()}\n"
+    )
+
+
+def _variables(ink: str, strong_ink: str, reds: list[str], blues: list[str]) -> str:
+    named = {f"a{step}": colour for step, colour in enumerate(reds, start=1)}
+    named |= {f"c{step}": colour for step, colour in enumerate(blues, start=1)}
+    named |= {"ink": ink, "strong-ink": strong_ink}
+    return ";".join(f"--{name}:{colour}" for name, colour in named.items())

@@ -1,0 +1,83 @@
+"""A neuron graph in words: one or two sentences that say what the graph says, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from n2g.display import elide, visible
+from n2g.draw import ordered
+
+SHOWN = 4
+
+
+def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
+    """What makes the graph fire, strongest first.
+
+    Args:
+        graph: a neuron graph in the form of `NeuronGraph.to_dict()`.
+        vocabulary: text of each token id.
+
+    Returns:
+        Plain text. Tokens stand in quotation marks, their spaces visible. Without patterns it is "".
+    """
+    alone, within = _patterns(graph, vocabulary)
+    sentences = []
+    if alone:
+        sentences.append(f"Fires on {_several(alone)}, whatever comes before.")
+    if within:
+        start = "Also fires on" if alone else "Fires on"
+        sentences.append(f"{start} {_several(within, separator='; ')}.")
+    return " ".join(sentences)
+
+
+def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[list[str], list[str]]:
+    """Words for patterns of one token, and for those with context; in each list the strongest first."""
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    alone, within = [], []
+    for node in nodes.values():
+        if "end" not in node:
+            continue
+        path = [node]
+        while nodes[path[-1]["parent"]]["parent"] is not None:
+            path.append(nodes[path[-1]["parent"]])
+        activating, context = path[-1], path[:-1]
+        rank = (-node["end"]["activation"], node["id"])
+        if context:
+            within.append((rank, f"{_words(activating, vocabulary)} {_context(context, vocabulary)}"))
+        else:
+            alone.append((rank, _words(activating, vocabulary)))
+    return [words for _, words in sorted(alone)], [words for _, words in sorted(within)]
+
+
+def _context(context: list[Mapping], vocabulary: Mapping[int, str]) -> str:
+    """Words for the nodes before the activating token, given in reading order."""
+    if [node["kind"] for node in context] == ["start"]:
+        return "at the very start of a text"
+    parts = []
+    for node in context:
+        if node["kind"] == "start":
+            parts.append("the start of a text")
+        elif node["kind"] == "gap":
+            parts.append(f"up to {node['max']} other tokens")
+        elif node["kind"] == "wildcard":
+            parts.append("any token")
+        else:
+            parts.append(_words(node, vocabulary))
+    return "after " + ", then ".join(parts)
+
+
+def _words(node: Mapping, vocabulary: Mapping[int, str]) -> str:
+    if node["kind"] not in ("token", "class"):
+        return {"wildcard": "any token", "start": "the start of a text", "gap": "any tokens"}[node["kind"]]
+    texts = [visible(vocabulary.get(token, f"#{token}")) for token in ordered(node)]
+    return _several([f"“{elide(text)}”" for text in texts], "or")
+
+
+def _several(items: list[str], last: str = "and", separator: str = ", ") -> str:
+    unique = list(dict.fromkeys(items))
+    shown, more = unique[:SHOWN], len(unique) - SHOWN
+    if more > 0:
+        return separator.join(shown) + f"{separator}{last} {more} more"
+    if len(shown) == 1:
+        return shown[0]
+    return separator.join(shown[:-1]) + f"{separator if separator != ', ' else ' '}{last} {shown[-1]}"

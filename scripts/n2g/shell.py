@@ -1,0 +1,123 @@
+"""The shell of the atlas: MkDocs builds it once, and pages are stamped into it.
+
+MkDocs sees the written pages and, for each page that holds tokens or texts, an empty one with a mark. What is
+stamped at the mark comes from Jinja templates with escaping on, and never passes through Markdown.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+
+from n2g.errors import InputError
+
+MARK = "stamped-here"
+TITLE = "stamped-title"
+_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_LINK = re.compile(r'(<(?:a|link)\b[^>]*\shref=")([^"#?:]+)(?=["#])')
+
+
+def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings: Mapping) -> Path:
+    """Build the shell with MkDocs.
+
+    Args:
+        site: the folder of templates, style sheets and scripts.
+        docs: the folder of written pages in Markdown; it may be empty or missing.
+        work: an empty folder to work in.
+        stubs: pages to be stamped, path such as `layers/3.md` -> title.
+        settings: variables of `mkdocs.yml.j2`.
+
+    Returns:
+        The folder of the built shell, inside `work`.
+
+    Raises:
+        InputError: MkDocs failed; the message holds the end of what it said.
+    """
+    pages = work / "pages"
+    shutil.copytree(site / "static", pages)
+    shutil.copytree(site / "theme", work / "theme")
+    written = sorted(docs.rglob("*.md"))
+    for file in (file for file in docs.rglob("*") if file.is_file()):
+        target = pages / "about" / file.relative_to(docs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    for path, title in stubs.items():
+        target = pages / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        head = f"---\ntitle: {title}\nhide: [navigation, toc]\n---\n"
+        target.write_text(f"{head}<h1>{MARK}</h1>\n", encoding="utf-8")
+    environment = Environment(loader=FileSystemLoader(site), autoescape=False, keep_trailing_newline=True)
+    about = [f"about/{file.relative_to(docs).as_posix()}" for file in written]
+    text = environment.get_template("mkdocs.yml.j2").render(**settings, written=about)
+    (work / "mkdocs.yml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--config-file", "mkdocs.yml"]
+    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1", "SOURCE_DATE_EPOCH": "0"}
+    done = subprocess.run(command, cwd=work, env=quiet, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"MkDocs could not build the atlas: {(done.stderr or done.stdout)[-800:]}")
+    built = work / "built"
+    for unused in ("404.html", "sitemap.xml", "sitemap.xml.gz"):
+        (built / unused).unlink(missing_ok=True)
+    for file in built.rglob("*.map"):
+        file.unlink()
+    for file in built.rglob("*.html"):
+        file.write_text(secured(file.read_text(encoding="utf-8")), encoding="utf-8")
+    return built
+
+
+def stamp(parts: Iterable[str], title: str, content: str) -> str:
+    """A page: the shell's parts (from `split`) with an escaped title and ready HTML between them."""
+    before, after = parts
+    return f"{before.replace(TITLE, title)}{content}{after}"
+
+
+def split(page: Path) -> tuple[str, str]:
+    """What stands before and after the mark in a built page."""
+    before, mark, after = page.read_text(encoding="utf-8").partition(f"<h1>{MARK}</h1>")
+    if not mark:
+        raise ValueError(f"{page} has no mark")
+    return before, after
+
+
+def secured(html: str) -> str:
+    """The page with a policy that runs only our files and the theme's inline scripts, and asks no other host.
+
+    Links to folders become links to their `index.html`, so that the site can be read from a disk too.
+    """
+    hashes = sorted({_hash(script) for script in _INLINE.findall(html)})
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            " ".join(["script-src 'self'", *hashes]),
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+        )
+    )
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    html = html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{meta}', 1)
+    return _LINK.sub(_to_index, html)
+
+
+def _to_index(match: re.Match) -> str:
+    start, path = match.groups()
+    if "." in path.rsplit("/", 1)[-1].strip("."):
+        return match[0]
+    return f"{start}{path.rstrip('/')}/index.html"
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,0 +1,266 @@
+"""The atlas: a site built from neuron records, in one pass over them.
+
+MkDocs builds the shell (`shell.py`); every page that holds tokens or texts is stamped into it by Jinja.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
+
+from n2g import neuron_page, shell, words
+from n2g.errors import InputError
+from n2g.ids import NeuronId
+from n2g.palette import site_style
+from n2g.plots import distribution
+
+TOOLS: list[tuple[str, str]] = []
+_F1 = "F1 on test texts with the largest activations"
+COLUMNS = [
+    {"key": "id", "title": "Neuron", "meaning": "", "numeric": False},
+    {"key": "status", "title": "Status", "meaning": "", "numeric": False},
+    {"key": "f1", "title": "F1", "meaning": f"{_F1}: the graph", "numeric": True, "format": "ratio"},
+    {
+        "key": "lookup_f1",
+        "title": "Lookup F1",
+        "meaning": f"{_F1}: token lookup",
+        "numeric": True,
+        "format": "ratio",
+    },
+    {
+        "key": "random_f1",
+        "title": "Random F1",
+        "meaning": "F1 on random test texts",
+        "numeric": True,
+        "format": "ratio",
+    },
+    {
+        "key": "correlation",
+        "title": "r",
+        "meaning": "correlation with the real activation",
+        "numeric": True,
+        "format": "ratio",
+    },
+    {"key": "density", "title": "Density", "meaning": "share of firing tokens", "numeric": True},
+    {"key": "maximum", "title": "Max", "meaning": "largest training activation", "numeric": True},
+    {"key": "kurtosis", "title": "Kurtosis", "meaning": "excess kurtosis", "numeric": True},
+    {"key": "nodes", "title": "Nodes", "meaning": "nodes of the graph", "numeric": True},
+    {"key": "explanation", "title": "Fires on", "meaning": "the graph in words", "numeric": False},
+]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What the site is about.
+
+    Attributes:
+        config: the run's configuration (model, corpus, run).
+        summary: macro-averaged metrics, the content of `summary.json`.
+        expected: ids of all selected neurons; each must have a record.
+    """
+
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    expected: tuple[str, ...]
+
+
+def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path) -> None:
+    """Build the whole site.
+
+    Args:
+        atlas: what it is about.
+        renders: the blocks' folders of records and pictures.
+        site: the folder of templates, style sheets and scripts.
+        docs: the folder of written pages.
+        out: where the site is to be; replaced as a whole.
+
+    Raises:
+        InputError: a selected neuron has no record.
+    """
+    files = {file.stem: file for folder in renders for file in folder.glob("*.json")}
+    ids = sorted(map(NeuronId.parse, atlas.expected))
+    missing = [str(neuron) for neuron in ids if str(neuron) not in files]
+    if missing:
+        count, first = len(missing), missing[0]
+        raise InputError(f"{count} selected neurons have no record, {first} first: run the workflow again.")
+    layers = sorted({neuron.layer for neuron in ids})
+    with tempfile.TemporaryDirectory(prefix="n2g-atlas-", dir=out.parent) as folder:
+        stubs = {"index.md": "Home", "neurons/shell/page.md": shell.TITLE}
+        stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
+        stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS}
+        built = shell.build(site, docs, Path(folder), stubs, _mkdocs_settings(atlas, layers))
+        (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
+        environment = _environment(site)
+        rows = list(_stamp_neurons(environment, built, [str(neuron) for neuron in ids], files))
+        _stamp_layers(environment, built, atlas, layers, rows)
+        _stamp_home(environment, built, atlas, layers, rows)
+        _write_ids(built, ids)
+        shutil.rmtree(out, ignore_errors=True)
+        built.rename(out)
+
+
+def _environment(site: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(site / "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters.update(
+        number=words.number, ratio=words.ratio, signed=words.signed, brief=words.brief, path=words.page_path,
+        slug=words.slug,
+    )  # fmt: skip
+    return environment
+
+
+def _stamp_neurons(
+    environment: Environment, built: Path, ids: list[str], files: Mapping[str, Path]
+) -> Iterator[dict]:
+    """Stamp each neuron's page beside its downloads; yield the neuron's row for the tables."""
+    page = built / "neurons" / "shell" / "page" / "index.html"
+    parts = shell.split(page)
+    shutil.rmtree(built / "neurons" / "shell")
+    template = environment.get_template("neuron.html")
+    for at, neuron in enumerate(ids):
+        record = json.loads(files[neuron].read_text(encoding="utf-8"))
+        target = built / words.page_path(neuron)
+        target.parent.mkdir(parents=True)
+        picture = files[neuron].with_suffix(".svg")
+        svg = picture.read_text(encoding="utf-8") if record["status"] == "ok" and picture.exists() else None
+        for suffix in (".json", ".dot", ".svg") if svg else (".json",):
+            shutil.copyfile(files[neuron].with_suffix(suffix), target.with_name(neuron + suffix))
+        content = template.render(
+            **neuron_page.context(record, svg),
+            home="../../../",
+            previous=ids[at - 1] if at else None,
+            next=ids[at + 1] if at + 1 < len(ids) else None,
+        )
+        target.write_text(shell.stamp(parts, neuron, content), encoding="utf-8")
+        yield row(record)
+
+
+def row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A neuron as one row of the tables: the values of COLUMNS."""
+    metrics, statistics = record.get("metrics") or {}, record.get("statistics") or {}
+    top = metrics.get("top") or {}
+    graph = top.get("graph") or {}
+    return {
+        "id": record["id"],
+        "layer": record["layer"],
+        "status": record["status"],
+        "f1": graph.get("f1"),
+        "lookup_f1": (top.get("token_lookup") or {}).get("f1"),
+        "random_f1": ((metrics.get("random") or {}).get("graph") or {}).get("f1"),
+        "correlation": graph.get("correlation"),
+        "density": statistics.get("density"),
+        "maximum": statistics.get("maximum"),
+        "kurtosis": statistics.get("kurtosis"),
+        "nodes": len((record.get("graph") or {"nodes": [0]})["nodes"]) - 1,
+        "explanation": record.get("explanation") or "",
+    }
+
+
+def _stamp_layers(
+    environment: Environment, built: Path, atlas: Atlas, layers: list[int], rows: list[dict]
+) -> None:
+    template = environment.get_template("layer.html")
+    for layer in layers:
+        here = [one for one in rows if one["layer"] == layer]
+        counts = Counter(one["status"] for one in here)
+        plots = [
+            distribution([one["f1"] for one in here], 0, 1, "F1 of the graphs"),
+            distribution([one["lookup_f1"] for one in here], 0, 1, "F1 of token lookup"),
+            distribution([one["correlation"] for one in here], -1, 1, "Correlation with the activation"),
+        ]
+        content = template.render(
+            home="../../",
+            layer=layer,
+            rows=here,
+            columns=COLUMNS,
+            counts=[(name, counts[name]) for name in words.STATUSES],
+            summary=_layers(atlas.summary).get(str(layer), {}).get("top"),
+            plots=[plot for plot in plots if plot],
+        )
+        _stamp(built / "layers" / str(layer) / "index.html", content)
+
+
+def _stamp_home(
+    environment: Environment, built: Path, atlas: Atlas, layers: list[int], rows: list[dict]
+) -> None:
+    counts = Counter(one["status"] for one in rows)
+    scored = sorted((one for one in rows if one["f1"] is not None), key=lambda one: (-one["f1"], one["id"]))
+    content = environment.get_template("home.html").render(
+        home="",
+        site_name=_site_name(atlas),
+        model=_source(atlas.config["model"]),
+        corpus=_source(atlas.config["corpus"]),
+        total=len(rows),
+        layers=[{"layer": layer} for layer in layers],
+        tools=TOOLS,
+        tables=_tables(atlas.summary, layers),
+        statuses=[(name, counts[name], meaning) for name, meaning in words.STATUSES.items()],
+        best=(scored or rows)[:8],
+        worst=scored[-8:][::-1],
+    )
+    _stamp(built / "index.html", content)
+
+
+def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
+    """Table 1 for each test set: rows are layers, column groups are predictors."""
+    known = _layers(summary)
+    tables = []
+    for key, (title, note) in words.SETS.items():
+        present = [known[str(layer)].get(key) or {} for layer in layers if str(layer) in known]
+        names = [name for name in words.PREDICTORS if any(name in one for one in present)]
+        if names:
+            found = {layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers}
+            rows = [
+                {"layer": layer, "predictors": [scores.get(name, {}) for name in names]}
+                for layer, scores in found.items()
+            ]
+            predictors = [{"key": name, "title": words.PREDICTORS[name]} for name in names]
+            tables.append({"set": key, "title": title, "note": note, "predictors": predictors, "rows": rows})
+    return tables
+
+
+def _stamp(page: Path, content: str) -> None:
+    page.write_text(shell.stamp(shell.split(page), "", content), encoding="utf-8")
+
+
+def _write_ids(built: Path, ids: list[NeuronId]) -> None:
+    """The neurons of each layer, for jumping to one and for a random one."""
+    layers: dict[str, list[str]] = {}
+    for neuron in ids:
+        layers.setdefault(str(neuron.layer), []).append(f"{neuron.neuron}{'-' if neuron.negative else ''}")
+    folder = built / "data"
+    folder.mkdir(exist_ok=True)
+    (folder / "ids.json").write_text(json.dumps(layers, separators=(",", ":")), encoding="utf-8")
+
+
+def _layers(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    return summary.get("layers") or {}
+
+
+def _site_name(atlas: Atlas) -> str:
+    return f"Neurons of {_source(atlas.config['model'])['name']}"
+
+
+def _mkdocs_settings(atlas: Atlas, layers: list[int]) -> dict[str, Any]:
+    tools = [(title, path.replace("/index.html", ".md")) for title, path in TOOLS]
+    name = escape(_site_name(atlas))
+    return {"site_name": name, "description": f"{name} as small graphs", "layers": layers, "tools": tools}
+
+
+def _source(given: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": given.get("name") or given["source"],
+        "licence": given.get("licence") or "licence unknown",
+        "url": given.get("url") or "",
+        "source": given["source"],
+    }

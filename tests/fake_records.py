@@ -1,0 +1,151 @@
+"""Neuron records made up from a seed, for tests of pictures and pages; some hold text meant to do harm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+from n2g.draw import layout, to_dot, to_svg
+from n2g.ids import NeuronId
+from n2g.records import Findings, dump, record
+
+HOSTILE = [
+    "<script>window.hacked=1</script>",
+    "</svg><img src=x onerror='window.hacked=2'>",
+    "{{ 7 * 7 }}{% raw %}",
+    "[click](javascript:window.hacked=3)",
+    "&amp;lt;b&amp;gt;",
+    "\u202eesrever\u202c",
+    "\x00\x07\x1b[31m",
+    "]]></style><!--",
+    '" onmouseover="window.hacked=4',
+    "x" * 10_000,
+    "</title></text>",
+    "%%{init}%%`$(reboot)`",
+    "\n\r\t\u2028\u2029",
+    "🏳️‍🌈",
+    "\u0301\u0302",
+    "\\N\\G\\l",
+    "<0xE2>",
+]
+WORDS = [" the", " bank", " river", "ing", " of", ",", '"', ":", " Paris", "日本", " été", "\n", " "]
+TEXTS = dict(enumerate([*HOSTILE, *WORDS]))
+HARMLESS = dict(enumerate(WORDS, start=len(HOSTILE)))
+
+CONFIG = {
+    "run": "fake",
+    "poles": ["positive"],
+    "model": {
+        "source": "pypi:fake==1",
+        "name": "Fake-1M",
+        "licence": "MIT",
+        "url": "https://example.org/model",
+    },
+    "corpus": {"source": "texts.txt", "name": None, "licence": "CC0", "url": None},
+}
+PREDICTORS = ("graph", "paper", "token_lookup")
+SETS = ("top", "quantile", "random")
+
+
+def graph(random: Random, texts: dict[int, str], size: int = 12) -> dict:
+    """A graph with every kind of node."""
+    nodes: list[dict] = [{"id": 0, "parent": None}]
+    kinds = ["token", "class", "wildcard", "gap", "start", "token", "class"]
+    for number in range(1, size + 1):
+        open_nodes = [node["id"] for node in nodes if node.get("kind") != "start"]
+        parent = 0 if number == 1 else random.choice(open_nodes)
+        kind = "token" if parent == 0 else random.choice(kinds)
+        node = {"id": number, "parent": parent, "kind": kind, "importance": round(random.random(), 3)}
+        if kind in ("token", "class"):
+            count = 1 if kind == "token" else random.randint(2, min(9, len(texts)))
+            tokens = sorted(random.sample(sorted(texts), count))
+            node |= {"tokens": tokens, "weights": [1.0, *(0.5 for _ in tokens[1:])]}
+        if kind == "gap":
+            node["max"] = 8
+        if kind in ("token", "class", "start"):
+            node["end"] = {"activation": round(1 + random.random(), 3), "support": 3, "precision": 0.9}
+        nodes.append(node)
+    return {"version": 1, "method": "atlas", "bos": 0, "cut": 1.0, "scale": 2.0, "nodes": nodes}
+
+
+def example(random: Random, texts: dict[int, str], kind: str, split: str) -> dict:
+    """An excerpt of 40 tokens."""
+    tokens = [random.choice(sorted(texts)) for _ in range(40)]
+    activations = [round(random.uniform(-0.5, 2), 3) for _ in tokens]
+    return {
+        "set": kind,
+        "split": split,
+        "document": random.randrange(100),
+        "title": random.choice(list(texts.values()))[:50],
+        "start": 0,
+        "pivot": 20,
+        "tokens": tokens,
+        "activations": activations,
+        "predictions": None if split == "train" else [round(random.choice((0.0, 1.5)), 3) for _ in tokens],
+    }
+
+
+def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findings:
+    """What the stages might have found."""
+    histogram = {
+        "edges": [-0.5 + index / 8 for index in range(21)],
+        "counts": [2 ** (20 - i) for i in range(20)],
+    }
+    names = ("density", "maximum", "mean", "std", "skewness", "kurtosis")
+    statistics = {name: round(random.random(), 4) for name in names} | {"histogram": histogram, "firing": 12}
+    if status != "ok":
+        reason = "Nothing was above zero." if status == "dead" else "<b>Out of memory</b>"
+        return Findings(None, status, reason, statistics)
+    scores = {name: round(random.random(), 3) for name in ("precision", "recall", "f1", "correlation")}
+    metrics = {kind: {name: scores | {"firing": 9} for name in PREDICTORS} for kind in SETS}
+    kinds = [("top", "train"), ("top", "test"), ("quantile", "test"), ("random", "test")]
+    examples = [example(random, texts, *kind) for kind in kinds for _ in range(3)]
+    logits = {"promoted": [[token, 1.5] for token in sorted(texts)[:5]], "suppressed": []}
+    return Findings(graph(random, texts), status, None, statistics, metrics, examples, logits)
+
+
+def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] = TEXTS) -> list[Path]:
+    """Write the `render` folders of made-up blocks below `root`; one neuron each is dead and failed."""
+    provenance = {
+        "run": "fake",
+        "model": CONFIG["model"],
+        "corpus": CONFIG["corpus"],
+        "settings": {"seed": 0},
+    }
+    folders = []
+    for layer in range(layers):
+        folder = root / str(layer) / f"00000-{neurons - 1:05d}" / "render"
+        folder.mkdir(parents=True)
+        folders.append(folder)
+        records = {}
+        for number in range(neurons):
+            neuron = NeuronId(layer, number)
+            status = {(1, 2): "dead", (1, 3): "failed"}.get((layer, number), "ok")
+            command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
+            made = findings(Random(f"{neuron}"), texts, status)
+            records[str(neuron)] = record(neuron, made, texts, provenance | {"command": command})
+        dots = {name: to_dot(one["graph"], texts, name) for name, one in records.items() if one["graph"]}
+        plain = layout(dots)
+        for name, one in records.items():
+            (folder / f"{name}.json").write_text(dump(one), encoding="utf-8")
+            if name in dots:
+                svg = to_svg(one["graph"], texts, plain[name], name, one["explanation"])
+                (folder / f"{name}.dot").write_text(dots[name], encoding="utf-8")
+                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    return folders
+
+
+def summary(layers: int = 2) -> dict:
+    """Macro averages as in `summary.json`."""
+    scores = {"precision": 0.7, "recall": 0.5, "f1": 0.6, "f1_low": 0.55, "f1_high": 0.65, "correlation": 0.5}
+    return {
+        "layers": {
+            str(layer): {kind: dict.fromkeys(PREDICTORS, scores) for kind in SETS} for layer in range(layers)
+        }
+    }
+
+
+def texts_of(path: Path) -> dict[int, str]:
+    """The vocabulary of a record on disk."""
+    return {int(token): text for token, text in json.loads(path.read_text())["vocabulary"].items()}

@@ -1,0 +1,127 @@
+"""The atlas as a reader meets it, in headless Chromium."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+import test_site
+
+pytestmark = pytest.mark.browser
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The site served below a path of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    test_site.make(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/atlas/"
+    server.shutdown()
+
+
+@pytest.fixture
+def page(chromium, address):
+    """A page that fails the test on console errors, on foreign requests and on scripts in texts."""
+    context = chromium.new_context()
+    page = context.new_page()
+    troubles = []
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    host = urlsplit(address).netloc
+    page.on(
+        "request",
+        lambda sent: troubles.append(sent.url) if urlsplit(sent.url).netloc not in ("", host) else None,
+    )
+    yield page
+    hacked = page.evaluate("window.hacked")
+    context.close()
+    assert not troubles
+    assert hacked is None
+
+
+def test_from_home_to_a_neuron(page, address):
+    page.goto(address)
+    page.get_by_role("link", name="Browse by layer").click()
+    page.get_by_role("link", name="L0.N1", exact=True).click()
+    assert page.get_by_role("heading", level=1).inner_text().startswith("L0.N1")
+    assert page.locator("svg.graph .node").first.is_visible()
+    assert page.locator(".tokens b").count() > 100
+
+
+def test_hostile_text_is_shown_as_text(page, address):
+    for neuron in ("L0/N0", "L0/N1", "L0/N2", "L1/N0", "L1/N1", "L1/N3"):
+        page.goto(f"{address}neurons/{neuron}/index.html")
+        page.mouse.move(300, 700)
+        page.mouse.wheel(0, 3000)
+        assert page.locator("article script, article img, article iframe, article style").count() == 0
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0
+
+
+def test_phone_width(page, address):
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in ("index.html", "layers/0/index.html", "neurons/L0/N1/index.html"):
+        page.goto(address + path)
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0, path
+
+
+def test_sorting_a_layer(page, address):
+    page.goto(f"{address}layers/0/index.html")
+    page.get_by_role("button", name="F1", exact=True).click()
+    values = [float(text) for text in page.locator("tbody tr td:nth-child(3)").all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    assert "sort=F1" in page.url
+    page.reload()
+    assert [float(text) for text in page.locator("tbody tr td:nth-child(3)").all_inner_texts()] == values
+
+
+def test_jump_previous_next_and_random(page, address):
+    page.goto(address)
+    page.get_by_role("searchbox").fill("l1n0")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/neurons/L1/N0/index.html")
+    page.get_by_role("link", name="L0.N3").click()
+    page.wait_for_url("**/neurons/L0/N3/index.html")
+    page.get_by_role("button", name="A random neuron").click()
+    page.wait_for_url("**/neurons/**")
+
+
+def test_values_on_hover(page, address):
+    page.goto(f"{address}neurons/L0/N1/index.html")
+    token = page.locator(".tokens.held-out b[class]").first
+    token.hover()
+    page.wait_for_function("element => element.title.includes('activation')", arg=token.element_handle())
+    assert "predicted" in token.get_attribute("title")
+
+
+def test_dark_theme(chromium, address):
+    context = chromium.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}neurons/L0/N1/index.html")
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, colour.removeprefix("rgb(").rstrip(")").split(", ")[:3])) < 80
+    context.close()
+
+
+def test_without_scripts(chromium, address):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}neurons/L0/N1/index.html")
+    assert page.locator("svg.graph").is_visible()
+    assert page.locator("table.metrics").first.is_visible()
+    context.close()

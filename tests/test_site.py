@@ -1,0 +1,126 @@
+"""The built site as files: complete, without links that lead nowhere, without foreign hosts."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import fake_records
+import pytest
+
+from n2g.errors import InputError
+from n2g.site import Atlas, build
+
+ROOT = Path(__file__).parents[1]
+EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
+
+
+def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
+    renders = fake_records.write(folder)
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "method.md").write_text("# Method\n\nHow it works.\n")
+    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected)
+    build(atlas, renders, ROOT / "site", docs, folder / "atlas")
+    return folder / "atlas"
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory) -> Path:
+    return make(tmp_path_factory.mktemp("site"))
+
+
+class Page(HTMLParser):
+    """Links, scripts and ids of a page."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.ids: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        self.links += [attributes[name] for name in ("href", "src") if attributes.get(name)]
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+
+
+def pages(atlas: Path) -> list[Path]:
+    return sorted(atlas.rglob("*.html"))
+
+
+def test_every_neuron_has_a_page_and_a_record(atlas):
+    for neuron in EXPECTED:
+        folder = atlas / "neurons" / neuron.replace(".", "/")
+        assert (folder / "index.html").is_file()
+        assert json.loads((folder / f"{neuron}.json").read_text())["id"] == neuron
+
+
+def test_status_pages_say_why(atlas):
+    dead = (atlas / "neurons/L1/N2/index.html").read_text()
+    failed = (atlas / "neurons/L1/N3/index.html").read_text()
+    assert "never fires" in dead
+    assert "&lt;b&gt;Out of memory&lt;/b&gt;" in failed
+
+
+def test_missing_record_fails_the_build(tmp_path):
+    with pytest.raises(InputError, match=r"1 selected neurons have no record, L0.N9 first"):
+        make(tmp_path, (*EXPECTED, "L0.N9"))
+    assert not (tmp_path / "atlas").exists()
+
+
+def test_no_dead_links(atlas):
+    for path in pages(atlas):
+        page = Page(path)
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or link.startswith("data:"):
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_file(), f"{path.relative_to(atlas)} -> {link}"
+            if parts.fragment and target.suffix == ".html":
+                assert parts.fragment in Page(target).ids, f"{path.relative_to(atlas)} -> {link}"
+
+
+def test_nothing_is_loaded_from_other_hosts(atlas):
+    for path in pages(atlas):
+        for tag, attributes in Page(path).tags:
+            source = attributes.get("src") or (attributes.get("href") if tag == "link" else None) or ""
+            assert not urlsplit(source).netloc, f"{path}: {source}"
+    for path in atlas.rglob("*.css"):
+        assert not re.search(r"url\(['\"]?(https?:)?//", path.read_text(encoding="utf-8")), path
+
+
+def test_policy_on_every_page(atlas):
+    for path in pages(atlas):
+        policies = [
+            a["content"] for t, a in Page(path).tags if a.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert len(policies) == 1, path
+        assert "unsafe" not in policies[0]
+        assert "http" not in policies[0]
+
+
+def test_ids_are_unique_and_no_handlers(atlas):
+    for path in pages(atlas):
+        page = Page(path)
+        assert len(page.ids) == len(set(page.ids)), path
+        assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes), path
+
+
+def test_same_bytes_again(atlas, tmp_path):
+    again = make(tmp_path)
+    for path in sorted(atlas.rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (again / path.relative_to(atlas)).read_bytes(), path
+
+
+def test_written_pages_are_in_the_navigation(atlas):
+    assert (atlas / "about/method/index.html").is_file()
+    assert "about/method/index.html" in Page(atlas / "index.html").links
