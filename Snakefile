@@ -7,9 +7,6 @@
 #
 # A block is an inclusive range of neurons of one layer: results/smollm2/3/00000-00031/prune.parquet
 # A single neuron is a block of its own:         results/smollm2/3/00042-00042/render
-import os
-import sys
-
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -39,15 +36,23 @@ wildcard_constraints:
 
 localrules:
     all,
+    model,
     neuron,
 
 
 rule all:
     default_target: True
     input:
-        run_file("atlas"),
+        atlas_target,
 
 
+# Only the model, so that its size is known where all layers or neurons are selected.
+rule model:
+    input:
+        CHECKPOINT,
+
+
+# Only what belongs to the neuron given with --config neuron=L3.N42.
 rule neuron:
     input:
         neuron_target,

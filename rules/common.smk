@@ -1,5 +1,7 @@
 # Paths, selections and params that every rule file uses. Only pure functions of wildcards and configuration.
+import os
 import shlex
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -16,28 +18,16 @@ from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId, parse_numbers, to_bl
 from n2g.sources import Source, wanted_files
 
 BASE = Path(workflow.basedir)
-SCRIPTS = BASE / "scripts"
-
-
-def stop(error):
-    """One sentence instead of a traceback, before any job starts."""
-    sys.exit(str(error))
-
 
 try:
     config = complete_config(config)
-except InputError as error:
-    stop(error)
+except InputError as error:  # one sentence instead of a traceback, before any job starts
+    sys.exit(str(error))
 
 RUN = f"results/{config['run']}"
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
 CHECKPOINT = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
-
-
-def local_inputs(source, what, loader="auto"):
-    """The files of a local source, so that an edit of one reruns what depends on it; none for a download."""
-    return source.local_files(wanted_files(what, loader)) if source.kind == "local" else []
 
 
 # Paths. Block files carry the wildcards {layer} and {block}; run files have none.
@@ -72,13 +62,13 @@ def block_benchmark(stage):
 
 def script(stage):
     """Path of a stage's program, the same in every checkout that is run from its own folder."""
-    return os.path.relpath(SCRIPTS / f"{stage}.py")
+    return os.path.relpath(BASE / "scripts" / f"{stage}.py")
 
 
 @cache
 def code_digest(stage):
     """Digest of scripts/{stage}.py and of every n2g module that it imports."""
-    return provenance.code_digest(stage, SCRIPTS)
+    return provenance.code_digest(stage, BASE / "scripts")
 
 
 @cache
@@ -97,14 +87,23 @@ def options(**keys):
     return " ".join(f"{option} {shlex.quote(str(value))}" for option, value in words)
 
 
+def activation_options():
+    """What the pass over the corpus reads of the configuration."""
+    poles = ",".join(config["poles"])
+    return f"--poles {poles} {model_options()}"
+
+
+def model_options():
+    """Where and how the model runs."""
+    return options(device="device", dtype="dtype", threads="threads")
+
+
 # The selection of neurons.
 
 
 def model_size():
     """(layers, neurons a layer) of the model once it is there, else (None, None)."""
     if not Path(CHECKPOINT).exists():
-        if "all" in (config["layers"], config["neurons"]):
-            checkpoints.checkpoint.get()  # Snakemake makes it first, then asks again
         return None, None
     model = read_description(CHECKPOINT)
     check_selection(config, model.n_layers, model.d_mlp)
@@ -112,16 +111,16 @@ def model_size():
 
 
 def layers():
-    """The selected layers."""
-    return parse_numbers(config["layers"], model_size()[0])
+    """The selected layers; none as long as `all` is selected and the model is not there."""
+    count, _ = model_size()
+    return parse_numbers(config["layers"], count) if count or config["layers"] != "all" else []
 
 
 def blocks(layer):
     """The blocks of the neurons selected in a layer (the same in every layer)."""
-    return [
-        str(block)
-        for block in to_blocks(parse_numbers(config["neurons"], model_size()[1]), config["block_size"])
-    ]
+    _, count = model_size()
+    numbers = parse_numbers(config["neurons"], count) if count or config["neurons"] != "all" else []
+    return [str(block) for block in to_blocks(numbers, config["block_size"])]
 
 
 def all_blocks(name):
@@ -131,16 +130,22 @@ def all_blocks(name):
     ]
 
 
+def atlas_target(wildcards):
+    """The site of all selected neurons."""
+    if not all_blocks("render"):
+        sys.exit("layers: 'all' can only be resolved once the model is there: run `snakemake model` first.")
+    return run_file("atlas")
+
+
 def neuron_target(wildcards):
     """The page data of the neuron that the configuration names."""
     if config["neuron"] is None:
-        stop("neuron: is not set: name one, as in --config neuron=L3.N42.")
+        sys.exit("neuron: is not set: name one, as in --config neuron=L3.N42.")
     neuron = NeuronId.parse(config["neuron"])
     return block_file("render").format(layer=neuron.layer, block=neuron.block)
 
 
 try:
-    if Path(CHECKPOINT).exists():
-        model_size()
+    model_size()
 except InputError as error:
-    stop(error)
+    sys.exit(str(error))

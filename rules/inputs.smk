@@ -3,7 +3,7 @@
 
 rule fetch_model:
     input:
-        local_inputs(MODEL, "model", config["model"]["loader"]),
+        MODEL.local_files(wanted_files("model", config["model"]["loader"])),
     output:
         f"resources/models/{MODEL.key}/fetched.json",
     log:
@@ -26,7 +26,7 @@ rule fetch_model:
 
 rule fetch_corpus:
     input:
-        local_inputs(TEXTS, "corpus"),
+        TEXTS.local_files(wanted_files("corpus")),
     output:
         f"resources/texts/{TEXTS.key}/fetched.json",
     log:
@@ -64,7 +64,7 @@ rule fetch_tokenizer:
         "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
 
 
-checkpoint checkpoint:
+rule checkpoint:
     input:
         model=rules.fetch_model.output,
         tokenizer=rules.fetch_tokenizer.output if config["model"]["tokenizer"] else [],

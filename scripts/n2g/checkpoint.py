@@ -180,7 +180,7 @@ def reading_model(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
-            f"{path} cannot be read as a model ({reason}): check that the file is whole and of a supported kind."
+            f"{path} cannot be read as a model ({reason}): check that it is whole and of a known kind."
         ) from error
 
 

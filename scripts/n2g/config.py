@@ -72,6 +72,8 @@ def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> d
     if errors:
         raise ConfigError(_sentence(errors[0]))
     config = with_defaults(schema, given)
+    for key in ("layers", "neurons"):
+        config[key] = str(config[key]).strip()
     _check_meaning(config)
     return config
 
@@ -142,7 +144,7 @@ def _at(key: str) -> Iterator[None]:
 
 def _check_meaning(config: Mapping[str, Any]) -> None:
     for key in ("layers", "neurons"):
-        if str(config[key]).strip() != "all":
+        if config[key] != "all":
             with _at(key):
                 parse_numbers(config[key])
     if config["neuron"] is not None:

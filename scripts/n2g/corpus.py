@@ -183,8 +183,8 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits) -> C
             total += len(sequence)
     if not rows:
         raise InputError(
-            f"every text of the corpus is shorter than {limits.min_length} tokens: lower corpus.min_length or "
-            "choose another corpus."
+            f"every text of the corpus is shorter than {limits.min_length} tokens: lower corpus.min_length "
+            "or choose another corpus."
         )
     names = ("document", "text", "piece", "title", "split", "offset", "length", "sha256")
     documents = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

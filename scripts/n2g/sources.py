@@ -124,10 +124,13 @@ class Source:
             )
 
     def local_files(self, patterns: tuple[str, ...]) -> list[Path]:
-        """The files that a local source stands for, sorted: itself, or those in it that fit a pattern."""
-        if self.path.is_dir():
-            return matching_files(self.path, patterns)
-        return [self.path]
+        """The files that a local source stands for, sorted: itself, or those in it that fit a pattern.
+
+        There are none for a download.
+        """
+        if self.kind != "local":
+            return []
+        return matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
 
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -298,8 +301,8 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         )
         raise InputError(
-            f"{source.name}@{source.version} could not be downloaded ({reason}): check the name, the revision "
-            "and the connection."
+            f"{source.name}@{source.version} could not be downloaded ({reason}): check the name, the "
+            "revision and the connection."
         ) from error
     if source.file and not (incoming / source.file).is_file():
         raise InputError(f"{source.name}@{source.version} holds no file {source.file!r}: check the key file.")
