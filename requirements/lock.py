@@ -20,15 +20,21 @@ HERE = Path(__file__).parent
 # What torch's CUDA wheels bring along: not pinned, as they name exact versions and CPU builds need none.
 CUDA = re.compile(r"nvidia-|cuda-|triton$")
 
-# Conda environment -> the packages of run.in that its rules import.
-TABLES = ["numpy", "pyarrow", "jsonschema", "pyyaml", "tqdm"]
-MODEL = ["torch", "transformer-lens", "transformers", "tokenizers", "safetensors", "gguf", "datasketch"]
-SITE = ["graphviz", "graphviz-pure", "jinja2", "mkdocs-material", "pymdown-extensions"]
+# Conda environment -> the packages of run.in that its rules need.
+TABLES = ["numpy", "pyarrow", "safetensors", "tqdm"]
 ENVIRONMENTS = {
-    "inputs": [*TABLES, "datasketch", "huggingface-hub", "tokenizers", "transformers"],
-    "model": [*TABLES, *MODEL, "networkx"],
-    "graph": [*TABLES, "networkx", "safetensors"],
-    "site": [*TABLES, *SITE, "networkx"],
+    "inputs": ["huggingface-hub"],
+    "model": [
+        *TABLES,
+        *("torch", "transformer-lens", "transformers", "tokenizers", "gguf"),
+        *("huggingface-hub", "datasketch", "jaxtyping", "networkx"),
+    ],
+    "graph": [*TABLES, "networkx"],
+    "site": [
+        *TABLES,
+        *("graphviz", "graphviz-pure", "jinja2", "markupsafe", "mkdocs-material", "networkx"),
+        *("pymdown-extensions", "pyyaml"),
+    ],
 }
 
 LOCK_HEADER = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def needs(name: str, python: str) -> set[str]:
     return {need for need in wanted if not CUDA.match(need)}
 
 
+@cache
+def distributions(module: str) -> set[str]:
+    """The installed packages that a module comes from."""
+    return {canonicalize_name(name) for name in PACKAGES.get(module, [])}
+
+
+PACKAGES = metadata.packages_distributions()
 RUN = pins("run.lock")
 ALL = RUN | pins("test.lock")
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -99,15 +107,23 @@ def test_conda_environments_hold_the_same_pins(path: Path) -> None:
         assert needs(name, "3.11.2") <= pinned.keys(), f"what {name} needs is missing"
 
 
+def test_every_import_is_asked_for() -> None:
+    scripts = ROOT / "scripts"
+    for file in scripts.rglob("*.py"):
+        for module in third_party_imports(file):
+            assert distributions(module) & requirements("run.in").keys(), (
+                f"name {module} in requirements/run.in"
+            )
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_names_an_environment_that_holds_its_imports(rule: str) -> None:
     (name,) = re.findall(r'conda:\s+"\.\./envs/(\w+\.yaml)"', RULES[rule])
     pinned = environment_pins(ROOT / "envs" / name)
-    (script,) = set(re.findall(r"/(\w+)\.py\b", RULES[rule]))
-    distributions = metadata.packages_distributions()
+    (script,) = re.findall(r'script=script\("(\w+)"\)', RULES[rule])
     for file in closure(ROOT / "scripts" / f"{script}.py", ROOT / "scripts"):
         for module in third_party_imports(file):
-            assert {canonicalize_name(found) for found in distributions[module]} & pinned.keys(), (
+            assert distributions(module) & pinned.keys(), (
                 f"{file.name} imports {module}, which {name} lacks: name it in requirements/lock.py"
             )
 
