@@ -1,7 +1,7 @@
 """What every file of numbers holds, and how it is written and read.
 
-Each Parquet table has a contract: its columns, their types and what they mean. Writing and reading both check it.
-Every file is written under a temporary name and renamed, so that a file that exists is whole.
+Each Parquet table has a contract: its columns, their types and what they mean. Writing and reading both check
+it. Every file is written under a temporary name and renamed, so that a file that exists is whole.
 """
 
 from __future__ import annotations
@@ -68,6 +68,42 @@ _ALL = [
             "the token for display; bytes that are no character of their own appear as <0xE2>",
         ),
         special=(pa.bool_(), "whether the token is a control token that no text contains"),
+    ),
+    _contract(
+        "statistics",
+        "A neuron (one pole of it) over the whole corpus; begin-of-sequence tokens left out.",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative; all activations below have the pole's sign"),
+        tokens=(pa.int64(), "tokens seen"),
+        maximum=(pa.float64(), "largest activation on train documents (at least 0)"),
+        mean=(pa.float64(), "mean activation"),
+        std=(pa.float64(), "standard deviation"),
+        skewness=(pa.float64(), "third standardised moment"),
+        kurtosis=(pa.float64(), "fourth standardised moment (3 for a normal distribution)"),
+        density=(pa.float64(), "share of tokens with an activation of at least 0.001"),
+        firing=(pa.int64(), "tokens of all splits at half of the maximum or more"),
+        floor=(pa.float64(), "every activation of at least this is in the firings table"),
+        histogram=(pa.list_(pa.int64()), "tokens between the edges n2g.activations.EDGES"),
+    ),
+    _contract(
+        "firings",
+        "A token at which a neuron is at or above its floor.",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        position=(pa.int64(), "index into tokens.npy"),
+        activation=(pa.float32(), "activation, with the pole's sign"),
+    ),
+    _contract(
+        "examples",
+        "One of the documents of a split with the largest activations of a neuron.",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        split=(pa.string(), "train, validation or test"),
+        rank=(pa.int32(), "0 for the document with the largest activation of the split"),
+        document=(pa.int32(), "row of the documents table"),
+        pivot=(pa.int32(), "position of the largest activation in the document (0 is BOS)"),
+        activation=(pa.float32(), "activation at the pivot"),
+        activations=(pa.list_(pa.float32()), "activations of all tokens of the document, BOS included"),
     ),
 ]
 CONTRACTS: dict[str, TableContract] = {contract.name: contract for contract in _ALL}

@@ -1,0 +1,66 @@
+# One pass over the corpus for all selected blocks together. Any other block, such as a single neuron, makes its own.
+
+ACTIVATION_FILES = ["statistics.parquet", "firings.parquet", "examples.parquet", "pools.safetensors"]
+ACTIVATION_COMMAND = (
+    "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
+    " --blocks {params.blocks} {params.options} --output {params.root:q} > {log:q} 2>&1"
+)
+
+
+ruleorder: activations > activations_of_block
+
+
+rule activations:
+    input:
+        checkpoint=CHECKPOINT,
+        tokens=run_file("corpus/tokens.npy"),
+        documents=run_file("corpus/documents.parquet"),
+    output:
+        [path for name in ACTIVATION_FILES for path in all_blocks(name)],
+    log:
+        run_log("activations"),
+    benchmark:
+        run_benchmark("activations")
+    conda:
+        "../envs/model.yaml"
+    resources:
+        gpu=1,
+    params:
+        script=script("activations"),
+        blocks=[f"{layer}/{block}" for layer in layers() for block in blocks(layer)],
+        options=activation_options(),
+        root=RUN,
+        code=code_digest("activations"),
+        lock=lock_digest(),
+    message:
+        "Running the texts through the model"
+    shell:
+        ACTIVATION_COMMAND
+
+
+rule activations_of_block:
+    input:
+        checkpoint=CHECKPOINT,
+        tokens=run_file("corpus/tokens.npy"),
+        documents=run_file("corpus/documents.parquet"),
+    output:
+        [block_file(name) for name in ACTIVATION_FILES],
+    log:
+        block_log("activations"),
+    benchmark:
+        block_benchmark("activations")
+    conda:
+        "../envs/model.yaml"
+    resources:
+        gpu=1,
+    params:
+        script=script("activations"),
+        blocks="{layer}/{block}",
+        options=activation_options(),
+        root=RUN,
+        code=code_digest("activations"),
+        lock=lock_digest(),
+    message:
+        "Running the texts through the model for layer {wildcards.layer}, neurons {wildcards.block}"
+    shell:
+        ACTIVATION_COMMAND

@@ -1,0 +1,42 @@
+"""Run the corpus through the model once and keep what the later stages need of every neuron."""
+
+import argparse
+from pathlib import Path
+
+from n2g.activations import Keep, Units, collect
+from n2g.errors import run_script
+from n2g.ids import Block
+from n2g.session import add_model_options, open_engine
+from n2g.store import load_documents
+from n2g.tables import write_arrays, write_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_model_options(parser)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031")
+    parser.add_argument("--poles", default="positive", help="positive, or positive,negative")
+    parser.add_argument("--pool", type=int, default=1000, help="documents of the random pool of each split")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    given = parser.parse_args()
+
+    wanted: dict[int, list[Block]] = {}
+    for name in given.blocks:
+        layer, block = name.split("/")
+        wanted.setdefault(int(layer), []).append(Block.parse(block))
+    engine = open_engine(given, list(wanted), [b.last for blocks in wanted.values() for b in blocks])
+    documents = load_documents(given.corpus)
+    poles = given.poles.split(",")
+    units = {layer: [Units.of(block.neurons, poles) for block in blocks] for layer, blocks in wanted.items()}
+    found = collect(engine, documents, units, Keep(pool=given.pool))
+    for layer, blocks in wanted.items():
+        for block, tables in zip(blocks, found[layer], strict=True):
+            folder = given.output / str(layer) / str(block)
+            for name in ("statistics", "firings", "examples"):
+                write_table(folder / f"{name}.parquet", name, tables[name])
+            write_arrays(folder / "pools.safetensors", tables["pools"])
+
+
+if __name__ == "__main__":
+    run_script(main)

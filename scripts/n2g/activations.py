@@ -1,0 +1,315 @@
+"""One pass over the corpus: what every later stage needs to know of every neuron, streamed.
+
+Memory is bounded by neurons x kept documents, whatever the size of the corpus. Begin-of-sequence tokens
+and padding never count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from tqdm import tqdm
+
+from n2g.engine import Engine
+
+SPLITS = ("train", "validation", "test")
+# Bin edges of the histogram: symmetric, logarithmic, eight bins a factor of ten.
+EDGES = np.concatenate([-(10.0 ** np.arange(3, -3.01, -0.125)), 10.0 ** np.arange(-3, 3.01, 0.125)])
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The tokenised corpus.
+
+    tokens: int32 [token], all documents end to end, each beginning with BOS. offsets: int64 [document].
+    lengths: int64 [document], BOS included. split: int8 [document], an index into `SPLITS`.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    split: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def ids(self, document: int) -> np.ndarray:
+        """Token ids of one document."""
+        begin = self.offsets[document]
+        return self.tokens[begin : begin + self.lengths[document]]
+
+    def of(self, split: str) -> np.ndarray:
+        """Document numbers of a split, ascending."""
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+    def pool(self, split: str, size: int) -> np.ndarray:
+        """The first `size` documents of a split: documents are numbered in random order."""
+        return self.of(split)[:size]
+
+    def batches(self, budget: int) -> Iterator[np.ndarray]:
+        """Documents of similar length together, at most `budget` tokens (padding included) at a time."""
+        order = np.lexsort((np.arange(len(self)), self.lengths))
+        begin = 0
+        while begin < len(order):
+            end = begin + 1
+            while end < len(order) and self.lengths[order[end]] * (end + 1 - begin) <= budget:
+                end += 1
+            yield order[begin:end]
+            begin = end
+
+
+@dataclass(frozen=True)
+class Units:
+    """Columns of a layer that are followed: neuron numbers and signs (+1 or -1, the pole), each [unit]."""
+
+    neurons: np.ndarray
+    signs: np.ndarray
+
+    @classmethod
+    def of(cls, neurons: Sequence[int], poles: Sequence[str]) -> Units:
+        signs = [{"positive": 1, "negative": -1}[pole] for pole in poles]
+        return cls(np.repeat(np.array(neurons, dtype=np.int64), len(signs)), np.tile(signs, len(neurons)))
+
+    def __len__(self) -> int:
+        return len(self.neurons)
+
+    @property
+    def poles(self) -> list[str]:
+        return ["positive" if sign > 0 else "negative" for sign in self.signs]
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How much to keep: top documents a split, documents of the random pool, the share of the maximum
+    below which single activations are forgotten, and at most how many of them a unit."""
+
+    top: Mapping[str, int] = field(default_factory=lambda: {"train": 20, "validation": 10, "test": 10})
+    pool: int = 1000
+    floor: float = 0.25
+    firings: int = 50_000
+
+
+class Collector:
+    """Statistics, top documents, firings and the random pool of one layer's units."""
+
+    def __init__(self, units: Units, documents: Documents, keep: Keep, device: str):
+        self.units, self.documents, self.keep, self.device = units, documents, keep, device
+        n, longest = len(units), int(documents.lengths.max())
+        self.moments = torch.zeros(n, 5, dtype=torch.float64, device=device)  # count, sums of x .. x^4
+        self.histogram = torch.zeros(n, len(EDGES) + 1, dtype=torch.int64, device=device)
+        self.edges = torch.tensor(EDGES, dtype=torch.float32, device=device)
+        self.maximum = torch.zeros(n, device=device)  # of the train split
+        self.top = {split: _Top(n, k, longest, device) for split, k in keep.top.items()}
+        self.pools = {split: documents.pool(split, keep.pool) for split in ("validation", "test")}
+        self.pool_begin, self.pool_values = {}, {}
+        for split, pool in self.pools.items():
+            ends = np.cumsum(documents.lengths[pool])
+            self.pool_begin[split] = dict(zip(pool.tolist(), (ends - documents.lengths[pool]).tolist(), strict=True))
+            self.pool_values[split] = np.zeros((n, int(ends[-1]) if len(ends) else 0), dtype=np.float16)
+        self.firings: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.pending = 0
+
+    def add(self, batch: np.ndarray, values: Float[torch.Tensor, "document position unit"]) -> None:
+        """Take in the activations of a batch of documents, right-padded."""
+        lengths = torch.as_tensor(self.documents.lengths[batch], device=self.device)
+        place = torch.arange(values.shape[1], device=self.device)
+        real = (place > 0) & (place < lengths[:, None])
+        split = self.documents.split[batch]
+        self._moments(values[real])
+        masked = torch.where(real[..., None], values, -torch.inf)
+        per_document = masked.amax(1)
+        train = torch.as_tensor(split == 0, device=self.device)
+        if train.any():
+            self.maximum = torch.maximum(self.maximum, per_document[train].amax(0))
+        for name, top in self.top.items():
+            rows = np.flatnonzero(split == SPLITS.index(name))
+            if len(rows):
+                top.add(batch[rows], per_document[rows].T, values[rows])
+        for name, begins in self.pool_begin.items():
+            for row, document in enumerate(batch.tolist()):
+                if document in begins:
+                    length = int(self.documents.lengths[document])
+                    part = values[row, :length].T.half().cpu().numpy()
+                    self.pool_values[name][:, begins[document] : begins[document] + length] = part
+        self._firings(batch, masked, real)
+
+    def _moments(self, flat: Float[torch.Tensor, "token unit"]) -> None:
+        wide = flat.double()
+        square = wide * wide
+        sums = [torch.full_like(wide[0], len(wide)), wide.sum(0), square.sum(0)]
+        self.moments += torch.stack([*sums, (square * wide).sum(0), (square * square).sum(0)], 1)
+        bins = torch.bucketize(flat.T.contiguous(), self.edges)
+        self.histogram.scatter_add_(1, bins, torch.ones_like(bins))
+
+    def _firings(self, batch: np.ndarray, masked: torch.Tensor, real: Bool[torch.Tensor, "document position"]) -> None:
+        floor = self.keep.floor * self.maximum
+        row, place, unit = torch.nonzero(masked >= floor.clamp(min=1e-30), as_tuple=True)
+        offsets = torch.as_tensor(self.documents.offsets[batch], device=self.device)
+        values = masked[row, place, unit].float().cpu().numpy()
+        self.firings.append(((offsets[row] + place).cpu().numpy(), unit.cpu().numpy().astype(np.int32), values))
+        self.pending += len(values)
+        if self.pending > 20_000_000:
+            self._compact()
+
+    def _compact(self) -> np.ndarray:
+        """Forget what lies below the floor, and all but the largest; gives the floor of each unit."""
+        position, unit, value = (np.concatenate(part) for part in zip(*self.firings, strict=True))
+        maximum = self.maximum.float().cpu().numpy()
+        floors = np.maximum(self.keep.floor * maximum, 1e-30).astype(np.float32)
+        kept = value >= floors[unit]
+        position, unit, value = position[kept], unit[kept], value[kept]
+        order = np.lexsort((position, -value, unit))
+        position, unit, value = position[order], unit[order], value[order]
+        begins = np.searchsorted(unit, np.arange(len(self.units)))
+        rank = np.arange(len(unit)) - begins[unit]
+        over = rank == self.keep.firings  # the first that is forgotten: everything from it on is unknown
+        floors[unit[over]] = np.nextafter(value[over], np.inf)
+        kept = value >= floors[unit]
+        self.firings = [(position[kept], unit[kept], value[kept])]
+        self.pending = int(kept.sum())
+        return floors
+
+    def finish(self) -> dict[str, dict]:
+        """Columns of the tables `statistics`, `firings` and `examples`, and the pools' arrays."""
+        floors = self._compact()
+        position, unit, value = self.firings[0]
+        order = np.lexsort((position, unit))
+        names = {"neuron": self.units.neurons.astype(np.int32), "pole": np.array(self.units.poles, dtype=object)}
+        firings = {
+            "neuron": names["neuron"][unit[order]],
+            "pole": names["pole"][unit[order]],
+            "position": position[order],
+            "activation": value[order],
+        }
+        return {
+            "statistics": self._statistics(floors, names),
+            "firings": firings,
+            "examples": self._examples(names),
+            "pools": {**self.pool_values, **{f"{k}_documents": v.astype(np.int32) for k, v in self.pools.items()}},
+        }
+
+    def _statistics(self, floors: np.ndarray, names: dict) -> dict:
+        count, *sums = self.moments.cpu().numpy().T
+        m1, m2, m3, m4 = (total / np.maximum(count, 1) for total in sums)
+        variance = np.maximum(m2 - m1**2, 0)
+        std = np.sqrt(variance)
+        third = m3 - 3 * m1 * m2 + 2 * m1**3
+        fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
+        safe = np.where(std > 0, std, 1)
+        _, unit, value = self.firings[0]
+        maximum = self.maximum.double().cpu().numpy()
+        positive = (self.histogram[:, torch.as_tensor(np.append(EDGES, np.inf) > 0)].sum(1)).cpu().numpy()
+        tokens = np.maximum(count, 1)
+        return {
+            **names,
+            "tokens": count.astype(np.int64),
+            "maximum": maximum,
+            "mean": _rounded(m1),
+            "std": _rounded(std),
+            "skewness": _rounded(np.where(std > 0, third / safe**3, 0)),
+            "kurtosis": _rounded(np.where(std > 0, fourth / safe**4, 0)),
+            "density": _rounded(positive / tokens),
+            "firing": np.bincount(unit[value >= 0.5 * maximum[unit]], minlength=len(self.units)),
+            "floor": floors.astype(np.float64),
+            "histogram": list(self.histogram.cpu().numpy()),
+        }
+
+    def _examples(self, names: dict) -> dict:
+        rows: dict[str, list] = {k: [] for k in ("neuron", "pole", "split", "rank", "document", "pivot", "activation", "activations")}
+        for unit in range(len(self.units)):
+            for split, top in self.top.items():
+                for rank, (document, peak, values) in enumerate(top.of(unit)):
+                    length = int(self.documents.lengths[document])
+                    values = values[:length]
+                    rows["neuron"].append(names["neuron"][unit])
+                    rows["pole"].append(names["pole"][unit])
+                    rows["split"].append(split)
+                    rows["rank"].append(rank)
+                    rows["document"].append(document)
+                    rows["pivot"].append(1 + int(np.argmax(values[1:])))
+                    rows["activation"].append(peak)
+                    rows["activations"].append(values)
+        return rows
+
+
+class _Top:
+    """The documents with the largest activations of each unit, with all their activations.
+
+    Equal activations are ordered by document number, so the order of batches does not matter.
+    """
+
+    def __init__(self, units: int, size: int, longest: int, device: str):
+        self.peaks = torch.full((units, size), -torch.inf, device=device)
+        self.documents = torch.full((units, size), torch.iinfo(torch.int64).max, device=device)
+        self.slots = torch.arange(size, device=device).repeat(units, 1)
+        self.values = torch.zeros(units, size, longest, device=device)
+
+    def add(self, documents: np.ndarray, peaks: torch.Tensor, values: torch.Tensor) -> None:
+        """peaks: [unit, document]; values: [document, position, unit]."""
+        size = self.peaks.shape[1]
+        if not (peaks.amax(1) >= self.peaks[:, -1]).any():
+            return
+        numbers = torch.as_tensor(documents, device=peaks.device).expand(len(peaks), -1)
+        all_peaks, all_documents = torch.cat([self.peaks, peaks], 1), torch.cat([self.documents, numbers], 1)
+        order = torch.argsort(all_documents, dim=1, stable=True)
+        order = order.gather(1, torch.argsort(all_peaks.gather(1, order), dim=1, descending=True, stable=True))[:, :size]
+        new = order >= size
+        old_kept = torch.zeros_like(self.peaks, dtype=torch.bool)
+        unit, rank = torch.nonzero(~new, as_tuple=True)
+        old_kept[unit, order[unit, rank]] = True
+        free_unit, free_rank = torch.nonzero(~old_kept, as_tuple=True)
+        freed = self.slots[free_unit, free_rank]
+        slots = self.slots.gather(1, order.clamp(max=size - 1))
+        unit, rank = torch.nonzero(new, as_tuple=True)  # as many as were freed, both in order of units
+        slots[unit, rank] = freed
+        row = order[unit, rank] - size
+        self.values[unit, freed] = 0
+        self.values[unit, freed, : values.shape[1]] = values[row, :, unit].float()
+        self.peaks, self.documents = all_peaks.gather(1, order), all_documents.gather(1, order)
+        self.slots = slots
+
+    def of(self, unit: int) -> Iterator[tuple[int, float, np.ndarray]]:
+        """(document, peak, activations [position]) of one unit, the largest peak first."""
+        for rank in range(self.peaks.shape[1]):
+            peak = float(self.peaks[unit, rank])
+            if np.isfinite(peak):
+                values = self.values[unit, self.slots[unit, rank]]
+                yield int(self.documents[unit, rank]), peak, values.cpu().numpy()
+
+
+def collect(
+    engine: Engine, documents: Documents, units: Mapping[int, Sequence[Units]], keep: Keep
+) -> dict[int, list[dict[str, dict]]]:
+    """Run the corpus once and collect for every block of units of every layer.
+
+    units: layer -> the units of each block. Gives layer -> what `Collector.finish` gives, block by block.
+    Raises ValueError where an activation is not finite.
+    """
+    collectors = {layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()}
+    budget = engine.batch_tokens
+    with tqdm(total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5) as progress:
+        for batch in documents.batches(budget):
+            tokens = torch.zeros(max(len(batch), 1), int(documents.lengths[batch].max()), dtype=torch.long)
+            for row, document in enumerate(batch):
+                tokens[row, : documents.lengths[document]] = torch.from_numpy(documents.ids(document).astype(np.int64))
+            read = engine.read(tokens.to(engine.device), sorted(collectors))
+            for layer, parts in collectors.items():
+                for part in parts:
+                    columns = torch.as_tensor(part.units.neurons, device=engine.device)
+                    signs = torch.as_tensor(part.units.signs, device=engine.device)
+                    part.add(batch, read[layer].index_select(-1, columns).float() * signs)
+            progress.update(int(documents.lengths[batch].sum()))
+    return {layer: [part.finish() for part in parts] for layer, parts in collectors.items()}
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Nine significant digits: sums over many tokens differ in the last bits with the shape of a block."""
+    values = np.asarray(values, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        digits = 8 - np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
+    scale = 10.0**digits
+    return np.round(values * scale) / scale
