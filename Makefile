@@ -1,7 +1,7 @@
 # Everyday commands; `make` lists them. Everything installed goes to .venv, nothing else on the machine is touched
 # (`make test` may install Chromium where it is root).
 .DEFAULT_GOAL := help
-.PHONY: help atlas reproduce serve test bench lint format lock clean environment test-environment unlock browser
+.PHONY: help atlas reproduce serve test bench lint format lock clean unlock browser
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -17,18 +17,20 @@ PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep
 RUN_NAME = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml"))["run"])')
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile \
+	    | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 atlas: $(ENVIRONMENT) unlock ## Run the workflow and build the site
 	@$(VENV) snakemake $(ARGS)
 	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
 
 reproduce: $(ENVIRONMENT) unlock ## Compute one neuron alone: make reproduce NEURON=L3.N42
-	@[ -n "$(NEURON)" ] || { echo "Name a neuron, as in: make reproduce NEURON=L3.N42" >&2; exit 2; }
+	@[ -n "$(NEURON)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }
 	@$(VENV) snakemake neuron --config neuron=$(NEURON) $(ARGS)
 
 serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=... for another port)
-	@[ -f "results/$(RUN_NAME)/atlas/index.html" ] || { echo "There is no atlas yet; build it with: make atlas" >&2; exit 2; }
+	@[ -f "results/$(RUN_NAME)/atlas/index.html" ] \
+	    || { echo "There is no atlas yet; build it with: make atlas" >&2; exit 2; }
 	@echo "The atlas is at http://localhost:$(PORT) (Ctrl-C ends it)"
 	@.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory "results/$(RUN_NAME)/atlas"
 
@@ -52,9 +54,11 @@ clean: ## Remove all results; downloads stay
 
 $(ENVIRONMENT):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	    || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: name one, as in 'make atlas PYTHON=python3.12'." >&2; exit 1; }
+	    || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not:" \
+	        "name one, as in 'make atlas PYTHON=python3.12'." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	    || { echo "Python's venv module is missing: install it, on Debian or Ubuntu with 'apt-get install python3-venv' as root." >&2; exit 1; }
+	    || { echo "Python's venv module is missing:" \
+	        "install it, on Debian or Ubuntu with 'apt-get install python3-venv' as root." >&2; exit 1; }
 	@echo "Setting up .venv (once; some minutes) ..."
 	@$(PYTHON) -m venv --clear .venv
 	@$(PIP) -r requirements/run.lock
@@ -67,13 +71,15 @@ $(TEST_ENVIRONMENT): $(ENVIRONMENT)
 # A Snakemake that was killed leaves a lock behind: remove it, unless a Snakemake still works in this directory.
 unlock: $(ENVIRONMENT)
 	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] \
-	    && ! grep -lszx '\(.*/\)\?[s]nakemake' /proc/[0-9]*/cmdline | while read -r file; do readlink "$${file%cmdline}cwd"; done | grep -qxF "$$(pwd -P)"; \
+	    && ! grep -lszx '\(.*/\)\?[s]nakemake' /proc/[0-9]*/cmdline \
+	        | while read -r file; do readlink "$${file%cmdline}cwd"; done | grep -qxF "$$(pwd -P)"; \
 	then echo "Removing the lock of a Snakemake that was killed."; $(VENV) snakemake --unlock --quiet all; fi
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then echo "Installing Chromium for the browser tests ..."; \
-	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } >/dev/null \
-	    || echo "Chromium could not be installed, and the browser tests need it." >&2; \
+	    { apt-get update -qq \
+	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-liberation; \
+	    } >/dev/null || echo "Chromium could not be installed, and the browser tests need it." >&2; \
 	else echo "The browser tests need Chromium: install it, on Debian with 'apt-get install chromium' as root." >&2; fi
