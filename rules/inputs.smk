@@ -45,23 +45,27 @@ rule fetch_corpus:
         "python {params.script:q} corpus {params.options} --output {output:q} > {log:q} 2>&1"
 
 
-rule fetch_tokenizer:
-    output:
-        f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json",
-    log:
-        run_log("fetch_tokenizer"),
-    benchmark:
-        run_benchmark("fetch_tokenizer")
-    conda:
-        "../envs/inputs.yaml"
-    params:
-        script=script("fetch"),
-        options=options(source="model/tokenizer"),
-        code=code_digest("fetch"),
-    message:
-        "Fetching the tokenizer"
-    shell:
-        "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
+if config["model"]["tokenizer"]:
+
+    rule fetch_tokenizer:
+        input:
+            Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer")),
+        output:
+            f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json",
+        log:
+            run_log("fetch_tokenizer"),
+        benchmark:
+            run_benchmark("fetch_tokenizer")
+        conda:
+            "../envs/inputs.yaml"
+        params:
+            script=script("fetch"),
+            options=options(source="model/tokenizer"),
+            code=code_digest("fetch"),
+        message:
+            "Fetching the tokenizer"
+        shell:
+            "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
 
 
 rule checkpoint:
@@ -79,11 +83,11 @@ rule checkpoint:
     params:
         script=script("checkpoint"),
         options=options(loader="model/loader"),
+        tokenizer=lambda wildcards, input: f"--tokenizer {input.tokenizer}" if input.tokenizer else "",
         code=code_digest("checkpoint"),
         lock=lock_digest(),
     message:
         "Bringing the model into one form"
     shell:
         "python {params.script:q} --model {input.model:q} {params.options}"
-        " $(test -z {input.tokenizer:q} || echo --tokenizer {input.tokenizer:q})"
-        " --output {output:q} > {log:q} 2>&1"
+        " {params.tokenizer} --output {output:q} > {log:q} 2>&1"

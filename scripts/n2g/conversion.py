@@ -124,7 +124,8 @@ def _check_gguf(file: Path) -> None:
 def _from_folder(files: Sequence[Path], folder: Path) -> None:
     if not any(file.suffix == ".safetensors" for file in files):
         raise InputError(
-            "the model has no .safetensors weights: convert it, for example with save_pretrained."
+            "the model has no .safetensors weights: convert it with save_pretrained, or set model.loader to "
+            "tl_legacy if it is in the older TransformerLens format."
         )
     _link(files, folder)
 
