@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+import re
 
 import pytest
-import test_site
+from browsing import address, page  # noqa: F401
+from playwright.sync_api import expect
 
+# ruff: noqa: F811
 pytestmark = pytest.mark.browser
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The site served below a path of its own."""
-    folder = tmp_path_factory.mktemp("served")
-    test_site.make(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/atlas/"
-    server.shutdown()
-
-
-@pytest.fixture
-def page(chromium, address):
-    """A page that fails the test on console errors, on foreign requests and on scripts in texts."""
-    context = chromium.new_context()
-    page = context.new_page()
-    troubles = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    host = urlsplit(address).netloc
-    page.on(
-        "request",
-        lambda sent: troubles.append(sent.url) if urlsplit(sent.url).netloc not in ("", host) else None,
-    )
-    yield page
-    hacked = page.evaluate("window.hacked")
-    context.close()
-    assert not troubles
-    assert hacked is None
 
 
 def test_from_home_to_a_neuron(page, address):
@@ -105,7 +68,9 @@ def test_values_on_hover(page, address):
     page.goto(f"{address}neurons/L0/N1/index.html")
     token = page.locator(".tokens.held-out b[class]").first
     token.hover()
-    page.wait_for_function("element => element.title.includes('activation')", arg=token.element_handle())
+    expect(page.locator(".tokens.held-out b[class]").first).to_have_attribute(
+        "title", re.compile("activation")
+    )
     assert "predicted" in token.get_attribute("title")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import isfinite, log1p
 
@@ -13,7 +14,7 @@ WIDTH, HEIGHT = 260, 64
 def bars(
     edges: Sequence[float], counts: Sequence[int], label: str, caption: str, mark: float | None = None
 ) -> dict:
-    """A histogram as one path, its bars as high as the logarithm of the counts.
+    """A histogram as one path: bars of equal width, as high as the logarithm of their counts.
 
     Args:
         edges: the bins' limits, one more than counts, ascending.
@@ -25,25 +26,26 @@ def bars(
     Returns:
         Variables of the `histogram` macro.
     """
-    low, high = edges[0], edges[-1]
-    span = (high - low) or 1.0
     tallest = log1p(max([*counts, 1]))
 
     def across(value: float) -> float:
-        return round((value - low) / span * WIDTH, 1)
+        at = min(max(bisect_right(edges, value) - 1, 0), len(counts) - 1)
+        inside = (value - edges[at]) / ((edges[at + 1] - edges[at]) or 1.0)
+        return round((at + min(max(inside, 0.0), 1.0)) / len(counts) * WIDTH, 1)
 
     def up(count: int) -> float:
         return HEIGHT - max(1.0, HEIGHT * log1p(count) / tallest)
 
+    step = WIDTH / len(counts)
     path = "".join(
-        f"M{across(left):g} {HEIGHT}V{up(count):.1f}H{across(right):g}V{HEIGHT}z"
-        for left, right, count in zip(edges, edges[1:], counts, strict=False)
+        f"M{at * step:.1f} {HEIGHT}V{up(count):.1f}h{step:.1f}V{HEIGHT}z"
+        for at, count in enumerate(counts)
         if count
     )
-    ticks = [(0, number(low), "start"), (WIDTH, number(high), "end")]
-    if low < 0 < high and 0.15 < -low / span < 0.85:
+    ticks = [(0, number(edges[0]), "start"), (WIDTH, number(edges[-1]), "end")]
+    if edges[0] < 0 < edges[-1] and 0.15 < across(0) / WIDTH < 0.85:
         ticks.append((across(0), "0", "middle"))
-    shown = across(mark) if mark is not None and low <= mark <= high else None
+    shown = across(mark) if mark is not None and edges[0] <= mark <= edges[-1] else None
     size = {"width": WIDTH, "height": HEIGHT}
     return size | {"path": path, "ticks": ticks, "mark": shown, "label": label, "caption": caption}
 

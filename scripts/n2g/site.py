@@ -17,13 +17,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
-from n2g import neuron_page, shell, words
+from n2g import indexes, neuron_page, shell, words
 from n2g.errors import InputError
 from n2g.ids import NeuronId
 from n2g.palette import site_style
 from n2g.plots import distribution
 
-TOOLS: list[tuple[str, str]] = []
+TOOLS = [
+    ("All neurons", "table/index.html"),
+    ("Tokens", "tokens/index.html"),
+]
 _F1 = "F1 on test texts with the largest activations"
 COLUMNS = [
     {"key": "id", "title": "Neuron", "meaning": "", "numeric": False},
@@ -100,10 +103,14 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         built = shell.build(site, docs, Path(folder), stubs, _mkdocs_settings(atlas, layers))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
         environment = _environment(site)
-        rows = list(_stamp_neurons(environment, built, [str(neuron) for neuron in ids], files))
+        tokens = indexes.TokenIndex()
+        rows = list(_stamp_neurons(environment, built, [str(neuron) for neuron in ids], files, tokens))
         _stamp_layers(environment, built, atlas, layers, rows)
         _stamp_home(environment, built, atlas, layers, rows)
-        _write_ids(built, ids)
+        _stamp_tools(environment, built, layers)
+        indexes.write_ids(built / "data", ids)
+        indexes.write_table(built / "data", COLUMNS, rows)
+        tokens.write(built / "data")
         shutil.rmtree(out, ignore_errors=True)
         built.rename(out)
 
@@ -120,7 +127,11 @@ def _environment(site: Path) -> Environment:
 
 
 def _stamp_neurons(
-    environment: Environment, built: Path, ids: list[str], files: Mapping[str, Path]
+    environment: Environment,
+    built: Path,
+    ids: list[str],
+    files: Mapping[str, Path],
+    tokens: indexes.TokenIndex,
 ) -> Iterator[dict]:
     """Stamp each neuron's page beside its downloads; yield the neuron's row for the tables."""
     page = built / "neurons" / "shell" / "page" / "index.html"
@@ -142,6 +153,7 @@ def _stamp_neurons(
             next=ids[at + 1] if at + 1 < len(ids) else None,
         )
         target.write_text(shell.stamp(parts, neuron, content), encoding="utf-8")
+        tokens.add(at, record)
         yield row(record)
 
 
@@ -233,14 +245,11 @@ def _stamp(page: Path, content: str) -> None:
     page.write_text(shell.stamp(shell.split(page), "", content), encoding="utf-8")
 
 
-def _write_ids(built: Path, ids: list[NeuronId]) -> None:
-    """The neurons of each layer, for jumping to one and for a random one."""
-    layers: dict[str, list[str]] = {}
-    for neuron in ids:
-        layers.setdefault(str(neuron.layer), []).append(f"{neuron.neuron}{'-' if neuron.negative else ''}")
-    folder = built / "data"
-    folder.mkdir(exist_ok=True)
-    (folder / "ids.json").write_text(json.dumps(layers, separators=(",", ":")), encoding="utf-8")
+def _stamp_tools(environment: Environment, built: Path, layers: list[int]) -> None:
+    for _, path in TOOLS:
+        template = environment.get_template(path.replace("/index", ""))
+        content = template.render(home="../", layers=layers, columns=COLUMNS, statuses=list(words.STATUSES))
+        _stamp(built / path, content)
 
 
 def _layers(summary: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,20 +1,40 @@
-// A neuron's page: the value of a token on hover.
-import { load } from "./site.js";
+// A neuron's page: its record, the examples' values on hover and the length of their context.
+import { keepInUrl, load, make } from "./site.js";
+import { tokens, windowOf } from "./texts.js";
 
-const shown = (value) => Number(value.toPrecision(3)).toString().replace("-", "−");
+const AROUND = { 5: "±5", 16: "±16", full: "all" };
+
+export const recordOf = (page) => load(`neurons/${page.dataset.id.replace(".", "/")}/${page.dataset.id}.json`);
+
+/** Fill the paragraph of an example anew. */
+export function fill(paragraph, record, example, around, marked) {
+  const [first, last] = around === "full" ? [0, example.tokens.length] : windowOf(example, Number(around));
+  paragraph.replaceChildren(...tokens(example, record.vocabulary, record.graph?.scale ?? record.statistics.maximum, first, last, marked));
+}
 
 export default function neuron(page) {
-  const { id } = page.dataset;
-  const record = () => load(`neurons/${id.replace(".", "/")}/${id}.json`);
-  page.querySelector("[data-examples]")?.addEventListener("pointerover", async (event) => {
-    const token = event.target.closest(".tokens b");
-    const item = event.target.closest("[data-example]");
-    if (!token || !item || token.title) return;
-    const example = (await record()).examples[item.dataset.example];
-    const first = Math.max(0, example.pivot - 16);
-    const at = first + [...token.parentElement.children].indexOf(token);
-    const parts = [`activation ${shown(example.activations[at])}`];
-    if (example.predictions) parts.push(`predicted ${shown(example.predictions[at])}`);
-    token.title = `${parts.join(", ")} · token ${example.tokens[at]}`;
-  });
+  const section = page.querySelector("[data-examples]");
+  if (!section) return;
+  const refill = async (around) => {
+    const record = await recordOf(page);
+    for (const item of section.querySelectorAll("[data-example]")) {
+      fill(item.querySelector(".tokens"), record, record.examples[item.dataset.example], around);
+    }
+  };
+  const box = make("span", { class: "tools", role: "group", "aria-label": "Context" }, "Context ");
+  const choose = (around) => {
+    for (const button of box.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === around);
+    keepInUrl({ context: around === "16" ? "" : around });
+    refill(around);
+  };
+  for (const [value, name] of Object.entries(AROUND)) {
+    const button = make("button", { type: "button", value, "aria-pressed": value === "16" }, name);
+    button.addEventListener("click", () => choose(value));
+    box.append(button);
+  }
+  section.querySelector(".hint").append(" ", box);
+  const asked = new URL(location).searchParams.get("context");
+  if (asked in AROUND) choose(asked);
+  // Values come with the first touch, so that reading a page costs no second file.
+  else for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => refill(box.querySelector("[aria-pressed=true]").value), { once: true });
 }

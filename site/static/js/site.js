@@ -18,9 +18,48 @@ export function load(path) {
 
 /** All neuron ids, in order. */
 export async function allIds() {
-  const layers = await load("data/ids.json");
-  return Object.keys(layers).map(Number).sort((a, b) => a - b)
-    .flatMap((layer) => layers[layer].map((neuron) => `L${layer}.N${neuron}`));
+  const ids = [];
+  for (const [layer, first, last, suffix] of await load("data/ids.json")) {
+    for (let neuron = first; neuron <= last; neuron += 1) ids.push(`L${layer}.N${neuron}${suffix}`);
+  }
+  return ids;
+}
+
+/** A number as the pages print it: three significant digits. */
+export function shown(value) {
+  if (value === null || value === undefined) return "–";
+  const text = Math.abs(value) >= 1000 || Number.isInteger(value) ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  return text.replace("-", "−");
+}
+
+/** A token's text with everything visible, as in the graphs. */
+export function visible(text) {
+  const named = { "\n": "⏎", "\r": "␍", "\t": "⇥", " ": "␣", "\u00a0": "⍽", "\u007f": "␡" };
+  const shownText = text.replace(/[\s\u0000-\u001f\u007f]|[\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Cc}]/gu, (character) => {
+    const code = character.codePointAt(0);
+    if (named[character]) return named[character];
+    return code < 32 ? String.fromCodePoint(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  });
+  return shownText ? (/^\p{M}/u.test(shownText) ? `◌${shownText}` : shownText) : "∅";
+}
+
+/** Replace the page's query string; empty values are left out. */
+export function keepInUrl(values) {
+  const url = new URL(location);
+  for (const [key, value] of Object.entries(values)) {
+    if (value === "" || value === null || value === undefined) url.searchParams.delete(key);
+    else url.searchParams.set(key, value);
+  }
+  history.replaceState(null, "", url);
+}
+
+/** The function, called once after calls have ceased for a moment. */
+export function settled(action, wait = 150) {
+  let timer;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => action(...values), wait);
+  };
 }
 
 /** An element with attributes and children; text is never read as HTML. */

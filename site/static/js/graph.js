@@ -1,0 +1,126 @@
+// The graph: zoom, drag, and a click on a node that shows what goes through it.
+import { recordOf, fill } from "./neuron.js";
+import { pathTo, predict, prepare, trace } from "./predict.js";
+import { make, root, shown, visible } from "./site.js";
+
+const ZOOMS = [0.4, 0.5, 0.65, 0.8, 1, 1.25, 1.6, 2, 2.5];
+
+function zoomable(figure, canvas, svg) {
+  const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
+  let zoom = 1;
+  const set = (next) => {
+    zoom = Math.min(ZOOMS.at(-1), Math.max(0.1, next));
+    svg.setAttribute("width", width * zoom);
+    svg.setAttribute("height", height * zoom);
+  };
+  const step = (up) => set(up ? ZOOMS.find((one) => one > zoom + 0.01) ?? zoom : ZOOMS.findLast((one) => one < zoom - 0.01) ?? zoom);
+  const fit = () => set(Math.min(1, (canvas.clientWidth - 24) / width, (canvas.clientHeight - 24) / height));
+  const tools = make("div", { class: "tools", role: "group", "aria-label": "Size of the graph" });
+  for (const [name, label, action] of [["−", "Smaller", () => step(false)], ["+", "Larger", () => step(true)], ["1:1", "Natural size", () => set(1)], ["Fit", "Fit into the frame", fit]]) {
+    const button = make("button", { type: "button", "aria-label": label, title: label }, name);
+    button.addEventListener("click", action);
+    tools.append(button);
+  }
+  figure.prepend(tools);
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    step(event.deltaY < 0);
+  }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key === "+" || event.key === "-") step(event.key === "+");
+    if (event.key === "0") set(1);
+  });
+}
+
+function draggable(canvas) {
+  let from = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "mouse" && event.button === 0) from = [event.clientX + canvas.scrollLeft, event.clientY + canvas.scrollTop];
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (from && event.buttons) [canvas.scrollLeft, canvas.scrollTop] = [from[0] - event.clientX, from[1] - event.clientY];
+  });
+  for (const kind of ["pointerup", "pointerleave"]) canvas.addEventListener(kind, () => { from = null; });
+}
+
+/** Examples with a prediction whose path runs through the node: [example, positions that the node read]. */
+export function through(record, prepared, id) {
+  const found = [];
+  for (const example of record.examples) {
+    const anchored = example.start === 0;
+    const { decided } = predict(prepared, example.tokens, anchored);
+    const read = decided.flatMap((node, pivot) => (node && pathTo(prepared, node).includes(id) ? trace(prepared, example.tokens, pivot, node, anchored) : []));
+    if (read.length) found.push([example, new Set(read.filter(([node]) => node === id).map(([, at]) => at)), read.length && read[0][1]]);
+  }
+  return found;
+}
+
+function tokenLinks(node, vocabulary) {
+  const order = node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => b[1] - a[1]);
+  return order.map(([token, weight]) => {
+    const url = new URL("tokens/index.html", root);
+    url.search = new URLSearchParams({ q: visible(vocabulary[token]), match: "exact" });
+    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, visible(vocabulary[token]).slice(0, 60)));
+  });
+}
+
+function panelOf(record, prepared, id, title) {
+  const node = prepared.nodes.get(id);
+  const found = through(record, prepared, id);
+  const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
+  panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, record.vocabulary).flatMap((link) => [link, " "]) : [])));
+  const facts = [];
+  if (node.end) facts.push(`A pattern ends here: activation ${shown(node.end.activation)}, ${node.end.support} training examples${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
+  if (node.cost !== undefined) facts.push(`Without it F1 on validation texts changes by ${shown(-node.cost)}.`);
+  facts.push(`${found.length} of ${record.examples.length} examples go through it.`);
+  panel.append(make("p", {}, facts.join(" ")));
+  const list = make("ol");
+  for (const [example, marked, pivot] of found.slice(0, 12)) {
+    const paragraph = make("p", { class: "tokens" });
+    fill(paragraph, record, { ...example, pivot }, "16", marked);
+    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: ${visible(example.title ?? "").replaceAll("␣", " ")}`)));
+  }
+  panel.append(list);
+  return panel;
+}
+
+export default function graph(figure) {
+  const canvas = figure.querySelector(".canvas");
+  const svg = canvas.querySelector("svg");
+  zoomable(figure, canvas, svg);
+  draggable(canvas);
+  const page = figure.closest("[data-id]");
+  let chosen = null;
+
+  async function choose(group) {
+    chosen?.classList.remove("chosen");
+    chosen?.setAttribute("aria-pressed", "false");
+    figure.parentElement.querySelector(".through")?.remove();
+    if (chosen === group) {
+      chosen = null;
+      return;
+    }
+    chosen = group;
+    group.classList.add("chosen");
+    group.setAttribute("aria-pressed", "true");
+    const record = await recordOf(page);
+    const panel = panelOf(record, prepare(record.graph), Number(group.dataset.node), group.querySelector("title").textContent);
+    if (chosen !== group) return;
+    figure.append(panel);
+    panel.scrollIntoView({ block: "nearest" });
+  }
+
+  for (const group of svg.querySelectorAll(".node")) {
+    const label = group.querySelector("title").textContent;
+    for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
+    group.addEventListener("click", () => choose(group));
+    group.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        choose(group);
+      }
+    });
+  }
+  svg.setAttribute("role", "group");
+}

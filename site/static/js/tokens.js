@@ -1,0 +1,99 @@
+// Token search over posting lists in sorted pieces: only the pieces that can hold the word are loaded.
+import { parseId } from "./jump.js";
+import { allIds, keepInUrl, load, make, pageOf, settled, visible } from "./site.js";
+
+const PAGE = 24;
+const ROLES = ["activating", "context", "made more likely"];
+
+export const keyOf = (text) => ((text.startsWith(" ") && text.length > 1 ? text.slice(1) : text).toLowerCase());
+
+/** What was typed as a token's text: ␣, ⏎, ⇥ and \n, \t are what they stand for. */
+export const typed = (text) => text.replaceAll("␣", " ").replaceAll(/⏎|\\n/g, "\n").replaceAll(/⇥|\\t/g, "\t");
+
+/** Entries [key, text, token, postings] whose text meets the question. */
+export async function find(question, match, space) {
+  const key = keyOf(question);
+  const firsts = await load("data/tokens.json");
+  const cut = key.slice(0, 24);
+  let piece = firsts.findIndex((first) => first > cut);
+  piece = Math.max(0, (piece < 0 ? firsts.length : piece) - 1);
+  while (piece > 0 && firsts[piece] === cut) piece -= 1;
+  const found = [];
+  for (; piece < firsts.length; piece += 1) {
+    if (firsts[piece] > cut && !firsts[piece].startsWith(cut)) break;
+    if (match !== "prefix" && firsts[piece] > cut && firsts[piece].length < 24 && firsts[piece] !== cut) break;
+    for (const entry of await load(`data/tokens/${piece}.json`)) {
+      const text = entry[1];
+      const fits = match === "prefix" ? entry[0].startsWith(key) : match === "exact" ? text === question || text === ` ${question}` : entry[0] === key;
+      const spaced = text.startsWith(" ");
+      if (fits && (!space || spaced === (space === "with"))) found.push(entry);
+    }
+    if (found.length > 2000) break;
+  }
+  return found;
+}
+
+/** Postings of the entries as hits, best first; a neuron appears once for each role. */
+export function rank(entries, role) {
+  const hits = new Map();
+  for (const [, text, , postings] of entries) {
+    for (let at = 0; at < postings.length; at += 4) {
+      const [kind, row, strength, f1] = postings.slice(at, at + 4);
+      if (role !== "" && Number(role) !== kind) continue;
+      const name = `${kind} ${row}`;
+      const hit = hits.get(name) ?? { kind, row, strength: 0, f1, texts: [] };
+      hit.strength = Math.max(hit.strength, strength);
+      hit.texts.push(text);
+      hits.set(name, hit);
+    }
+  }
+  return [...hits.values()].sort((a, b) => b.strength * (b.f1 + 1) - a.strength * (a.f1 + 1) || a.row - b.row || a.kind - b.kind);
+}
+
+export default async function tokens(page) {
+  const [form, list, more] = [page.querySelector("form"), page.querySelector(".hits"), page.querySelector(".more")];
+  const ids = await allIds();
+  const asked = new URL(location).searchParams;
+  for (const input of form.querySelectorAll("[name]")) input.value = asked.get(input.name) ?? "";
+  let hits = [];
+  let turn = 0;
+
+  function card(hit) {
+    const id = ids[hit.row];
+    const picture = pageOf(id).replace("index.html", `${id}.svg`);
+    const words = hit.texts.slice(0, 4).map(visible).join("  ");
+    return make("li", {},
+      make("a", { href: pageOf(id), class: "hit" },
+        make("strong", {}, id),
+        make("span", {}, `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`),
+        make("code", {}, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words),
+        make("img", { src: picture, alt: `Graph of ${id}`, loading: "lazy" })));
+  }
+
+  function extend() {
+    list.append(...hits.slice(list.children.length, list.children.length + PAGE).map(card));
+    more.hidden = list.children.length >= hits.length;
+  }
+
+  async function show() {
+    const now = (turn += 1);
+    const { q, match, space, role } = form.elements;
+    keepInUrl({ q: q.value, match: match.value, space: space.value, role: role.value });
+    const question = typed(q.value);
+    const entries = question === "" ? [] : await find(question, match.value, space.value);
+    if (now !== turn) return;
+    hits = rank(entries, role.value);
+    list.replaceChildren();
+    extend();
+    const id = parseId(q.value);
+    form.querySelector("output").textContent = question === "" ? "" : `${entries.length} tokens, ${new Set(hits.map((hit) => hit.row)).size} neurons`;
+    if (id && ids.includes(id)) form.querySelector("output").append(" · ", make("a", { href: pageOf(id) }, id));
+  }
+
+  form.addEventListener("input", settled(show));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  more.addEventListener("click", extend);
+  form.hidden = false;
+  await show();
+  document.documentElement.dataset.ready = "tokens";
+}

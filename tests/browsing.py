@@ -1,0 +1,47 @@
+"""Fixtures of the browser tests: a made-up atlas on a local server, a page that fails on any trouble."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+import test_site
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The site served below a path of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    test_site.make(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/atlas/"
+    server.shutdown()
+
+
+@pytest.fixture
+def page(chromium, address):
+    """A page that fails the test on console errors, on foreign requests and on scripts in texts."""
+    context = chromium.new_context()
+    page = context.new_page()
+    troubles = []
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    host = urlsplit(address).netloc
+    page.on(
+        "request",
+        lambda sent: troubles.append(sent.url) if urlsplit(sent.url).netloc not in ("", host) else None,
+    )
+    yield page
+    hacked = page.evaluate("window.hacked")
+    context.close()
+    assert troubles == []
+    assert hacked is None
