@@ -57,9 +57,6 @@ def block_benchmark(stage):
     return f"{RUN}/benchmarks/{stage}/{{layer}}/{{block}}.tsv"
 
 
-# Params.
-
-
 def script(stage):
     """Path of a stage's program, the same in every checkout that is run from its own folder."""
     return os.path.relpath(BASE / "scripts" / f"{stage}.py")
@@ -82,9 +79,8 @@ def options(**keys):
 
     A null key gives no option. Rules list the keys that they read, so that only those cause reruns.
     """
-    given = {name: lookup(dpath=key, within=config) for name, key in keys.items()}
-    words = [(f"--{name.replace('_', '-')}", value) for name, value in given.items() if value is not None]
-    return " ".join(f"{option} {shlex.quote(str(value))}" for option, value in words)
+    given = [(name.replace("_", "-"), lookup(dpath=key, within=config)) for name, key in keys.items()]
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
 
 
 def activation_options():
