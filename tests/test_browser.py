@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 def test_from_home_to_a_neuron(page, address):
     page.goto(address)
     page.get_by_role("link", name="Browse by layer").click()
+    page.get_by_role("link", name="Layer 0", exact=True).click()
     page.get_by_role("link", name="L0.N1", exact=True).click()
     assert page.get_by_role("heading", level=1).inner_text().startswith("L0.N1")
     assert page.locator("svg.graph .node").first.is_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from html.parser import HTMLParser
@@ -59,7 +60,7 @@ def test_every_neuron_has_a_page_and_a_record(atlas):
     for neuron in EXPECTED:
         folder = atlas / "neurons" / neuron.replace(".", "/")
         assert (folder / "index.html").is_file()
-        assert json.loads((folder / f"{neuron}.json").read_text())["id"] == neuron
+        assert json.loads(gzip.decompress((folder / f"{neuron}.json.gz").read_bytes()))["id"] == neuron
 
 
 def test_status_pages_say_why(atlas):

@@ -54,9 +54,9 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
             "width": f"{_width(lines) / 72:.3f}",
             "height": f"{_height(lines) / 72:.3f}",
             "fillcolor": shade,
-            "fontcolor": "#ffffff" if step >= STRONG else "#111111",
-            "tooltip": describe(node, vocabulary),
         }
+        if step >= STRONG:
+            attributes["fontcolor"] = "#ffffff"
         if "end" in node:
             attributes["peripheries"] = "2"
         if node["kind"] in ("wildcard", "gap"):
@@ -112,12 +112,13 @@ def to_svg(graph: Mapping, vocabulary: Mapping[int, str], plain: str, name: str,
     for node in graph["nodes"]:
         if node["parent"] is not None:
             x, y = places[node["id"]]
-            marks.append(_box(node, vocabulary, (x, down - y), _step(node, graph, strength)))
+            marks.append(_box(node, vocabulary, (x, down - y), _colour(node, graph, strength)))
     across, down = across + 12, down + 12
+    style = graph_style({_colour(node, graph, strength) for node in graph["nodes"][1:]})
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="-6 -6 {across:.0f} {down:.0f}"'
         f' width="{across:.0f}" height="{down:.0f}" role="img" aria-label="{_attribute(name)}">'
-        f"<title>{escape(name)}</title><desc>{escape(description)}</desc><style>{graph_style()}</style>"
+        f"<title>{escape(name)}</title><desc>{escape(description)}</desc><style>{style}</style>"
         '<marker id="arrow" viewBox="0 0 6 6" refX=".5" refY="3" markerWidth="6" markerHeight="6"'
         ' orient="auto"><path d="M0 .5L6 3L0 5.5z"/></marker>' + "".join(marks) + "</svg>\n"
     )
@@ -194,29 +195,36 @@ def _step(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> int:
     return max(1, level(node.get("importance", 0.0), 1.0))
 
 
-def _box(node: Mapping, vocabulary: Mapping[int, str], place: tuple[float, float], shade: int) -> str:
+def _colour(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> str:
+    """The class of a node's colour: `a` and a step for activation, `c` and a step for importance."""
+    return f"{'a' if node['parent'] == 0 else 'c'}{_step(node, graph, strength)}"
+
+
+def _box(node: Mapping, vocabulary: Mapping[int, str], place: tuple[float, float], colour: str) -> str:
     x, y = place
     lines = labels(node, vocabulary)
     across, down = _width(lines), _height(lines)
     active = node["parent"] == 0
-    colour = f"{'a' if active else 'c'}{shade}"
     kinds = ["node", node["kind"], colour] + ["active"] * active + ["end"] * ("end" in node)
     corner = 0 if active else 6
     left, top = x - across / 2, y - down / 2
-    frame = f'<rect x="{left:.0f}" y="{top:.0f}" width="{across:.0f}" height="{down:.0f}" rx="{corner}"/>'
+    rounded = f' rx="{corner}"' if corner else ""
+    frame = f'<rect x="{left:.0f}" y="{top:.0f}" width="{across:.0f}" height="{down:.0f}"{rounded}/>'
     if "end" in node:
         frame = (
             f'<rect class="outer" x="{left - 3:.0f}" y="{top - 3:.0f}" width="{across + 6:.0f}"'
-            f' height="{down + 6:.0f}" rx="{corner + 3 if corner else 0}"/>' + frame
+            f' height="{down + 6:.0f}"{rounded}/>' + frame
         )
     first = top + PADDING / 2 + LINE / 2 - 3.5
-    spans = "".join(
-        f'<tspan x="{x:.0f}" y="{first + index * LINE + 4:.0f}">{escape(line)}</tspan>'
-        for index, line in enumerate(lines)
-    )
+    at = [f'x="{x:.0f}" y="{first + index * LINE + 4:.0f}"' for index in range(len(lines))]
+    if len(lines) == 1:
+        words = f"<text {at[0]}>{escape(lines[0])}</text>"
+    else:
+        spans = (f"<tspan {place}>{escape(line)}</tspan>" for place, line in zip(at, lines, strict=True))
+        words = f"<text>{''.join(spans)}</text>"
     title = escape(describe(node, vocabulary))
     start = f'<g class="{" ".join(kinds)}" data-node="{node["id"]}">'
-    return f"{start}<title>{title}</title>{frame}<text>{spans}</text></g>"
+    return f"{start}<title>{title}</title>{frame}{words}</g>"
 
 
 def _positions(plain: str) -> tuple[dict[int, tuple], list[list[tuple]], tuple[float, float]]:

@@ -20,14 +20,17 @@ GROUPS = [
     ("top", "test", "Test texts with the largest activations", "held out"),
     ("quantile", "test", "Test texts across quantiles", "held out"),
     ("random", "test", "Random test texts", "held out"),
+    ("false-positive", "test", "Worst false positives", "the graph fires, the neuron does not"),
+    ("false-negative", "test", "Worst false negatives", "the neuron fires, the graph does not"),
 ]
 _STATISTICS = [
-    ("density", "Density", "share of tokens with at least half of the maximum", number),
+    ("density", "Density", "share of tokens with an activation of at least 0.001", number),
+    ("firing", "Firing tokens", "tokens with at least half of the maximum", number),
     ("maximum", "Maximum", "largest activation on training texts", number),
     ("mean", "Mean", "mean activation", number),
     ("std", "Deviation", "standard deviation of the activation", number),
     ("skewness", "Skewness", "0 for a symmetric distribution", ratio),
-    ("kurtosis", "Kurtosis", "excess kurtosis: 0 for a normal distribution, large if selective", ratio),
+    ("kurtosis", "Kurtosis", "3 for a normal distribution, large for a selective neuron", ratio),
 ]
 
 
@@ -43,7 +46,8 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "record": record,
         "meaning": STATUSES[record["status"]],
         "svg": Markup(inline(svg)) if svg else None,
-        "sets": _sets(record.get("metrics") or {}),
+        **_scores(record.get("metrics") or {}),
+        "score": _score(record.get("metrics") or {}),
         "plot": _plot(statistics, record),
         "statistics": [
             (name, shown(statistics[key]), meaning)
@@ -56,17 +60,33 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
     }
 
 
-def _sets(metrics: Mapping[str, Any]) -> list[dict]:
-    found = []
-    for key, (title, meaning) in SETS.items():
-        known = metrics.get(key) or {}
-        order = [name for name in (*PREDICTORS, *sorted(known)) if name in known]
-        order = list(dict.fromkeys(order))
-        rows = [{"key": name, "title": PREDICTORS.get(name, name), "scores": known[name]} for name in order]
-        if rows:
-            firing = known[order[0]].get("firing")
-            found.append({"title": title, "meaning": meaning, "firing": firing, "rows": rows})
-    return found
+def _scores(metrics: Mapping[str, Any]) -> dict[str, list]:
+    """Columns (test sets) and rows (predictors) of the table of scores; what was not measured is {}."""
+    known = {key: metrics[key] for key in SETS if metrics.get(key)}
+    names = [name for name in PREDICTORS if any(name in found for found in known.values())]
+    columns = [
+        {"title": SETS[key][0], "meaning": SETS[key][1], "firing": found[names[0]].get("firing")}
+        for key, found in known.items()
+        if names and names[0] in found
+    ]
+    rows = [
+        {"key": name, "title": PREDICTORS[name], "sets": [found.get(name, {}) for found in known.values()]}
+        for name in names
+    ]
+    return {"sets": columns, "scores": rows}
+
+
+def _score(metrics: Mapping[str, Any]) -> dict | None:
+    """The three numbers beside the graph."""
+    top = metrics.get("top") or {}
+    if "graph" not in top:
+        return None
+    lookup = top.get("token_lookup") or {}
+    return {
+        "f1": top["graph"].get("f1"),
+        "lookup": lookup.get("f1"),
+        "correlation": top["graph"].get("correlation"),
+    }
 
 
 def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | None:
@@ -94,20 +114,17 @@ def _groups(record: Mapping[str, Any]) -> list[dict]:
 
 
 def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
-    """An excerpt around the pivot: tokens as (text, step of the real activation, of the predicted one)."""
+    """An excerpt around the pivot. Tokens are (text, class names); the page's script adds the values."""
     scale = (record.get("graph") or {}).get("scale") or record["statistics"]["maximum"]
     first = max(0, example["pivot"] - AROUND)
     last = min(len(example["tokens"]), example["pivot"] + AROUND + 1)
     predictions = example.get("predictions") or [0.0] * len(example["tokens"])
-    vocabulary = record["vocabulary"]
-    tokens = [
-        (
-            elide(plain(vocabulary.get(str(example["tokens"][at]), "�")), LONGEST),
-            level(example["activations"][at], scale),
-            level(predictions[at], scale),
-        )
-        for at in range(first, last)
-    ]
+    tokens = []
+    for at in range(first, last):
+        text = record["vocabulary"].get(str(example["tokens"][at]), "�")
+        real, predicted = level(example["activations"][at], scale), level(predictions[at], scale)
+        colour = " ".join([f"a{real}"] * (real > 0) + [f"p{predicted}"] * (predicted > 0))
+        tokens.append((elide(plain(text), LONGEST), colour))
     return {
         "index": index,
         "value": max(example["activations"]),

@@ -7,6 +7,8 @@ and no meaning rests on hue alone: activating tokens have square boxes and bold 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 LEVELS = 9
 REDS = ["#fdeee8", "#fcdccf", "#fbc5b1", "#f9ab91", "#f58f71", "#ed7656", "#c8452a", "#ad311a", "#8c1f0d"]
 BLUES = ["#eef4fb", "#dce9f7", "#c6dbf0", "#adcbe9", "#93b9df", "#7aa7d5", "#3d73ac", "#2c5c92", "#1d4475"]
@@ -46,12 +48,17 @@ def level(value: float, largest: float) -> int:
     return min(LEVELS, round(LEVELS * value / largest))
 
 
-def graph_style() -> str:
-    """The style sheet of a graph; a page may set its variables, else the light theme holds."""
+def graph_style(used: Collection[str] | None = None) -> str:
+    """The style sheet of a graph; a page may set its variables, else the light theme holds.
+
+    Args:
+        used: the colour classes to define, such as {"a9", "c3"}; None defines all.
+    """
     steps = "".join(
         f".graph .{letter}{step}{{fill:var(--{letter}{step},{colour})}}"
         for letter, colours in (("a", REDS), ("c", BLUES))
         for step, colour in enumerate(colours, start=1)
+        if used is None or f"{letter}{step}" in used
     )
     strong = ",".join(f".graph .{letter}{step} text" for letter in "ac" for step in range(STRONG, LEVELS + 1))
     return (

@@ -23,6 +23,7 @@ from n2g.errors import InputError
 MARK = "stamped-here"
 TITLE = "stamped-title"
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_BLANKS = re.compile(r"\s*\n\s*")
 _LINK = re.compile(r'(<(?:a|link)\b[^>]*\shref=")([^"#?:]+)(?=["#])')
 
 
@@ -108,7 +109,8 @@ def secured(html: str) -> str:
     )
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     html = html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{meta}', 1)
-    return _LINK.sub(_to_index, html)
+    html = _LINK.sub(_to_index, html)
+    return html if "<pre" in html else _BLANKS.sub("\n", html)
 
 
 def _to_index(match: re.Match) -> str:

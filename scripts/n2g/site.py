@@ -5,6 +5,7 @@ MkDocs builds the shell (`shell.py`); every page that holds tokens or texts is s
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import tempfile
@@ -55,7 +56,7 @@ COLUMNS = [
     },
     {"key": "density", "title": "Density", "meaning": "share of firing tokens", "numeric": True},
     {"key": "maximum", "title": "Max", "meaning": "largest training activation", "numeric": True},
-    {"key": "kurtosis", "title": "Kurtosis", "meaning": "excess kurtosis", "numeric": True},
+    {"key": "kurtosis", "title": "Kurtosis", "meaning": "3 for a normal distribution", "numeric": True},
     {"key": "nodes", "title": "Nodes", "meaning": "nodes of the graph", "numeric": True},
     {"key": "explanation", "title": "Fires on", "meaning": "the graph in words", "numeric": False},
 ]
@@ -97,10 +98,10 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         raise InputError(f"{count} selected neurons have no record, {first} first: run the workflow again.")
     layers = sorted({neuron.layer for neuron in ids})
     with tempfile.TemporaryDirectory(prefix="n2g-atlas-", dir=out.parent) as folder:
-        stubs = {"index.md": "Home", "neurons/shell/page.md": shell.TITLE}
+        stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/shell/page.md": shell.TITLE}
         stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS}
-        built = shell.build(site, docs, Path(folder), stubs, _mkdocs_settings(atlas, layers))
+        built = shell.build(site, docs, Path(folder), stubs, _mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
         environment = _environment(site)
         tokens = indexes.TokenIndex()
@@ -144,7 +145,9 @@ def _stamp_neurons(
         target.parent.mkdir(parents=True)
         picture = files[neuron].with_suffix(".svg")
         svg = picture.read_text(encoding="utf-8") if record["status"] == "ok" and picture.exists() else None
-        for suffix in (".json", ".dot", ".svg") if svg else (".json",):
+        packed = gzip.compress(files[neuron].read_bytes(), compresslevel=6, mtime=0)
+        target.with_name(f"{neuron}.json.gz").write_bytes(packed)
+        for suffix in (".dot", ".svg") if svg else ():
             shutil.copyfile(files[neuron].with_suffix(suffix), target.with_name(neuron + suffix))
         content = template.render(
             **neuron_page.context(record, svg),
@@ -182,7 +185,8 @@ def _stamp_layers(
     environment: Environment, built: Path, atlas: Atlas, layers: list[int], rows: list[dict]
 ) -> None:
     template = environment.get_template("layer.html")
-    for layer in layers:
+    overview = []
+    for at, layer in enumerate(layers):
         here = [one for one in rows if one["layer"] == layer]
         counts = Counter(one["status"] for one in here)
         plots = [
@@ -190,9 +194,12 @@ def _stamp_layers(
             distribution([one["lookup_f1"] for one in here], 0, 1, "F1 of token lookup"),
             distribution([one["correlation"] for one in here], -1, 1, "Correlation with the activation"),
         ]
+        overview.append({"layer": layer, "neurons": len(here), "counts": counts, "plot": plots[0]})
         content = template.render(
             home="../../",
             layer=layer,
+            previous=layers[at - 1] if at else None,
+            next=layers[at + 1] if at + 1 < len(layers) else None,
             rows=here,
             columns=COLUMNS,
             counts=[(name, counts[name]) for name in words.STATUSES],
@@ -200,6 +207,10 @@ def _stamp_layers(
             plots=[plot for plot in plots if plot],
         )
         _stamp(built / "layers" / str(layer) / "index.html", content)
+    content = environment.get_template("layers.html").render(
+        home="../", layers=overview, statuses=list(words.STATUSES), summary=_layers(atlas.summary)
+    )
+    _stamp(built / "layers" / "index.html", content)
 
 
 def _stamp_home(
@@ -260,10 +271,10 @@ def _site_name(atlas: Atlas) -> str:
     return f"Neurons of {_source(atlas.config['model'])['name']}"
 
 
-def _mkdocs_settings(atlas: Atlas, layers: list[int]) -> dict[str, Any]:
+def _mkdocs_settings(atlas: Atlas) -> dict[str, Any]:
     tools = [(title, path.replace("/index.html", ".md")) for title, path in TOOLS]
     name = escape(_site_name(atlas))
-    return {"site_name": name, "description": f"{name} as small graphs", "layers": layers, "tools": tools}
+    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools}
 
 
 def _source(given: Mapping[str, Any]) -> dict[str, str]:

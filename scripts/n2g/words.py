@@ -7,9 +7,11 @@ from math import isfinite
 PREDICTORS = {
     "graph": "Graph",
     "paper": "N2G as published",
-    "ngram": "N-gram",
-    "token_lookup_all": "Token lookup, all tokens",
     "token_lookup": "Token lookup",
+    "token_lookup_all": "Lookup, all tokens",
+    "token_lookup_calibrated": "Lookup, calibrated",
+    "ngram": "N-grams",
+    "ngram_backoff": "N-grams, back-off",
 }
 SETS = {
     "top": ("Top activations", "Test texts that hold the neuron's largest activations."),

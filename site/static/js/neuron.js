@@ -4,7 +4,7 @@ import { tokens, windowOf } from "./texts.js";
 
 const AROUND = { 5: "±5", 16: "±16", full: "all" };
 
-export const recordOf = (page) => load(`neurons/${page.dataset.id.replace(".", "/")}/${page.dataset.id}.json`);
+export const recordOf = (page) => load(`neurons/${page.dataset.id.replace(".", "/")}/${page.dataset.id}.json.gz`);
 
 /** Fill the paragraph of an example anew. */
 export function fill(paragraph, record, example, around, marked) {

@@ -5,12 +5,20 @@ export const pageOf = (id) => new URL(`neurons/${id.replace(".", "/")}/index.htm
 
 const loaded = new Map();
 
+/** JSON of a gzip file; some servers unpack it on the way. */
+async function unpacked(answer) {
+  const data = await answer.blob();
+  const [first, second] = new Uint8Array(await data.slice(0, 2).arrayBuffer());
+  const stream = data.stream();
+  return new Response(first === 0x1f && second === 0x8b ? stream.pipeThrough(new DecompressionStream("gzip")) : stream).json();
+}
+
 /** JSON of the site, fetched once. */
 export function load(path) {
   if (!loaded.has(path)) {
     loaded.set(path, fetch(new URL(path, root)).then((answer) => {
       if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-      return answer.json();
+      return path.endsWith(".gz") ? unpacked(answer) : answer.json();
     }));
   }
   return loaded.get(path);

@@ -1,0 +1,5 @@
+"""The bins in which activations are counted: eight to a power of ten, 0.001 to 1,000, either side of zero."""
+
+import numpy as np
+
+EDGES = np.concatenate([-(10.0 ** np.arange(3, -3.01, -0.125)), 10.0 ** np.arange(-3, 3.01, 0.125)])

@@ -1,0 +1,53 @@
+"""Write the record and the picture of every neuron of a block."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from n2g.draw import layout, to_dot, to_svg
+from n2g.errors import run_script
+from n2g.findings import read_block, read_texts
+from n2g.records import dump, record
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
+    parser.add_argument("--layer", type=int, required=True, help="the block's layer")
+    parser.add_argument("--method", default="atlas", help="atlas or paper: whose graphs to show")
+    parser.add_argument("--provenance", type=json.loads, default={}, help="run, model, ... as JSON")
+    parser.add_argument("--dot", default="graphviz-pure", help="the Graphviz program")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for {id}.json, {id}.dot and {id}.svg"
+    )
+    given = parser.parse_args()
+
+    texts = read_texts(given.corpus)
+    words = dict(enumerate(texts.words))
+    records = {}
+    for neuron, findings in read_block(given.block, given.layer, texts, given.method):
+        command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
+        origin = {**given.provenance, "hook": f"blocks.{given.layer}.mlp.hook_post", "command": command}
+        records[str(neuron)] = record(neuron, findings, words, origin)
+    graphs = {name: one["graph"] for name, one in records.items()}
+    drawn = {name: graph for name, graph in graphs.items() if graph and len(graph["nodes"]) > 1}
+    dots = {name: to_dot(graph, words, name) for name, graph in drawn.items()}
+    places = layout(dots, given.dot)
+
+    temporary = given.output.with_name(given.output.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, one in records.items():
+        (temporary / f"{name}.json").write_text(dump(one), encoding="utf-8")
+    for name, graph in drawn.items():
+        svg = to_svg(graph, words, places[name], name, records[name]["explanation"])
+        (temporary / f"{name}.dot").write_text(dots[name], encoding="utf-8")
+        (temporary / f"{name}.svg").write_text(svg, encoding="utf-8")
+    shutil.rmtree(given.output, ignore_errors=True)
+    temporary.rename(given.output)
+
+
+if __name__ == "__main__":
+    run_script(main)
