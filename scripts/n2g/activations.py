@@ -14,52 +14,10 @@ import torch
 from jaxtyping import Bool, Float
 from tqdm import tqdm
 
+from n2g.documents import SPLITS, Documents
+from n2g.edges import EDGES
 from n2g.engine import Engine
 
-SPLITS = ("train", "validation", "test")
-# Bin edges of the histogram: symmetric, logarithmic, eight bins a factor of ten.
-EDGES = np.concatenate([-(10.0 ** np.arange(3, -3.01, -0.125)), 10.0 ** np.arange(-3, 3.01, 0.125)])
-
-
-@dataclass(frozen=True)
-class Documents:
-    """The tokenised corpus.
-
-    tokens: int32 [token], all documents end to end, each beginning with BOS. offsets: int64 [document].
-    lengths: int64 [document], BOS included. split: int8 [document], an index into `SPLITS`.
-    """
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    lengths: np.ndarray
-    split: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def ids(self, document: int) -> np.ndarray:
-        """Token ids of one document."""
-        begin = self.offsets[document]
-        return self.tokens[begin : begin + self.lengths[document]]
-
-    def of(self, split: str) -> np.ndarray:
-        """Document numbers of a split, ascending."""
-        return np.flatnonzero(self.split == SPLITS.index(split))
-
-    def pool(self, split: str, size: int) -> np.ndarray:
-        """The first `size` documents of a split: documents are numbered in random order."""
-        return self.of(split)[:size]
-
-    def batches(self, budget: int) -> Iterator[np.ndarray]:
-        """Documents of similar length together, at most `budget` tokens (padding included) at a time."""
-        order = np.lexsort((np.arange(len(self)), self.lengths))
-        begin = 0
-        while begin < len(order):
-            end = begin + 1
-            while end < len(order) and self.lengths[order[end]] * (end + 1 - begin) <= budget:
-                end += 1
-            yield order[begin:end]
-            begin = end
 
 
 @dataclass(frozen=True)

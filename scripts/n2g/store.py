@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 
-from n2g.activations import SPLITS, Documents
-from n2g.tables import read_array, read_table
+from n2g.documents import SPLITS, Documents
+from n2g.errors import InputError
+from n2g.tables import read_array, read_arrays, read_table
 
 
 def load_documents(folder: Path) -> Documents:
@@ -24,11 +30,63 @@ def load_documents(folder: Path) -> Documents:
     )
 
 
+@dataclass(frozen=True)
+class Observations:
+    """What the pass over the corpus found for a block of neurons: three tables and the random pools."""
+
+    statistics: pa.Table
+    firings: pa.Table
+    examples: pa.Table
+    pools: Mapping[str, np.ndarray]
+
+    def without_test(self, documents: Documents) -> Observations:
+        """What may be fitted on: nothing that was observed on a test document.
+
+        documents: the whole corpus. The statistics' `maximum` is of train documents; their other columns
+        describe all texts and are for reading only.
+        """
+        test = SPLITS.index("test")
+        position = self.firings["position"].to_numpy()
+        return replace(
+            self,
+            firings=self.firings.filter(pa.array(documents.split[documents.document_at(position)] != test)),
+            examples=self.examples.filter(pa.compute.not_equal(self.examples["split"], "test")),
+            pools={name: array for name, array in self.pools.items() if not name.startswith("test")},
+        )
+
+
+def load_observations(folder: Path) -> Observations:
+    """What the pass over the corpus wrote for a block. Raises InputError where a file is bad or missing."""
+    names = ("statistics", "firings", "examples")
+    tables = {name: read_table(folder / f"{name}.parquet", name) for name in names}
+    return Observations(**tables, pools=read_arrays(folder / "pools.safetensors"))
+
+
+def load_for_fitting(corpus: Path, folder: Path) -> tuple[Documents, Observations]:
+    """The corpus and a block's observations as all that fits must read them: without test documents."""
+    documents = load_documents(corpus)
+    return documents.without_test(), load_observations(folder).without_test(documents)
+
+
+def read_graphs(path: Path) -> dict[tuple[int, str], dict[str, dict[str, Any]]]:
+    """The lines of a graph file: (neuron, pole) -> method -> line. Raises InputError where it is damaged."""
+    found: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
+    try:
+        for text in path.read_text(encoding="utf-8").splitlines():
+            line = json.loads(text)
+            found.setdefault((line["neuron"], line["pole"]), {})[line["method"]] = line
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: delete it and run again.") from error
+    return found
+
+
 def by_unit(table: pa.Table) -> Iterator[tuple[tuple[int, str], pa.Table]]:
     """Rows of each (neuron, pole), in the order in which these first appear; their rows stand together."""
     neurons, poles = table["neuron"].to_numpy(), table["pole"].to_numpy(zero_copy_only=False)
     change = np.flatnonzero((neurons[1:] != neurons[:-1]) | (poles[1:] != poles[:-1])) + 1
     bounds = [0, *change.tolist(), len(neurons)]
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         if end > begin:
             yield (int(neurons[begin]), str(poles[begin])), table.slice(begin, end - begin)

@@ -1,0 +1,54 @@
+# How well graphs and baselines predict on test documents, block by block, and averages over all blocks.
+
+
+rule evaluate:
+    input:
+        tokens=run_file("corpus/tokens.npy"),
+        documents=run_file("corpus/documents.parquet"),
+        observations=[block_file(name) for name in ACTIVATION_FILES],
+        graphs=block_file("graph.jsonl"),
+    output:
+        scores=block_file("evaluate.parquet"),
+        predictions=block_file("predictions.parquet"),
+    log:
+        block_log("evaluate"),
+    benchmark:
+        block_benchmark("evaluate")
+    conda:
+        "../envs/graph.yaml"
+    params:
+        script=script("evaluate"),
+        options=options(seed="seed"),
+        threshold=lookup(dpath="settings/firing_threshold", within=config, default=0.5),
+        code=code_digest("evaluate"),
+        lock=lock_digest(),
+    message:
+        "Testing the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
+    shell:
+        "python {params.script:q} --corpus $(dirname {input.tokens:q})"
+        " --observations $(dirname {input.observations[0]:q}) --graphs {input.graphs:q} {params.options}"
+        " --firing-threshold {params.threshold} --output $(dirname {output.scores:q}) > {log:q} 2>&1"
+
+
+rule summary:
+    input:
+        scores=all_blocks("evaluate.parquet"),
+        graphs=all_blocks("graph.jsonl"),
+    output:
+        run_file("summary.json"),
+    log:
+        run_log("summary"),
+    benchmark:
+        run_benchmark("summary")
+    conda:
+        "../envs/graph.yaml"
+    params:
+        script=script("summary"),
+        options=options(seed="seed"),
+        code=code_digest("summary"),
+        lock=lock_digest(),
+    message:
+        "Averaging the scores"
+    shell:
+        "python {params.script:q} --evaluations {input.scores:q} --graphs {input.graphs:q} {params.options}"
+        " --output {output:q} > {log:q} 2>&1"

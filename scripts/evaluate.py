@@ -1,0 +1,40 @@
+"""Score the graphs of a block of neurons, and simple baselines, on test documents."""
+
+import argparse
+from pathlib import Path
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from n2g.errors import run_script
+from n2g.evaluate import evaluate, hold_out, score_rows
+from n2g.predictions import prediction_rows
+from n2g.store import load_documents, load_observations, read_graphs
+from n2g.tables import CONTRACTS, write_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--observations", type=Path, required=True, help="folder of the block's tables")
+    parser.add_argument("--graphs", type=Path, required=True, help="graph.jsonl of the block")
+    parser.add_argument("--firing-threshold", type=float, default=0.5, help="share of the train maximum")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of random texts to show")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
+    given = parser.parse_args()
+
+    documents, observations = load_documents(given.corpus), load_observations(given.observations)
+    texts, graphs = hold_out(documents, observations), read_graphs(given.graphs)
+    rows: dict[str, list[dict]] = {"evaluate": [], "predictions": []}
+    count = len(observations.statistics)
+    units = evaluate(documents, observations, graphs, given.firing_threshold)
+    for unit in tqdm(units, total=count, desc="evaluate", unit="neuron", mininterval=5):
+        rows["evaluate"].extend(score_rows(texts, unit))
+        rows["predictions"].extend(prediction_rows(texts, unit, given.seed))
+    for name, found in rows.items():
+        table = pa.Table.from_pylist(found, schema=CONTRACTS[name].schema)
+        write_table(given.output / f"{name}.parquet", name, table)
+
+
+if __name__ == "__main__":
+    run_script(main)

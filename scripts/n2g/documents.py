@@ -1,0 +1,93 @@
+"""The tokenised corpus in memory: its documents, their splits, and the guard that keeps test documents out of
+everything that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+TEST = SPLITS.index("test")
+
+
+class WithheldError(LookupError):
+    """Something that fits asked for a test document."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The tokenised corpus.
+
+    tokens: int32 [token], all documents end to end, each beginning with BOS. offsets: int64 [document].
+    lengths: int64 [document], BOS included. split: int8 [document], an index into `SPLITS`. withheld: whether
+    test documents are closed, see `without_test`.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    split: np.ndarray
+    withheld: bool = False
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def ids(self, document: int) -> np.ndarray:
+        """Token ids of one document."""
+        if self.withheld and self.split[document] == TEST:
+            raise WithheldError(f"document {document} is a test document: nothing that fits may read it")
+        begin = self.offsets[document]
+        return self.tokens[begin : begin + self.lengths[document]]
+
+    def positions(self, numbers: np.ndarray) -> np.ndarray:
+        """Positions (int64) in `tokens` of whole documents, one document after the other."""
+        lengths, offsets = self.lengths[numbers], self.offsets[numbers]
+        return np.repeat(offsets - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+
+    def of(self, split: str) -> np.ndarray:
+        """Document numbers of a split, ascending."""
+        if self.withheld and split == "test":
+            raise WithheldError("nothing that fits may ask for the test documents")
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+    def pool(self, split: str, size: int) -> np.ndarray:
+        """The first `size` documents of a split: documents are numbered in random order."""
+        return self.of(split)[:size]
+
+    def batches(self, budget: int) -> Iterator[np.ndarray]:
+        """Documents of similar length together, at most `budget` tokens (padding included) at a time."""
+        order = np.lexsort((np.arange(len(self)), self.lengths))
+        begin = 0
+        while begin < len(order):
+            end = begin + 1
+            while end < len(order) and self.lengths[order[end]] * (end + 1 - begin) <= budget:
+                end += 1
+            yield order[begin:end]
+            begin = end
+
+    def document_at(self, positions: np.ndarray) -> np.ndarray:
+        """Number (int64) of the document that holds each position of `tokens`.
+
+        Raises WithheldError where a position lies in a document that is closed.
+        """
+        order = np.argsort(self.offsets, kind="stable")
+        found = order[np.searchsorted(self.offsets[order], positions, side="right") - 1]
+        if self.withheld and (positions >= self.offsets[found] + self.lengths[found]).any():
+            raise WithheldError("a position lies in a test document: nothing that fits may read it")
+        return found
+
+    def without_test(self) -> Documents:
+        """The corpus as everything that fits must see it.
+
+        Document numbers stay as they are, but a test document has no tokens and lies behind the last one; to
+        ask for it by number, by split or by the position of a token raises WithheldError.
+        """
+        test = self.split == TEST
+        return replace(
+            self,
+            offsets=np.where(test, len(self.tokens), self.offsets),
+            lengths=np.where(test, 0, self.lengths),
+            withheld=True,
+        )

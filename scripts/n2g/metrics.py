@@ -1,0 +1,169 @@
+"""How well a prediction describes a neuron, on the tokens of all documents of a test set laid end to end.
+
+Pure functions of numpy arrays. Whatever is undefined is 0, so a predictor that predicts nothing scores 0 and
+is never left out of an average; no function returns NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+COUNTS = ("tokens", "firing", "true_positives", "false_positives", "false_negatives")
+SCORES = (
+    "precision",
+    "recall",
+    "f1",
+    "nonfiring_precision",
+    "nonfiring_recall",
+    "nonfiring_f1",
+    "average_precision",
+    "correlation",
+    "r2",
+    "ev_correlation",
+    "rsquared",
+    "absolute_dev_explained",
+)
+
+
+def scores(real: np.ndarray, predicted: np.ndarray, firing: np.ndarray, cut: float) -> dict[str, float]:
+    """Every count and score of one prediction.
+
+    Args:
+        real: float [token], activations.
+        predicted: float [token], predicted activations, in the same unit.
+        firing: bool [token], where the neuron really fires.
+        cut: the predicted activation from which the prediction says that it fires.
+
+    Returns:
+        The names of `COUNTS` (int) and `SCORES` (float).
+    """
+    real, predicted = np.asarray(real, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    rho = correlation(real, predicted)
+    return {
+        "tokens": len(real),
+        **firing_scores(firing, predicted >= cut),
+        "average_precision": average_precision(firing, predicted),
+        "correlation": rho,
+        "r2": r2(real, predicted),
+        "ev_correlation": rho,
+        "rsquared": rsquared(real, predicted),
+        "absolute_dev_explained": absolute_dev_explained(real, predicted),
+    }
+
+
+def firing_scores(firing: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Counts, and precision, recall and F1 of the firing tokens and of all others (paper, section 4).
+
+    firing, predicted: bool [token], where the neuron fires and where the prediction says so.
+    """
+    hits = int(np.count_nonzero(firing & predicted))
+    wrong, missed = int(np.count_nonzero(predicted)) - hits, int(np.count_nonzero(firing)) - hits
+    quiet = len(firing) - hits - wrong - missed
+    return {
+        "firing": hits + missed,
+        "true_positives": hits,
+        "false_positives": wrong,
+        "false_negatives": missed,
+        "precision": _share(hits, hits + wrong),
+        "recall": _share(hits, hits + missed),
+        "f1": _share(2 * hits, 2 * hits + wrong + missed),
+        "nonfiring_precision": _share(quiet, quiet + missed),
+        "nonfiring_recall": _share(quiet, quiet + wrong),
+        "nonfiring_f1": _share(2 * quiet, 2 * quiet + wrong + missed),
+    }
+
+
+def average_precision(firing: np.ndarray, predicted: np.ndarray) -> float:
+    """Precision averaged over the recall gained at each distinct predicted value, from the largest down.
+
+    Tokens with equal predictions count together, whatever their order. A constant prediction scores the share
+    of firing tokens; without a firing token the score is 0.
+    """
+    total = int(np.count_nonzero(firing))
+    if not total:
+        return 0.0
+    order = np.argsort(-np.asarray(predicted), kind="stable")
+    ranked = np.asarray(predicted)[order]
+    last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+    hits = np.cumsum(np.asarray(firing)[order])[last]
+    return float(np.sum(np.diff(hits, prepend=0) * hits / (last + 1)) / total)
+
+
+def correlation(real: np.ndarray, predicted: np.ndarray) -> float:
+    """Pearson correlation; 0 where one of the two is constant.
+
+    This is also the `ev_correlation_score` of Bills et al. 2023.
+    """
+    if not len(real):
+        return 0.0
+    a, b = real - real.mean(), predicted - predicted.mean()
+    # A constant's deviations are rounding errors, not zeros.
+    tiny = 1e-12 * len(a)
+    if _square(a) <= tiny * _largest(real) ** 2 or _square(b) <= tiny * _largest(predicted) ** 2:
+        return 0.0
+    return float(np.clip(a @ b / np.sqrt(_square(a) * _square(b)), -1, 1))
+
+
+def r2(real: np.ndarray, predicted: np.ndarray) -> float:
+    """1 - squared error / squared deviation from the mean; 0 where the activation is constant."""
+    if not len(real) or real.min() == real.max():
+        return 0.0
+    return 1.0 - _square(real - predicted) / _square(real - real.mean())
+
+
+def rsquared(real: np.ndarray, predicted: np.ndarray) -> float:
+    """1 - mean squared error / mean squared activation: the `rsquared_score` of Bills et al. 2023.
+
+    It is not centred: to predict 0 everywhere scores 0.
+    """
+    power = _square(real)
+    return 1.0 - _square(real - predicted) / power if power else 0.0
+
+
+def absolute_dev_explained(real: np.ndarray, predicted: np.ndarray) -> float:
+    """1 - mean |error| / mean |activation|: the `absolute_dev_explained_score` of Bills et al. 2023."""
+    total = float(np.abs(real).sum())
+    return 1.0 - float(np.abs(real - predicted).sum()) / total if total else 0.0
+
+
+def macro_average(
+    groups: Sequence[np.ndarray], *, seed: int = 0, samples: int = 2000
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over the groups of the means over their neurons, with a 95 % percentile bootstrap interval.
+
+    Args:
+        groups: float [neuron, metric], one array a layer; neurons are resampled within their layer. Layers
+            without a neuron are left out.
+        seed: of the resampling; the same input and seed give the same interval.
+        samples: how many resamplings.
+
+    Returns:
+        Mean, lower and upper end, each float [metric]. All are 0 where no layer has a neuron.
+    """
+    groups = [np.asarray(group, dtype=np.float64) for group in groups]
+    width = groups[0].shape[1] if groups else 0
+    groups = [group for group in groups if len(group)]
+    if not groups:
+        return np.zeros(width), np.zeros(width), np.zeros(width)
+    random = np.random.default_rng(seed)
+    total = np.zeros((samples, width))
+    for group in groups:
+        # How often each neuron is drawn: the mean of a resampling is a product with these counts.
+        drawn = random.multinomial(len(group), np.full(len(group), 1 / len(group)), size=samples)
+        total += drawn @ group / len(group)
+    low, high = np.percentile(total / len(groups), [2.5, 97.5], axis=0)
+    return np.mean([group.mean(axis=0) for group in groups], axis=0), low, high
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _square(values: np.ndarray) -> float:
+    return float(values @ values)
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(np.abs(values).max(initial=0))

@@ -1,0 +1,96 @@
+"""Averages over neurons and layers: the content of summary.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from n2g.metrics import SCORES, macro_average
+
+Values = dict[str, Any]
+
+
+def summarise(
+    tables: Iterable[tuple[int, pa.Table]], graphs: Iterable[Mapping[str, Any]], *, seed: int = 0
+) -> Values:
+    """Macro averages of every predictor.
+
+    Args:
+        tables: (layer, `evaluate` table) of every block.
+        graphs: all lines of all graph files.
+        seed: of the bootstrap.
+
+    Returns:
+        `layers`: layer -> test set -> predictor -> mean of every score with its 95 % interval (`f1`,
+        `f1_low`, `f1_high`), over the neurons that fire in the set: `neurons` of them; `not_firing` others
+        are left out. `silent` of the counted ones are never predicted to fire, and count as zero.
+        `overall`: the same, averaged over the layers that have a counted neuron. `graph_size`: layer ->
+        method -> what `graph_sizes` gives.
+    """
+    layers: dict[int, dict[tuple[str, str], list[Values]]] = {}
+    for layer, table in tables:
+        groups = layers.setdefault(layer, {})
+        for row in table.to_pylist():
+            groups.setdefault((row["set"], row["predictor"]), []).append(row)
+    by_layer = {str(layer): _sets([groups], seed) for layer, groups in sorted(layers.items())}
+    return {
+        "layers": by_layer,
+        "overall": _sets(list(layers.values()), seed),
+        "graph_size": graph_sizes(graphs),
+    }
+
+
+def _sets(layers: Sequence[Mapping[tuple[str, str], list[Values]]], seed: int) -> Values:
+    found: dict[str, dict[str, Values]] = {}
+    for name, predictor in sorted({key for groups in layers for key in groups}):
+        rows = [groups.get((name, predictor), []) for groups in layers]
+        found.setdefault(name, {})[predictor] = _average(rows, seed)
+    return found
+
+
+def _average(layers: Sequence[Sequence[Values]], seed: int) -> Values:
+    counted = [[row for row in rows if row["firing"]] for rows in layers]
+    width = len(SCORES)
+    groups = [np.array([[r[name] for name in SCORES] for r in rows]).reshape(-1, width) for rows in counted]
+    mean, low, high = macro_average(groups, seed=seed)
+    averages: Values = {}
+    for at, name in enumerate(SCORES):
+        averages |= {
+            name: _rounded(mean[at]),
+            f"{name}_low": _rounded(low[at]),
+            f"{name}_high": _rounded(high[at]),
+        }
+    neurons = sum(map(len, counted))
+    silent = sum(not (row["true_positives"] or row["false_positives"]) for rows in counted for row in rows)
+    return averages | {"neurons": neurons, "not_firing": sum(map(len, layers)) - neurons, "silent": silent}
+
+
+def graph_sizes(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Values]]:
+    """Layer -> method -> `nodes` and `patterns` (medians over the graphs that have a pattern) and `statuses`
+    (how many neurons of each status)."""
+    groups: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        groups.setdefault((line["layer"], line["method"]), []).append(line)
+    found: dict[str, dict[str, Values]] = {}
+    for (layer, method), members in sorted(groups.items()):
+        nodes = [line["graph"]["nodes"][1:] for line in members if line.get("graph")]
+        nodes = [part for part in nodes if part]
+        found.setdefault(str(layer), {})[method] = {
+            "nodes": _median([len(part) for part in nodes]),
+            "patterns": _median([sum("end" in node for node in part) for part in nodes]),
+            "statuses": dict(sorted(Counter(line["status"] for line in members).items())),
+        }
+    return found
+
+
+def _median(values: Sequence[int]) -> float:
+    return float(median(values)) if values else 0.0
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6) + 0.0  # no -0.0
