@@ -5,6 +5,9 @@ import json
 rule atlas:
     input:
         renders=all_blocks("render"),
+        checkpoint=CHECKPOINT,
+        counts=run_file("corpus/corpus.json"),
+        vocabulary=run_file("corpus/vocabulary.parquet"),
         summary=run_file("summary.json"),
         site=[path for path in sorted((BASE / "site").rglob("*")) if path.is_file()],
         docs=[path for path in sorted((BASE / "docs").rglob("*")) if path.is_file()],
@@ -26,5 +29,5 @@ rule atlas:
     message:
         "Building the atlas"
     shell:
-        "python {params.script:q} --renders {input.renders:q} --summary {input.summary:q} --config {params.config:q}"
-        " --site {params.site:q} --docs {params.docs:q} --out {output:q} > {log:q} 2>&1"
+        "python {params.script:q} --renders {input.renders:q} --corpus $(dirname {input.counts:q})"
+        " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q} > {log:q} 2>&1"

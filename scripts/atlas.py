@@ -8,12 +8,15 @@ from pathlib import Path
 
 from n2g.errors import run_script
 from n2g.ids import Block, NeuronId
-from n2g.site import Atlas, build
+from n2g.site import Atlas, Vocabulary, build
+from n2g.tables import read_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--renders", nargs="+", type=Path, required=True, help="{layer}/{block}/render")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
     parser.add_argument(
         "--config", type=json.loads, required=True, help="run, model, corpus and poles, as JSON"
@@ -29,7 +32,18 @@ def main() -> None:
         for pole in given.config["poles"]
     )
     summary = json.loads(given.summary.read_text(encoding="utf-8"))
-    build(Atlas(given.config, summary, expected), given.renders, given.site, given.docs, given.out)
+    atlas = Atlas(given.config, summary, expected, vocabulary(given.corpus, given.checkpoint))
+    build(atlas, given.renders, given.site, given.docs, given.out)
+
+
+def vocabulary(corpus: Path, checkpoint: Path) -> Vocabulary | None:
+    """The tokenizer of the run, or None where the model came without one."""
+    tokenizer = checkpoint.parent / "tokenizer.json"
+    if not tokenizer.exists():
+        return None
+    counts = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))
+    words = read_table(corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+    return Vocabulary(tokenizer, counts["bos"], words)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from random import Random
 
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
 from n2g.draw import layout, to_dot, to_svg
 from n2g.ids import NeuronId
 from n2g.records import Findings, dump, record
@@ -66,7 +68,7 @@ def graph(random: Random, texts: dict[int, str], size: int = 12) -> dict:
         if kind in ("token", "class", "start"):
             node["end"] = {"activation": round(1 + random.random(), 3), "support": 3, "precision": 0.9}
         nodes.append(node)
-    return {"version": 1, "method": "atlas", "bos": 0, "cut": 1.0, "scale": 2.0, "nodes": nodes}
+    return {"version": 1, "method": "atlas", "bos": None, "cut": 1.0, "scale": 2.0, "nodes": nodes}
 
 
 def example(random: Random, texts: dict[int, str], kind: str, split: str) -> dict:
@@ -144,6 +146,25 @@ def summary(layers: int = 2) -> dict:
             str(layer): {kind: dict.fromkeys(PREDICTORS, scores) for kind in SETS} for layer in range(layers)
         }
     }
+
+
+def tokenizer(path: Path) -> Tokenizer:
+    """A small byte-level tokenizer with a special token, written as tokenizer.json; low ids are characters."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        show_progress=False,
+        special_tokens=[],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    made.train_from_iterator(
+        ["the river bank of Paris is by the sea, and it's 1,234 years old.\n\n"] * 9, trainer
+    )
+    made.add_special_tokens(["<|endoftext|>"])
+    made.encode_special_tokens = True
+    made.save(str(path))
+    return made
 
 
 def texts_of(path: Path) -> dict[int, str]:

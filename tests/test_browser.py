@@ -61,8 +61,8 @@ def test_jump_previous_next_and_random(page, address):
     page.wait_for_url("**/neurons/L1/N0/index.html")
     page.get_by_role("link", name="L0.N3").click()
     page.wait_for_url("**/neurons/L0/N3/index.html")
-    page.get_by_role("button", name="A random neuron").click()
-    page.wait_for_url("**/neurons/**")
+    with page.expect_navigation(url="**/neurons/**"):
+        page.get_by_role("button", name="A random neuron").click()
 
 
 def test_values_on_hover(page, address):

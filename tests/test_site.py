@@ -13,7 +13,7 @@ import fake_records
 import pytest
 
 from n2g.errors import InputError
-from n2g.site import Atlas, build
+from n2g.site import Atlas, Vocabulary, build
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
@@ -24,7 +24,10 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     docs = folder / "docs"
     docs.mkdir()
     (docs / "method.md").write_text("# Method\n\nHow it works.\n")
-    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected)
+    known = fake_records.tokenizer(folder / "tokenizer.json")
+    words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
+    vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
+    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected, vocabulary)
     build(atlas, renders, ROOT / "site", docs, folder / "atlas")
     return folder / "atlas"
 

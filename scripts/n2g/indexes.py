@@ -106,6 +106,81 @@ class TokenIndex:
         write_json(folder / "tokens.json", first_keys)
 
 
+class FiringIndex:
+    """The patterns of all graphs by the token they fire on: what predicts every graph for any text."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, list[list]] = {}
+
+    def add(self, row: int, record: Mapping[str, Any]) -> None:
+        """Take in a record; `row` is the neuron's place in `ids.json`."""
+        graph = record.get("graph")
+        if not graph:
+            return
+        found: dict[int, list[list]] = {}
+        for activating, pattern in _patterns(graph):
+            for token, weight in activating:
+                found.setdefault(token, []).append([pattern[0], weight, *pattern[1:]])
+        f1 = _f1(record)
+        for token, patterns in found.items():
+            self._entries.setdefault(token, []).append([row, f1, graph["scale"], graph["cut"], patterns])
+
+    def write(self, folder: Path) -> None:
+        """Write `firing/{piece}.json`, each {token id: entries}, and `firing.json`: the pieces' first ids.
+
+        An entry is [row, F1 in hundredths, scale, cut, patterns]; a pattern is [activation, weight of the
+        token, element, ...] backwards from it. Token id -1 stands for patterns that may fire on any token.
+        """
+        firsts, piece, size = [], {}, 0
+        for token in sorted(self._entries):
+            length = len(json.dumps(self._entries[token]))
+            if piece and size + length > SHARD:
+                write_json(folder / "firing" / f"{len(firsts) - 1}.json", piece)
+                piece, size = {}, 0
+            if not piece:
+                firsts.append(token)
+            piece[token] = self._entries[token]
+            size += length
+        if piece:
+            write_json(folder / "firing" / f"{len(firsts) - 1}.json", piece)
+        write_json(folder / "firing.json", firsts)
+
+
+def _patterns(graph: Mapping[str, Any]) -> Iterable[tuple[list[tuple[int, float]], list]]:
+    """Each pattern as ([(activating token, weight)], [activation, element, ...])."""
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    for node in graph["nodes"]:
+        if "end" not in node:
+            continue
+        path = [node]
+        while nodes[path[0]["parent"]]["parent"] is not None:
+            path.insert(0, nodes[path[0]["parent"]])
+        first = path[0]
+        if first["kind"] in ("token", "class"):
+            activating, rest = list(zip(first["tokens"], first["weights"], strict=True)), path[1:]
+        else:
+            activating, rest = [(-1, 1.0)], path
+        yield activating, [node["end"]["activation"], *map(_element, rest)]
+
+
+def _element(node: Mapping[str, Any]) -> Any:
+    """A node as a short JSON value: "*" any token, "^" the start, {"max": n} a gap, [tokens, weights]."""
+    if node["kind"] == "gap":
+        return {"max": node["max"]}
+    if node["kind"] in ("wildcard", "start"):
+        return "*" if node["kind"] == "wildcard" else "^"
+    return (
+        [node["tokens"]]
+        if all(weight == 1 for weight in node["weights"])
+        else [node["tokens"], node["weights"]]
+    )
+
+
+def _f1(record: Mapping[str, Any]) -> int:
+    """F1 of the record's graph on top test texts, in hundredths."""
+    return round(100 * ((((record.get("metrics") or {}).get("top") or {}).get("graph") or {}).get("f1") or 0))
+
+
 def key_of(text: str) -> str:
     """Under what a token is filed: lower case, without a space before it.
 

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
-from n2g import indexes, neuron_page, shell, words
+from n2g import indexes, neuron_page, shell, web_tokenizer, words
 from n2g.errors import InputError
 from n2g.ids import NeuronId
 from n2g.palette import site_style
@@ -27,6 +27,8 @@ from n2g.plots import distribution
 TOOLS = [
     ("All neurons", "table/index.html"),
     ("Tokens", "tokens/index.html"),
+    ("Your text", "fires/index.html"),
+    ("Compare", "compare/index.html"),
 ]
 _F1 = "F1 on test texts with the largest activations"
 COLUMNS = [
@@ -63,6 +65,21 @@ COLUMNS = [
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """How typed text becomes token ids.
+
+    Attributes:
+        tokenizer: the model's tokenizer.json.
+        bos: the token id before every text, or None.
+        words: display text of every token id.
+    """
+
+    tokenizer: Path
+    bos: int | None
+    words: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Atlas:
     """What the site is about.
 
@@ -70,11 +87,13 @@ class Atlas:
         config: the run's configuration (model, corpus, run).
         summary: macro-averaged metrics, the content of `summary.json`.
         expected: ids of all selected neurons; each must have a record.
+        vocabulary: the tokenizer for the browser, or None where the model has none.
     """
 
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
     expected: tuple[str, ...]
+    vocabulary: Vocabulary | None = None
 
 
 def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path) -> None:
@@ -104,14 +123,19 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         built = shell.build(site, docs, Path(folder), stubs, _mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
         environment = _environment(site)
-        tokens = indexes.TokenIndex()
-        rows = list(_stamp_neurons(environment, built, [str(neuron) for neuron in ids], files, tokens))
+        environment.globals["tokenizer"] = atlas.vocabulary is not None
+        found = indexes.TokenIndex(), indexes.FiringIndex()
+        rows = list(_stamp_neurons(environment, built, [str(neuron) for neuron in ids], files, found))
         _stamp_layers(environment, built, atlas, layers, rows)
         _stamp_home(environment, built, atlas, layers, rows)
-        _stamp_tools(environment, built, layers)
+        _stamp_tools(environment, built, layers, atlas.summary)
         indexes.write_ids(built / "data", ids)
         indexes.write_table(built / "data", COLUMNS, rows)
-        tokens.write(built / "data")
+        for index in found:
+            index.write(built / "data")
+        if atlas.vocabulary:
+            known = atlas.vocabulary
+            web_tokenizer.write(built / "data", known.tokenizer, known.bos, known.words)
         shutil.rmtree(out, ignore_errors=True)
         built.rename(out)
 
@@ -132,7 +156,7 @@ def _stamp_neurons(
     built: Path,
     ids: list[str],
     files: Mapping[str, Path],
-    tokens: indexes.TokenIndex,
+    found: Sequence[indexes.TokenIndex | indexes.FiringIndex],
 ) -> Iterator[dict]:
     """Stamp each neuron's page beside its downloads; yield the neuron's row for the tables."""
     page = built / "neurons" / "shell" / "page" / "index.html"
@@ -156,7 +180,8 @@ def _stamp_neurons(
             next=ids[at + 1] if at + 1 < len(ids) else None,
         )
         target.write_text(shell.stamp(parts, neuron, content), encoding="utf-8")
-        tokens.add(at, record)
+        for index in found:
+            index.add(at, record)
         yield row(record)
 
 
@@ -256,10 +281,18 @@ def _stamp(page: Path, content: str) -> None:
     page.write_text(shell.stamp(shell.split(page), "", content), encoding="utf-8")
 
 
-def _stamp_tools(environment: Environment, built: Path, layers: list[int]) -> None:
+def _stamp_tools(
+    environment: Environment, built: Path, layers: list[int], summary: Mapping[str, Any]
+) -> None:
     for _, path in TOOLS:
         template = environment.get_template(path.replace("/index", ""))
-        content = template.render(home="../", layers=layers, columns=COLUMNS, statuses=list(words.STATUSES))
+        content = template.render(
+            home="../",
+            layers=layers,
+            columns=COLUMNS,
+            statuses=list(words.STATUSES),
+            measured=((summary.get("overall") or {}).get("random") or {}).get("graph"),
+        )
         _stamp(built / path, content)
 
 

@@ -21,7 +21,7 @@ function put(frontier, consumed, weight) {
 }
 
 /** The partial matches at `pivot` that `node` lets through. `begins` is the first position that counts as text. */
-function step(node, frontier, tokens, pivot, begins, anchored) {
+export function step(node, frontier, tokens, pivot, begins, anchored) {
   const after = new Map();
   for (const [consumed, weight] of frontier) {
     const left = pivot - consumed;

@@ -1,0 +1,71 @@
+// Two neurons side by side, named in the URL: ?a=L0.N1&b=L3.N7
+import { parseId } from "./jump.js";
+import { allIds, keepInUrl, load, make, pageOf, shown, visible } from "./site.js";
+
+const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random texts" };
+
+/** Token ids of the activating nodes, and of the context. */
+export function tokensOf(record) {
+  const nodes = record.graph?.nodes ?? [];
+  const of = (active) => new Set(nodes.filter((node) => node.tokens && (node.parent === 0) === active).flatMap((node) => node.tokens));
+  return { activating: of(true), context: of(false) };
+}
+
+/** Shared share of two sets of tokens: intersection over union. */
+export function overlap(a, b) {
+  const both = [...a].filter((token) => b.has(token));
+  const union = a.size + b.size - both.length;
+  return { both, share: union ? both.length / union : 0 };
+}
+
+function side(record) {
+  const link = pageOf(record.id);
+  const scores = Object.entries(TITLES).filter(([set]) => record.metrics[set]?.graph).map(([set, title]) => make("tr", {},
+    make("th", { scope: "row" }, title),
+    ...["precision", "recall", "f1", "correlation"].map((name) => make("td", { class: "n" }, record.metrics[set].graph[name]?.toFixed(2) ?? "–"))));
+  const heads = ["", "Precision", "Recall", "F1", "r"].map((head, at) => make("th", { scope: "col", class: at ? "n" : null }, head));
+  const numbers = ["density", "maximum", "kurtosis"].flatMap((name) => [`${name} ${shown(record.statistics[name])}`]).join(" · ");
+  return make("section", {},
+    make("h2", {}, make("a", { href: link }, record.id), " ", make("span", { class: `status ${record.status}` }, record.status)),
+    make("p", {}, record.explanation || record.reason || ""),
+    make("div", { class: "frame" }, ...(record.graph?.nodes.length > 1 ? [make("img", { src: link.replace("index.html", `${record.id}.svg`), alt: `Graph of ${record.id}` })] : [])),
+    make("table", { class: "sortable" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...scores)),
+    make("p", { class: "hint" }, numbers));
+}
+
+function shared(a, b) {
+  const words = (record, ids) => ids.flatMap((id) => [make("code", {}, visible(record.vocabulary[id]).slice(0, 40)), " "]);
+  return ["activating", "context"].map((role) => {
+    const { both, share } = overlap(tokensOf(a)[role], tokensOf(b)[role]);
+    return make("p", {}, make("strong", {}, `Shared ${role} tokens: ${both.length}`), ` (${share.toFixed(2)} of all) `, ...words(a, both.slice(0, 30)));
+  });
+}
+
+export default async function compare(page) {
+  const form = page.querySelector("form");
+  const ids = await allIds();
+  const asked = new URL(location).searchParams;
+  form.elements.a.value = asked.get("a") ?? "";
+  form.elements.b.value = asked.get("b") ?? "";
+
+  async function show() {
+    const names = ["a", "b"].map((name) => parseId(form.elements[name].value));
+    const unknown = names.findIndex((name) => !ids.includes(name));
+    if (unknown >= 0) {
+      form.querySelector("output").textContent = `${["The first", "The second"][unknown]} is no neuron of this atlas.`;
+      return;
+    }
+    form.querySelector("output").textContent = "";
+    keepInUrl({ a: names[0], b: names[1] });
+    const records = await Promise.all(names.map((name) => load(`neurons/${name.replace(".", "/")}/${name}.json.gz`)));
+    page.querySelector(".shared").replaceChildren(...shared(...records));
+    page.querySelector(".sides").replaceChildren(...records.map(side));
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    show();
+  });
+  form.hidden = false;
+  if (form.elements.a.value && form.elements.b.value) await show();
+}

@@ -1,0 +1,59 @@
+// Try it: what this neuron's graph predicts for any text, with the matched path lit in the graph.
+import { recordOf } from "./neuron.js";
+import { pathTo, predict, prepare, trace } from "./predict.js";
+import { keepInUrl, settled, shown } from "./site.js";
+import { tokens } from "./texts.js";
+import { encode, wordsOf } from "./tokenizer.js";
+
+export default function tryIt(section) {
+  const page = section.closest("[data-id]");
+  const [input, text, output] = [section.querySelector("textarea"), section.querySelector(".tokens"), section.querySelector("output")];
+  let now = null;
+
+  function light(pivot) {
+    const { prepared, ids, result } = now;
+    const node = result.decided[pivot];
+    const path = new Set(node ? pathTo(prepared, node) : []);
+    for (const group of page.querySelectorAll(".graph .node")) group.classList.toggle("lit", path.has(Number(group.dataset.node)));
+    const read = new Set(node ? trace(prepared, ids, pivot, node).map(([, at]) => at) : []);
+    [...text.children].forEach((token, at) => {
+      token.classList.toggle("marked", read.has(at + now.first));
+      token.classList.toggle("pivot", at + now.first === pivot && node > 0);
+    });
+  }
+
+  async function show() {
+    const typed = input.value;
+    keepInUrl({ text: typed });
+    const [record, ids] = await Promise.all([recordOf(page), encode(typed)]);
+    if (typed !== input.value) return;
+    const prepared = prepare(record.graph);
+    const result = predict(prepared, ids);
+    const first = ids[0] === record.graph.bos ? 1 : 0;
+    const words = await wordsOf(ids);
+    now = { prepared, ids, result, first };
+    // Nothing is measured here, so the colour of a token is the prediction.
+    const spoken = tokens({ tokens: ids, activations: result.predicted, predictions: null }, words, record.graph.scale, first);
+    spoken.forEach((token) => { token.title = token.title.replace("activation", "predicted"); });
+    text.replaceChildren(...spoken);
+    const most = Math.max(0, ...result.predicted);
+    const fires = result.predicted.filter((value) => value > 0 && value >= record.graph.cut).length;
+    output.textContent = typed === "" ? "" : `${ids.length - first} tokens, ${fires} predicted to fire, largest prediction ${shown(most)}`;
+    light(result.predicted.indexOf(most));
+    page.dataset.tried = typed;
+  }
+
+  const point = (event) => {
+    const at = [...text.children].indexOf(event.target.closest("b"));
+    if (at >= 0) light(at + now.first);
+  };
+  text.addEventListener("pointerover", point);
+  text.addEventListener("click", point);
+  input.addEventListener("input", settled(show));
+  section.hidden = false;
+  const asked = new URL(location).searchParams.get("text");
+  if (asked) {
+    input.value = asked;
+    show();
+  }
+}
