@@ -51,7 +51,7 @@ def test_sorting_a_layer(page, address):
     assert values == sorted(values, reverse=True)
     assert "sort=F1" in page.url
     page.reload()
-    assert [float(text) for text in page.locator("tbody tr td:nth-child(3)").all_inner_texts()] == values
+    expect(page.locator("tbody tr td:nth-child(3)")).to_have_text([f"{value:.2f}" for value in values])
 
 
 def test_jump_previous_next_and_random(page, address):

@@ -102,7 +102,7 @@ def test_zoom(page, address):
     assert float(svg.get_attribute("width")) == pytest.approx(
         1.25 * svg.evaluate("e => e.viewBox.baseVal.width")
     )
-    page.get_by_role("button", name="Natural size").click()
+    page.get_by_role("button", name="1:1").click()
     assert float(svg.get_attribute("width")) == pytest.approx(svg.evaluate("e => e.viewBox.baseVal.width"))
 
 

@@ -28,7 +28,7 @@ function side(record) {
   return make("section", {},
     make("h2", {}, make("a", { href: link }, record.id), " ", make("span", { class: `status ${record.status}` }, record.status)),
     make("p", {}, record.explanation || record.reason || ""),
-    make("div", { class: "frame" }, ...(record.graph?.nodes.length > 1 ? [make("img", { src: link.replace("index.html", `${record.id}.svg`), alt: `Graph of ${record.id}` })] : [])),
+    make("div", { class: "frame", tabindex: 0, role: "group", "aria-label": `Graph of ${record.id}` }, ...(record.graph?.nodes.length > 1 ? [make("img", { src: link.replace("index.html", `${record.id}.svg`), alt: `Graph of ${record.id}` })] : [])),
     make("table", { class: "sortable" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...scores)),
     make("p", { class: "hint" }, numbers));
 }

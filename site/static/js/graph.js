@@ -16,7 +16,7 @@ function zoomable(figure, canvas, svg) {
   const step = (up) => set(up ? ZOOMS.find((one) => one > zoom + 0.01) ?? zoom : ZOOMS.findLast((one) => one < zoom - 0.01) ?? zoom);
   const fit = () => set(Math.min(1, (canvas.clientWidth - 24) / width, (canvas.clientHeight - 24) / height));
   const tools = make("div", { class: "tools", role: "group", "aria-label": "Size of the graph" });
-  for (const [name, label, action] of [["−", "Smaller", () => step(false)], ["+", "Larger", () => step(true)], ["1:1", "Natural size", () => set(1)], ["Fit", "Fit into the frame", fit]]) {
+  for (const [name, label, action] of [["−", "Smaller", () => step(false)], ["+", "Larger", () => step(true)], ["1:1", "1:1, natural size", () => set(1)], ["Fit", "Fit into the frame", fit]]) {
     const button = make("button", { type: "button", "aria-label": label, title: label }, name);
     button.addEventListener("click", action);
     tools.append(button);
@@ -112,7 +112,7 @@ export default function graph(figure) {
   }
 
   for (const group of svg.querySelectorAll(".node")) {
-    const label = group.querySelector("title").textContent;
+    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title").textContent}`;
     for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
     group.addEventListener("click", () => choose(group));
     group.addEventListener("keydown", (event) => {

@@ -1,0 +1,87 @@
+"""The atlas by general rules: accessibility, valid structure, size of what a page loads."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import test_site
+from browsing import address, page  # noqa: F401
+
+# ruff: noqa: F811
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+LARGEST = 500_000
+PAGES = {
+    "home": "index.html",
+    "layers": "layers/index.html",
+    "layer": "layers/0/index.html",
+    "neuron": "neurons/L0/N1/index.html?text=!!%22%23%24",
+    "dead neuron": "neurons/L1/N2/index.html",
+    "table": "table/index.html",
+    "tokens": "tokens/index.html?q=bank",
+    "text": "fires/index.html?text=!!%22%23%24",
+    "compare": "compare/index.html?a=L0.N0&b=L1.N1",
+    "written": "about/method/index.html",
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_no_serious_accessibility_fault(page, address, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address + path)
+    page.wait_for_load_state("networkidle")
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    faults = {
+        fault["id"]: [node["html"][:200] + " " + node["failureSummary"][:300] for node in fault["nodes"][:3]]
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    }
+    assert faults == {}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_no_page_loads_a_large_file(page, address, path):
+    sizes = {}
+    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+    page.goto(address + path)
+    page.wait_for_load_state("networkidle")
+    assert {url: size for url, size in sizes.items() if size > LARGEST} == {}
+
+
+class Balance(HTMLParser):
+    """Elements that are closed in the wrong order, or not at all, and attributes given twice."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.feed(text)
+        self.faults += [f"<{tag}> is not closed" for tag in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        if len(names) != len(set(names)):
+            self.faults.append(f"<{tag}> has an attribute twice: {names}")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open[-1] != tag:
+            self.faults.append(f"</{tag}> in {self.open[-3:]}")
+        else:
+            self.open.pop()
+
+
+def test_elements_are_balanced(tmp_path):
+    atlas = test_site.make(tmp_path)
+    for path in test_site.pages(atlas):
+        assert Balance(path.read_text(encoding="utf-8")).faults == [], path
