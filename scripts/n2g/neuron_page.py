@@ -54,6 +54,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
             for key, name, meaning, shown in _STATISTICS
             if statistics.get(key) is not None
         ],
+        "scale": _scale(record),
         "groups": _groups(record),
         "logits": _logits(record),
         "provenance": _provenance(record),
@@ -100,6 +101,11 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     return bars(edges, histogram["counts"], label, caption, cut)
 
 
+def _scale(record: Mapping[str, Any]) -> float:
+    """The activation that has the strongest colour."""
+    return (record.get("graph") or {}).get("scale") or (record.get("statistics") or {}).get("maximum") or 1.0
+
+
 def _groups(record: Mapping[str, Any]) -> list[dict]:
     found = []
     for kind, split, title, note in GROUPS:
@@ -115,7 +121,7 @@ def _groups(record: Mapping[str, Any]) -> list[dict]:
 
 def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
     """An excerpt around the pivot. Tokens are (text, class names); the page's script adds the values."""
-    scale = (record.get("graph") or {}).get("scale") or record["statistics"]["maximum"]
+    scale = _scale(record)
     first = max(0, example["pivot"] - AROUND)
     last = min(len(example["tokens"]), example["pivot"] + AROUND + 1)
     predictions = example.get("predictions") or [0.0] * len(example["tokens"])
