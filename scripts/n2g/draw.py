@@ -20,7 +20,7 @@ from n2g.display import elide, visible, width
 from n2g.errors import InputError
 from n2g.palette import BLUES, REDS, STRONG, graph_style, level
 
-CLASS_LINES = 4
+CLASS_LINES = 8
 COLUMN, LINE, PADDING = 7.3, 15.0, 16.0
 
 

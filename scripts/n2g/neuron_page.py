@@ -95,7 +95,7 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     if not histogram.get("counts"):
         return None
     cut = (record.get("graph") or {}).get("cut")
-    caption = "Activations on training texts, counts on a logarithmic scale"
+    caption = "Tokens by activation, both axes logarithmic; the line is the cut of the graph"
     edges = histogram["edges"]
     label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"
     return bars(edges, histogram["counts"], label, caption, cut)
@@ -122,7 +122,8 @@ def _groups(record: Mapping[str, Any]) -> list[dict]:
 def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
     """An excerpt around the pivot. Tokens are (text, class names); the page's script adds the values."""
     scale = _scale(record)
-    first = max(0, example["pivot"] - AROUND)
+    skipped = (record.get("graph") or {}).get("bos") == example["tokens"][0] and example["start"] == 0
+    first = max(int(skipped), example["pivot"] - AROUND)
     last = min(len(example["tokens"]), example["pivot"] + AROUND + 1)
     predictions = example.get("predictions") or [0.0] * len(example["tokens"])
     tokens = []

@@ -272,7 +272,7 @@ def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
                 {"layer": layer, "predictors": [scores.get(name, {}) for name in names]}
                 for layer, scores in found.items()
             ]
-            predictors = [{"key": name, "title": words.PREDICTORS[name]} for name in names]
+            predictors = [{"title": words.PREDICTORS[name], "whole": name in words.IN_FULL} for name in names]
             tables.append({"set": key, "title": title, "note": note, "predictors": predictors, "rows": rows})
     return tables
 

@@ -13,6 +13,7 @@ PREDICTORS = {
     "ngram": "N-grams",
     "ngram_backoff": "N-grams, back-off",
 }
+IN_FULL = ("graph", "paper", "token_lookup")  # with precision and recall in the table on the first page
 SETS = {
     "top": ("Top activations", "Test texts that hold the neuron's largest activations."),
     "quantile": ("Across quantiles", "Test texts drawn evenly over the range of activations."),

@@ -141,6 +141,6 @@ export default async function fires(page) {
   text.addEventListener("keydown", choose);
   more.addEventListener("click", extend);
   input.addEventListener("input", settled(show));
-  input.value = new URL(location).searchParams.get("text") ?? "";
+  input.value ||= new URL(location).searchParams.get("text") ?? ""; // what was typed while this loaded stays
   if (input.value) await show();
 }

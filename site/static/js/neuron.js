@@ -8,7 +8,8 @@ export const recordOf = (page) => load(`neurons/${page.dataset.id.replace(".", "
 
 /** Fill the paragraph of an example anew. */
 export function fill(paragraph, record, example, around, marked) {
-  const [first, last] = around === "full" ? [0, example.tokens.length] : windowOf(example, Number(around));
+  const [from, last] = around === "full" ? [0, example.tokens.length] : windowOf(example, Number(around));
+  const first = Math.max(from, example.start === 0 && example.tokens[0] === record.graph?.bos ? 1 : 0);
   paragraph.replaceChildren(...tokens(example, record.vocabulary, record.graph?.scale ?? record.statistics.maximum, first, last, marked));
 }
 

@@ -51,9 +51,6 @@ export default function tryIt(section) {
   text.addEventListener("click", point);
   input.addEventListener("input", settled(show));
   section.hidden = false;
-  const asked = new URL(location).searchParams.get("text");
-  if (asked) {
-    input.value = asked;
-    show();
-  }
+  input.value ||= new URL(location).searchParams.get("text") ?? "";
+  if (input.value) show();
 }
