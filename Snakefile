@@ -21,12 +21,15 @@ if not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/corpus.smk"
-
-
-for stage in ("activations", "prune", "saliency", "augment", "graph", "evaluate", "render", "atlas"):
-    if os.path.exists(f"{workflow.basedir}/rules/{stage}.smk"):
-
-        include: f"rules/{stage}.smk"
+include: "rules/activations.smk"
+include: "rules/sweep.smk"
+include: "rules/prune.smk"
+include: "rules/saliency.smk"
+include: "rules/augment.smk"
+include: "rules/graph.smk"
+include: "rules/evaluate.smk"
+include: "rules/render.smk"
+include: "rules/atlas.smk"
 
 
 wildcard_constraints:

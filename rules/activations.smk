@@ -29,7 +29,7 @@ rule activations:
         script=script("activations"),
         blocks=[f"{layer}/{block}" for layer in layers() for block in blocks(layer)],
         options=activation_options(),
-        root=RUN,
+        root=run_folder,
         code=code_digest("activations"),
         lock=lock_digest(),
     message:
@@ -57,7 +57,7 @@ rule activations_of_block:
         script=script("activations"),
         blocks="{layer}/{block}",
         options=activation_options(),
-        root=RUN,
+        root=run_folder,
         code=code_digest("activations"),
         lock=lock_digest(),
     message:

@@ -1,5 +1,6 @@
 # Paths, selections and params that every rule file uses. Only pure functions of wildcards and configuration.
 import os
+import json
 import shlex
 import sys
 from functools import cache
@@ -81,6 +82,17 @@ def options(**keys):
     """
     given = [(name.replace("_", "-"), lookup(dpath=key, within=config)) for name, key in keys.items()]
     return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
+
+
+def method_settings(*names):
+    """The method and those of its settings that a rule reads, as JSON."""
+    given = {name: config["settings"][name] for name in names if name in config["settings"]}
+    return json.dumps({"method": config["method"], "seed": config["seed"], **given}, sort_keys=True)
+
+
+def run_folder(wildcards):
+    """The folder of the run."""
+    return RUN
 
 
 def activation_options():

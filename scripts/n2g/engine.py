@@ -7,7 +7,7 @@ the layer, and only the last position of the last layer goes through the MLP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from tqdm import tqdm
 # Below this many rows some matrix kernels add in another order, so that the result of a prompt would
 # depend on its batch. Smaller batches are padded.
 SMALLEST_BATCH = 8
+# Suffixes are padded to the next of these lengths, whatever else is asked with them.
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 class Prompt(NamedTuple):
@@ -51,7 +53,13 @@ class Engine:
     batch_tokens: int = 2048
     tokens: int = 0
     prompts: int = 0
+    caches: bool = field(init=False)
     _prefixes: dict = field(default_factory=dict)
+
+    @torch.no_grad()
+    def __post_init__(self) -> None:
+        """See whether the model takes up where keys and values leave off; native TransformerLens models do not."""
+        self.caches = bool(self._keys(0, [(0, 0)] * SMALLEST_BATCH, None))
 
     @torch.no_grad()
     def read(self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]) -> dict[int, torch.Tensor]:
@@ -70,67 +78,97 @@ class Engine:
         return found
 
     @torch.no_grad()
-    def ask(self, layer: int, prompts: Sequence[Prompt], neurons: Sequence[int]) -> Float[np.ndarray, " prompt"]:
-        """Activation (float32) of `neurons[i]` at the last token of `prompts[i]`."""
+    def ask(
+        self, layer: int, prompts: Sequence[Prompt], neurons: Sequence[int], shared: bool = False
+    ) -> Float[np.ndarray, " prompt"]:
+        """Activation (float32) of `neurons[i]` at the last token of `prompts[i]`.
+
+        shared: many prompts are the same but for their last token, so that contexts are worth computing once.
+        """
         answers = np.zeros(len(prompts), dtype=np.float32)
         columns = sorted(set(neurons))
         column = {neuron: i for i, neuron in enumerate(columns)}
         askers: dict[Prompt, list[int]] = {}
         for i, prompt in enumerate(prompts):
             askers.setdefault(prompt, []).append(i)
-        for chunk, values in self.sweep(layer, askers, columns):
+        for chunk, values in (self.sweep if shared else self._whole)({layer: columns}, askers):
             rows = [(i, row, column[neurons[i]]) for row, prompt in enumerate(chunk) for i in askers[prompt]]
             to, row, col = np.array(rows).T
-            answers[to] = values[row, col]
+            answers[to] = values[layer][row, col]
         return answers
+
+    def answers(self, layer: int, neurons: Sequence[int], signs: Sequence[int], shared: bool = False) -> Callable:
+        """What `drive` needs: steps i ask for the activation of neurons[i] times signs[i]."""
+
+        def answer(asked: list[tuple[int, Prompt]]) -> np.ndarray:
+            values = self.ask(layer, [prompt for _, prompt in asked], [neurons[i] for i, _ in asked], shared)
+            return values * np.array([signs[i] for i, _ in asked], dtype=np.float32)
+
+        return answer
 
     @torch.no_grad()
     def sweep(
-        self, layer: int, prompts: Iterable[Prompt], columns: Sequence[int]
-    ) -> Generator[tuple[list[Prompt], Float[np.ndarray, "prompt column"]], None, None]:
-        """Activations (float32) of all `columns` at the last token of every prompt, batch by batch."""
-        pick = torch.as_tensor(columns, device=self.device)
-        for prefix, contexts in self._plan(prompts):
-            keys = self._context(layer, prefix, list(contexts))
-            ends = [(row, c, last) for row, (c, lasts) in enumerate(contexts.items()) for last in lasts]
-            for begin in range(0, len(ends), self.batch_tokens):
-                part = ends[begin : begin + self.batch_tokens]
-                rows = self._padded([row for row, _, _ in part])
-                last = self._padded([last for _, _, last in part])
-                cache = _select(keys, torch.tensor(rows, device=self.device))
-                values = self._last(layer, torch.tensor(last, device=self.device)[:, None], cache, pick)
-                self.prompts += len(part)
-                yield (
-                    [Prompt(prefix, (*context, token)) for _, context, token in part],
-                    values[: len(part)].float().cpu().numpy(),
-                )
+        self, columns: Mapping[int, Sequence[int]], prompts: Iterable[Prompt]
+    ) -> Generator[tuple[list[Prompt], dict[int, Float[np.ndarray, "prompt column"]]], None, None]:
+        """Activations (float32) at the last token of every prompt, batch by batch: columns[layer] of each layer.
 
-    def _plan(self, prompts: Iterable[Prompt]) -> Generator[tuple[tuple[int, ...], dict], None, None]:
-        """Prompts grouped by prefix and length of context, as many contexts at a time as fit a batch."""
-        groups: dict[tuple, dict[tuple[int, ...], list[int]]] = {}
+        The keys and values of everything before the last token are computed once for all prompts that share it.
+        """
+        contexts: dict[tuple[int, int], dict[Prompt, list[int]]] = {}
         for prefix, suffix in prompts:
-            if not suffix:
-                raise ValueError("a prompt needs at least one token after its prefix")
-            group = groups.setdefault((prefix, len(suffix)), {})
-            group.setdefault(suffix[:-1], []).append(suffix[-1])
-        for (prefix, length), contexts in sorted(groups.items()):
-            ordered = sorted(contexts)
-            at_once = max(1, self.batch_tokens // length)
-            for begin in range(0, len(ordered), at_once):
-                yield prefix, {context: contexts[context] for context in ordered[begin : begin + at_once]}
+            group = contexts.setdefault((len(prefix), len(suffix)), {})
+            group.setdefault(Prompt(prefix, suffix[:-1]), []).append(suffix[-1])
+        deepest = max(columns)
+        for (_, length), group in sorted(contexts.items()):
+            for some in _parts(sorted(group), max(1, self.batch_tokens // length)):
+                cache, rows = self._prefixed(deepest, [prompt.prefix for prompt in some])
+                known = (cache, rows) if length == 1 else (self._extended(deepest, cache, rows, some), range(len(some)))
+                ends = [(row, prompt, last) for row, prompt in zip(known[1], some, strict=True) for last in group[prompt]]
+                for part in _parts(ends, self.batch_tokens):
+                    tokens = [(last,) for *_, last in part]
+                    values = self._last(columns, known[0], [row for row, *_ in part], tokens, 1)
+                    yield [Prompt(p.prefix, (*p.suffix, last)) for _, p, last in part], values
 
-    def _padded(self, rows: list) -> list:
-        return rows + rows[:1] * (SMALLEST_BATCH - len(rows))
+    @torch.no_grad()
+    def _whole(
+        self, columns: Mapping[int, Sequence[int]], prompts: Iterable[Prompt]
+    ) -> Generator[tuple[list[Prompt], dict[int, np.ndarray]], None, None]:
+        """As `sweep`, each suffix in one go, right-padded to one of few lengths: the model looks only back."""
+        groups: dict[tuple[int, int], list[Prompt]] = {}
+        for prompt in prompts:
+            padded = next((size for size in LENGTHS if size >= len(prompt.suffix)), len(prompt.suffix))
+            groups.setdefault((len(prompt.prefix), padded), []).append(prompt)
+        for (_, padded), group in sorted(groups.items()):
+            for some in _parts(sorted(group), max(1, self.batch_tokens // padded)):
+                cache, rows = self._prefixed(max(columns), [prompt.prefix for prompt in some])
+                yield some, self._last(columns, cache, rows, [prompt.suffix for prompt in some], padded)
 
-    def _context(self, layer: int, prefix: tuple[int, ...], contexts: list[tuple[int, ...]]) -> list:
-        """Keys and values [context, head, position, dim] of each layer for prefix + context."""
-        if (prefix, layer) not in self._prefixes:
-            self._prefixes[prefix, layer] = self._keys(layer, [prefix] * SMALLEST_BATCH, None)
-        keys = self._prefixes[prefix, layer]
-        if not contexts[0]:
-            return keys
-        rows = self._padded(contexts)
-        return self._keys(layer, rows, _select(keys, torch.zeros(len(rows), dtype=torch.long, device=self.device)))
+    def _prefixed(self, layer: int, prefixes: list[tuple[int, ...]]) -> tuple[list, list[int]]:
+        """Keys and values of the distinct prefixes (all of one length), and the row of each of `prefixes`.
+
+        Where the model keeps no keys and values, the token ids of the prefixes themselves.
+        """
+        distinct = sorted(set(prefixes))
+        if not self.caches or not distinct[0]:
+            known = distinct
+        else:
+            for prefix in distinct:
+                if (prefix, layer) not in self._prefixes:
+                    self._prefixes[prefix, layer] = self._keys(layer, [prefix] * SMALLEST_BATCH, None)
+            parts = [self._prefixes[prefix, layer] for prefix in distinct]
+            known = [
+                (torch.cat([k[:1] for k, _ in pairs]), torch.cat([v[:1] for _, v in pairs]))
+                for pairs in zip(*parts, strict=True)
+            ]
+        row = {prefix: i for i, prefix in enumerate(distinct)}
+        return known, [row[prefix] for prefix in prefixes]
+
+    def _extended(self, layer: int, known: list, rows: list[int], prompts: list[Prompt]) -> list:
+        """The same for prefix and suffix of each prompt (all of one length)."""
+        if not self.caches or isinstance(known[0][0], int) or not known[0]:
+            return [(*prompt.prefix, *prompt.suffix) for prompt in prompts]
+        cache = _select(known, torch.tensor(_filled(rows), device=self.device))
+        return self._keys(layer, _filled([prompt.suffix for prompt in prompts]), cache)
 
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
         def stop(value: torch.Tensor, hook: Any) -> None:
@@ -141,15 +179,40 @@ class Engine:
         self._forward(tokens, layer, [(f"blocks.{layer}.mlp.hook_in", stop)], cache)
         return [(part.keys, part.values) for part in cache.layers[: layer + 1]]
 
-    def _last(self, layer: int, tokens: torch.Tensor, cache: Any, pick: torch.Tensor) -> torch.Tensor:
-        found = []
+    def _last(
+        self, columns: Mapping[int, Sequence[int]], known: list, rows: Sequence[int], suffixes: list, padded: int
+    ) -> dict[int, np.ndarray]:
+        """Activations at the last token of each suffix after the prefixes `known[rows]`."""
+        count, rows, suffixes = len(suffixes), _filled(list(rows)), _filled(suffixes)
+        self.prompts += count
+        cache, begin = None, 0
+        if not known or not known[0] or isinstance(known[0][0], int):
+            begin = len(known[rows[0]])
+            suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
+        else:
+            cache = _select(known, torch.tensor(rows, device=self.device))
+        tokens = torch.tensor([s + s[-1:] * (begin + padded - len(s)) for s in suffixes], device=self.device)
+        places = torch.tensor([len(s) - 1 for s in suffixes], device=self.device)
+        every, deepest = torch.arange(len(tokens), device=self.device), max(columns)
+        pick = {layer: torch.as_tensor(chosen, device=self.device) for layer, chosen in columns.items()}
+        found: dict[int, torch.Tensor] = {}
 
-        def keep(value: torch.Tensor, hook: Any) -> None:
-            found.append(value[:, -1].index_select(-1, pick))
-            raise _Stop
+        def narrow(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            return value[every, places][:, None]
 
-        self._forward(tokens, layer, [(self.hook.format(layer=layer), keep)], cache)
-        return found[0]
+        def keep(layer: int) -> Callable:
+            def hook(value: torch.Tensor, hook: Any) -> None:
+                at = value[:, 0] if layer == deepest else value[every, places]
+                found[layer] = at.index_select(-1, pick[layer])
+                if layer == deepest:
+                    raise _Stop
+
+            return hook
+
+        hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
+        hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
+        self._forward(tokens, deepest, hooks, cache)
+        return {layer: value[:count].float().cpu().numpy() for layer, value in found.items()}
 
     def _forward(self, tokens: torch.Tensor, layer: int, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()
@@ -158,6 +221,16 @@ class Engine:
             self.bridge.run_with_hooks(tokens, fwd_hooks=hooks, stop_at_layer=layer + 1, return_type=None, **extra)
         except _Stop:
             pass
+
+
+def _parts(items: list, size: int) -> Iterator[list]:
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]
+
+
+def _filled(rows: list) -> list:
+    """Rows up to the smallest batch, the first one repeated."""
+    return rows + rows[:1] * (SMALLEST_BATCH - len(rows))
 
 
 def _cache(keys: list) -> Any:

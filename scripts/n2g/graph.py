@@ -280,13 +280,15 @@ class NeuronGraph:
         """Predicted activation (float64 [n]) and deciding node (int64 [n], 0 = none) at every position.
 
         Where several patterns match, the most specific one decides: most constraining elements, then most
-        elements, then the larger activation. Nothing matches: 0.
+        elements, then the larger activation (with method "paper" the longest: most elements, then most
+        constraining ones). Nothing matches: 0.
         """
         size = len(index.tokens)
         predicted, decided = np.zeros(size), np.zeros(size, dtype=np.int64)
         rank = np.zeros(size, dtype=np.int64)
         for match in self.matches(index):
-            level = (match.specificity[0] << 20) + match.specificity[1]
+            major, minor = match.specificity if self.method != "paper" else match.specificity[::-1]
+            level = (major << 20) + minor
             at, value = match.positions, match.activations
             better = (rank[at] < level) | ((rank[at] == level) & (predicted[at] < value))
             at = at[better]

@@ -10,9 +10,6 @@ import numpy as np
 from n2g.engine import Prompt, Steps
 from n2g.settings import Settings
 
-# Suffix lengths are asked for in rounds that grow, each at one-token resolution.
-ROUND = 4
-
 
 @dataclass(frozen=True)
 class Example:
@@ -44,31 +41,50 @@ class Pruned:
 def prune(example: Example, prefixes: Sequence[tuple[int, ...]], settings: Settings) -> Steps:
     """Steps that find the shortest suffix keeping `settings.keep` of the activation.
 
-    prefixes: what stands before the suffix; the median over them counts. With method "paper" this is BOS
-    alone and the suffix may grow to the whole text; with "atlas" it may grow to `max_context` tokens, then
-    the whole beginning of the document is tried where the pivot lies that close to it. Gives a `Pruned`.
+    prefixes: what stands before the suffix; the median over them counts. Lengths up to `max_context` are all
+    tried; beyond, lengths grow by half, and between the last that fails and the first that holds every length
+    is tried. Method "paper" stops at the whole text, "atlas" at twice `max_context`, and then, where the pivot
+    lies that close to it, tries the whole beginning of the document after BOS alone. Gives a `Pruned`.
     """
     threshold = settings.keep * example.activation
     until = example.tokens[: example.pivot + 1]
-    longest = len(until) if settings.method == "paper" else min(len(until), settings.max_context)
+    furthest = len(until) if settings.method == "paper" else min(len(until), 2 * settings.max_context)
     tried = 0
-    while tried < longest:
-        lengths = range(tried + 1, min(longest, max(ROUND, 2 * tried)) + 1)
-        suffixes = [until[-length:] for length in lengths]
-        kept = yield from medians(suffixes, prefixes)
-        for suffix, value in zip(suffixes, kept, strict=True):
-            if value >= threshold:
-                return Pruned(suffix, value)
+    while tried < furthest:
+        if tried < settings.max_context:
+            lengths = list(range(tried + 1, min(furthest, max(4, 2 * tried), settings.max_context) + 1))
+        else:
+            lengths = [min(furthest, tried * 3 // 2)]
+        held = yield from _first_that_holds(until, lengths, prefixes, threshold)
+        if held is not None and held[0] > tried + 1 and len(lengths) == 1:
+            between = list(range(tried + 1, held[0]))
+            held = (yield from _first_that_holds(until, between, prefixes, threshold)) or held
+        if held is not None:
+            return Pruned(until[-held[0] :], held[1])
         tried = lengths[-1]
-    if settings.method != "paper" and len(until) <= settings.max_context:
-        bare = () if settings.bos is None else (settings.bos,)
-        (value,) = yield from medians([until], [bare])
+    if settings.method != "paper" and furthest == len(until):
+        (value,) = yield from medians([until], [bare(settings)])
         if value >= threshold:
             return Pruned(until, value, start=True)
     return Pruned((), 0.0, failed=True)
 
 
+def _first_that_holds(
+    until: tuple[int, ...], lengths: Sequence[int], prefixes: Sequence[tuple[int, ...]], threshold: float
+) -> Steps:
+    """(length, median) of the first of `lengths` whose suffix reaches the threshold, or None."""
+    kept = yield from medians([until[-length:] for length in lengths], prefixes)
+    return next(((n, value) for n, value in zip(lengths, kept, strict=True) if value >= threshold), None)
+
+
 def medians(suffixes: Sequence[tuple[int, ...]], prefixes: Sequence[tuple[int, ...]]) -> Steps:
     """Ask for every suffix after every prefix; gives the median of each suffix (float)."""
+    if not suffixes:
+        return []
     values = yield [Prompt(prefix, suffix) for suffix in suffixes for prefix in prefixes]
-    return np.median(np.reshape(values, (len(suffixes), len(prefixes))), axis=1).tolist() if suffixes else []
+    return np.median(np.reshape(values, (len(suffixes), len(prefixes))), axis=1).tolist()
+
+
+def bare(settings: Settings) -> tuple[int, ...]:
+    """The prefix at which a document begins: BOS, where the model has one."""
+    return () if settings.bos is None else (settings.bos,)

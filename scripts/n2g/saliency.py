@@ -1,5 +1,5 @@
-"""Saliency: how much of the activation each token carries (paper, section 3.3), and which tokens are needed
-when all others are masked at once."""
+"""Saliency: how much of the activation each token carries (paper, section 3.3), which tokens are needed when
+all others are masked at once, and over which distances."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from n2g.engine import Prompt, Steps
-from n2g.prune import Pruned
+from n2g.prune import Pruned, bare
 from n2g.settings import Settings
+
+
+# At most so many runs of least important tokens are masked jointly.
+TRIALS = 6
 
 
 @dataclass(frozen=True)
 class Salient:
-    """A pruned example with what is known of its tokens, each in the order of the text.
+    """A pruned example with what is known of its tokens, each tuple in the order of the text.
 
     importances: 1 - activation(masked) / activation, clipped to [0, 1]. needed: the tokens that a pattern must
-    name. gap: how many tokens may stand between the pivot's nearest needed context token and what follows it
-    (0: none; the distance is fixed). activation: median with everything else masked. verified: whether that is
-    enough.
+    name. gaps: for each needed token but the last, how many tokens may stand between it and the next needed one
+    (0: their distance is fixed). activation: the median with everything that is not needed masked.
     """
 
     tokens: tuple[int, ...]
     importances: tuple[float, ...]
     needed: tuple[bool, ...]
-    gap: int
+    gaps: tuple[int, ...]
     activation: float
-    start: bool
-    verified: bool
+    start: bool = False
 
 
 def saliency(
@@ -37,83 +39,81 @@ def saliency(
 ) -> Steps:
     """Steps that measure a pruned example; gives a `Salient`.
 
-    fillers: token ids put in place of what is masked. With method "paper" a token is needed where its
-    importance is at least `importance_threshold`, and nothing is checked jointly. With "atlas" the least
-    important tokens are masked together as long as `keep` of the activation holds in the median.
+    fillers: token ids put in place of what is masked, one for each prefix. With method "paper" a token is needed
+    where its importance is at least `importance_threshold`, and nothing is checked jointly. With "atlas" the
+    least important tokens are masked together as long as `keep` of the activation holds in the median; then
+    tokens are put between needed ones to see which distances are free.
     """
-    tokens = pruned.tokens
-    before = [() if settings.bos is None else (settings.bos,)] if pruned.start else list(prefixes)
-    inner = range(len(tokens) - 1)
-    single = [[_masked(tokens, {i}, filler, j) for j, filler in enumerate(fillers)] for i in range(len(tokens))]
-    values = yield [Prompt(prefix, text) for texts in single for text in texts for prefix in before[:1]]
-    masked = np.median(np.reshape(values, (len(tokens), len(fillers))), axis=1)
-    importances = np.clip(1 - masked / pruned.kept, 0, 1) if pruned.kept > 0 else np.ones(len(tokens))
+    tokens, size = pruned.tokens, len(pruned.tokens)
+    before = [bare(settings)] * len(fillers) if pruned.start else list(prefixes)
+    ways = list(zip(before, fillers, strict=True))
+    none: tuple[int, ...] = (0,) * size
+    masked = yield from _held([_mask(tokens, {i}) for i in range(size)], ways)
+    importances = np.clip(1 - masked / pruned.kept, 0, 1) if pruned.kept > 0 else np.ones(size)
+    shown = tuple(importances.tolist())
     if settings.method == "paper":
-        needed = importances >= settings.importance_threshold
-        needed[-1] = True
-        return Salient(
-            tokens, tuple(importances.tolist()), tuple(needed.tolist()), 0, pruned.kept, pruned.start, True
-        )
-    droppable = sorted((i for i in inner if importances[i] < settings.importance_threshold), key=lambda i: importances[i])
-    dropped, activation = yield from _drop(tokens, droppable, before, fillers, settings.keep * pruned.kept)
-    needed = [i not in dropped for i in range(len(tokens))]
-    gap = 0
-    if sum(needed) > 1 and not pruned.start:
-        gap = yield from _gap(tokens, needed, before, fillers, settings.keep * pruned.kept, settings.gaps)
-    return Salient(
-        tokens,
-        tuple(importances.tolist()),
-        tuple(needed),
-        gap,
-        activation if dropped else pruned.kept,
-        pruned.start,
-        True,
-    )
+        needed = tuple(i == size - 1 or shown[i] >= settings.importance_threshold for i in range(size))
+        return Salient(tokens, shown, needed, none, pruned.kept, pruned.start)
+    least = settings.keep * pruned.kept
+    last = size if pruned.start else size - 1  # the pivot may be any token only where the start decides
+    order = sorted((i for i in range(last) if shown[i] < settings.importance_threshold), key=lambda i: shown[i])
+    sizes = sorted({round(n) for n in np.linspace(1, len(order), TRIALS)}) if order else []
+    trials = [set(order[:n]) for n in sizes]
+    held = yield from _held([_mask(tokens, trial) for trial in trials], ways)
+    passed = [n for n, value in enumerate(held) if value >= least]
+    dropped = trials[passed[-1]] if passed else set()
+    activation = float(held[passed[-1]]) if passed else pruned.kept
+    needed = tuple(i not in dropped for i in range(size))
+    gaps = none if pruned.start else (yield from _gaps(tokens, needed, ways, least, settings.gaps))
+    return Salient(tokens, shown, needed, gaps, activation, pruned.start)
 
 
-def _drop(
-    tokens: tuple[int, ...], droppable: list[int], prefixes: Sequence[tuple[int, ...]], fillers: Sequence[int], least: float
-) -> Steps:
-    """The longest run of `droppable` that can be masked jointly, and the activation that is left."""
-    if not droppable:
-        return set(), 0.0
-    trials = [set(droppable[: n + 1]) for n in range(len(droppable))]
+# A text in which None stands for whatever filler the way of asking has.
+_Holes = tuple[int | None, ...]
+
+
+def _mask(tokens: Sequence[int], places: set[int]) -> _Holes:
+    return tuple(None if i in places else token for i, token in enumerate(tokens))
+
+
+def _held(texts: Sequence[_Holes], ways: Sequence[tuple[tuple[int, ...], int]]) -> Steps:
+    """Median activation of each text over the ways (prefix, filler) of asking; float64 [text]."""
+    if not texts:
+        return np.zeros(0)
     values = yield [
-        Prompt(prefix, _masked(tokens, trial, filler, j))
-        for trial in trials
-        for j, filler in enumerate(fillers)
-        for prefix in prefixes
+        Prompt(prefix, tuple(filler if token is None else token for token in text))
+        for text in texts
+        for prefix, filler in ways
     ]
-    held = np.median(np.reshape(values, (len(trials), -1)), axis=1)
-    for trial, value in reversed(list(zip(trials, held, strict=True))):
-        if value >= least:
-            return trial, float(value)
-    return set(), 0.0
+    return np.median(np.reshape(values, (len(texts), len(ways))), axis=1)
 
 
-def _gap(
+def _gaps(
     tokens: tuple[int, ...],
-    needed: list[bool],
-    prefixes: Sequence[tuple[int, ...]],
-    fillers: Sequence[int],
+    needed: tuple[bool, ...],
+    ways: Sequence[tuple[tuple[int, ...], int]],
     least: float,
     gaps: Sequence[int],
 ) -> Steps:
-    """How many tokens may stand between the pivot and the context, 0 where the distance is fixed."""
-    inner = [i for i, need in enumerate(needed[:-1]) if need]
-    left = tokens[: inner[-1] + 1]
-    found = 0
-    for longest in sorted(gaps):
-        texts = [
-            (*left, *(fillers[(j + k) % len(fillers)] for k in range(longest)), tokens[-1])
-            for j in range(len(fillers))
-        ]
-        values = yield [Prompt(prefix, text) for text in texts for prefix in prefixes]
-        if np.median(values) < least:
-            break
-        found = longest
-    return max(found, 0)
+    """For each needed token, the longest verified gap to the next one: `gaps` in order, then every length
+    between the longest that holds and the first that fails."""
+    places = [i for i, need in enumerate(needed) if need]
+    found = [0] * len(tokens)
+    for left, right in zip(places[:-1], places[1:], strict=True):
+        masked = _mask(tokens, {i for i, need in enumerate(needed) if not need})
 
+        def hold(lengths: Sequence[int], masked: _Holes = masked, left: int = left, right: int = right) -> Steps:
+            texts = [masked[: left + 1] + (None,) * length + masked[right:] for length in lengths]
+            held = yield from _held(texts, ways)
+            return [length for length, value in zip(lengths, held, strict=True) if value >= least]
 
-def _masked(tokens: tuple[int, ...], places: set[int], filler: int, shift: int) -> tuple[int, ...]:
-    return tuple(filler if i in places else token for i, token in enumerate(tokens))
+        least_gap, *longer = sorted(gaps)
+        if not (yield from hold([least_gap])) or (right - left > 1 and not (yield from hold([0]))):
+            continue
+        held = [least_gap, *(yield from hold(longer))]
+        reached = next((i for i, length in enumerate(sorted(gaps)) if length not in held), len(gaps))
+        low, high = sorted(gaps)[reached - 1], sorted(gaps)[reached] if reached < len(gaps) else None
+        between = list(range(low + 1, high)) if high is not None else []
+        held = yield from hold(between)
+        found[left] = next((length - 1 for length in between if length not in held), between[-1] if between else low)
+    return tuple(found)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 
+from n2g.augment import Proposer
 from n2g.engine import Engine
 from n2g.errors import InputError
+from n2g.settings import Settings
+from n2g.stages import methods_of
+from n2g.tables import read_json, read_table
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +21,30 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default="float32", help="float32 or bfloat16")
     parser.add_argument("--threads", type=int, help="processor threads (default: all that the job may use)")
+
+
+def add_block_options(parser: argparse.ArgumentParser) -> None:
+    """Add --corpus, --block, --layer, --settings and --output."""
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
+    parser.add_argument("--layer", type=int, required=True, help="the block's layer")
+    parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+
+
+def methods(given: argparse.Namespace) -> list[Settings]:
+    """The settings of every method that the run needs."""
+    bos = read_json(given.corpus / "corpus.json")["bos"]
+    return methods_of(Settings.from_options({**given.settings, "bos": bos}))
+
+
+def open_proposer(given: argparse.Namespace, engine: Engine) -> Proposer:
+    """The proposer of substitutes. Raises InputError where its model cannot be read."""
+    from n2g.propose import make_proposer
+
+    vocabulary = read_table(given.corpus / "vocabulary.parquet", "vocabulary")
+    bos = read_json(given.corpus / "corpus.json")["bos"]
+    return make_proposer(given.proposer, engine.bridge, vocabulary, bos, given.masked_lm)
 
 
 def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]) -> Engine:

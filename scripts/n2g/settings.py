@@ -25,18 +25,23 @@ class Settings:
     keep: float = 0.5
     # evidence
     train_examples: int = 48
+    validation_examples: int = 16
     top_examples: int = 10
     max_context: int = 8
     # questions
     prefixes: int = 3
     prefix_length: int = 12
-    fillers: int = 4
-    gaps: tuple[int, ...] = (1, 3, 7)
+    gaps: tuple[int, ...] = (1, 3, 7, 15, 31)
     # generalisation
     proposer: Proposer | None = None
     substitutes: int = 5
-    candidates: int = 48
-    min_precision: float = 0.5
+    candidates: int = 24
+    alone: float = 0.35
+    min_precision: float = 0.35
+    precisions: tuple[float, ...] = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65)
+    cuts: tuple[float, ...] = (0.1, 0.5, 0.8, 1.0)
+    trust: float = 1.0
+    longest_literal: int = 4
 
     @classmethod
     def from_options(cls, options: dict) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +151,55 @@ _ALL = [
         predictions=(pa.list_(pa.float32()), "predicted activations of the same tokens"),
         nodes=(pa.list_(pa.int32()), "node of the graph that decides each prediction; 0 where none does"),
     ),
+    _contract(
+        "sweep",
+        "A token that brings a neuron to its floor after neutral text, without any context.",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        token=(pa.int32(), "token id"),
+        activation=(pa.float32(), "median activation over the neutral prefixes"),
+    ),
+    _contract(
+        "prune",
+        "A firing token, and the shortest text before it that keeps the activation.",
+        method=(pa.string(), "atlas or paper: whose rules"),
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        example=(pa.int32(), "number of the example of this neuron and method, from 0"),
+        split=(pa.string(), "train or validation"),
+        position=(pa.int64(), "of the pivot in tokens.npy"),
+        activation=(pa.float32(), "activation at the pivot in the whole document"),
+        tokens=(pa.list_(pa.int32()), "what is left, the pivot token last; empty where pruning failed"),
+        kept=(pa.float32(), "median activation of what is left"),
+        start=(pa.bool_(), "the document begins here, and only there the activation is kept"),
+        failed=(pa.bool_(), "no text kept the activation"),
+    ),
+    _contract(
+        "saliency",
+        "A pruned example with what is known of each of its tokens, in the order of the text.",
+        method=(pa.string(), "atlas or paper: whose rules"),
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        example=(pa.int32(), "number of the example of this neuron and method, from 0"),
+        tokens=(pa.list_(pa.int32()), "token ids, the pivot token last"),
+        importances=(pa.list_(pa.float32()), "1 - activation with the token masked / activation, in 0 to 1"),
+        needed=(pa.list_(pa.bool_()), "whether a pattern must name the token"),
+        gaps=(pa.list_(pa.int32()), "tokens that may stand between a needed token and the next (0: fixed distance)"),
+        activation=(pa.float32(), "median activation with all that is not needed masked at once"),
+        start=(pa.bool_(), "the document begins here, and only there the activation is kept"),
+    ),
+    _contract(
+        "augment",
+        "A token tried in the place of one that matters.",
+        method=(pa.string(), "atlas or paper: whose rules"),
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        example=(pa.int32(), "number of the example of this neuron and method, from 0"),
+        place=(pa.int32(), "index into the example's tokens"),
+        token=(pa.int32(), "token id that was tried"),
+        activation=(pa.float32(), "median activation with it"),
+        kept=(pa.bool_(), "whether it serves there"),
+    ),
 ]
 CONTRACTS: dict[str, TableContract] = {contract.name: contract for contract in _ALL}
 
@@ -190,6 +239,11 @@ def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any]) -> N
         pq.write_table(
             table, temporary, compression="zstd", compression_level=3, version="2.6", store_schema=False
         )
+
+
+def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table given row by row, as `write_table` does."""
+    write_table(path, name, pa.Table.from_pylist(list(rows), schema=CONTRACTS[name].schema))
 
 
 def read_table(path: Path, name: str) -> pa.Table:

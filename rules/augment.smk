@@ -1,0 +1,32 @@
+# Substitutes for the tokens that matter, each tested on the neuron.
+
+
+rule augment:
+    input:
+        checkpoint=CHECKPOINT,
+        documents=run_file("corpus/documents.parquet"),
+        tokens=run_file("corpus/tokens.npy"),
+        observations=[block_file(name) for name in ACTIVATION_FILES],
+        salient=block_file("saliency.parquet"),
+    output:
+        block_file("augment.parquet"),
+    log:
+        block_log("augment"),
+    benchmark:
+        block_benchmark("augment")
+    conda:
+        "../envs/model.yaml"
+    resources:
+        gpu=1,
+    params:
+        script=script("augment"),
+        settings=method_settings("firing_threshold", "prefixes", "prefix_length", "substitutes", "candidates"),
+        options=f"{model_options()} {options(proposer='proposer', masked_lm='masked_lm')}",
+        code=code_digest("augment"),
+        lock=lock_digest(),
+    message:
+        "Trying substitutes in layer {wildcards.layer}, neurons {wildcards.block}"
+    shell:
+        "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
+        " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,32 @@
+# The graph of every neuron, fitted on train documents and chosen on validation documents.
+
+
+rule graph:
+    input:
+        tokens=run_file("corpus/tokens.npy"),
+        documents=run_file("corpus/documents.parquet"),
+        observations=[block_file(name) for name in ACTIVATION_FILES],
+        sweep=block_file("sweep.parquet"),
+        pruned=block_file("prune.parquet"),
+        salient=block_file("saliency.parquet"),
+        substitutes=block_file("augment.parquet"),
+    output:
+        block_file("graph.jsonl"),
+    log:
+        block_log("graph"),
+    benchmark:
+        block_benchmark("graph")
+    conda:
+        "../envs/model.yaml"
+    params:
+        script=script("graph"),
+        settings=method_settings(
+            "firing_threshold", "min_precision", "precisions", "cuts", "trust", "longest_literal"
+        ),
+        code=code_digest("graph"),
+        lock=lock_digest(),
+    message:
+        "Fitting the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
+    shell:
+        "python {params.script:q} --corpus $(dirname {input.tokens:q}) --block $(dirname {output:q})"
+        " --layer {wildcards.layer} --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"

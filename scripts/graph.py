@@ -1,0 +1,42 @@
+"""Fit the graph of every neuron of a block from its examples, substitutes and sweep."""
+
+import argparse
+import json
+
+from tqdm import tqdm
+
+from n2g.block import Block
+from n2g.errors import run_script
+from n2g.ids import NeuronId
+from n2g.session import add_block_options, methods
+from n2g.stages import fit_block
+from n2g.tables import replacing
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_block_options(parser)
+    given = parser.parse_args()
+
+    lines = []
+    for settings in methods(given):
+        block = Block(given.corpus, given.block, settings)
+        fitted = fit_block(given.block, block)
+        for unit, status, reason, graph in tqdm(fitted, total=len(block.units), desc=settings.method, mininterval=5):
+            line = {
+                "id": str(NeuronId(given.layer, unit.neuron, unit.pole == "negative")),
+                "layer": given.layer,
+                "neuron": unit.neuron,
+                "pole": unit.pole,
+                "method": settings.method,
+                "status": status,
+                "reason": reason,
+                "graph": graph.to_dict(),
+            }
+            lines.append(json.dumps(line, sort_keys=True, allow_nan=False))
+    with replacing(given.output) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,265 @@
+"""From verified examples to a neuron's graph: candidates, their evidence, selection on validation, classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from n2g.evidence import Evidence
+from n2g.graph import START, WILDCARD, Element, End, NeuronGraph, Pattern, gap, match_pattern, one_of
+from n2g.saliency import Salient
+from n2g.settings import Settings
+
+# Least weight of a class member: the prediction of a match is never 0.
+FAINT = 1e-3
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A training token at which the neuron fires, and what pruning and saliency made of it.
+
+    position: index into the evidence. activation: there. salient: None where no suffix kept the activation.
+    substitutes: (place in `salient.tokens`, token id, activation with that token there).
+    """
+
+    position: int
+    activation: float
+    salient: Salient | None
+    substitutes: tuple[tuple[int, int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pattern with its evidence: the model's activation for it (median over neutral surroundings, 0 where it
+    did not keep the activation), its matches in the evidence, how many fire, and the sum of their activations."""
+
+    elements: tuple[Element, ...]
+    model: float
+    importances: tuple[float, ...]
+    matches: int
+    fired: int
+    total: float
+
+    def precision(self, threshold: float, trust: float) -> float:
+        """Share of matches that fire, the model's word counting as `trust` further matches."""
+        return (self.fired + trust * (self.model >= threshold)) / (self.matches + trust)
+
+    def activation(self, trust: float) -> float:
+        """Mean activation of the matches, the model's word counting as `trust` further matches."""
+        return (self.total + trust * self.model) / (self.matches + trust)
+
+
+def elements_of(salient: Salient, with_gaps: bool = True) -> tuple[tuple[Element, ...], tuple[float, ...]]:
+    """The pattern that a salient example stands for, and the importance of each element."""
+    elements: list[Element] = []
+    importances: list[float] = []
+    skipped = 0
+    for place in range(len(salient.tokens) - 1, -1, -1):
+        if not salient.needed[place] and elements:
+            skipped += 1
+            continue
+        if with_gaps and salient.gaps[place] and elements:
+            elements.append(gap(max(salient.gaps[place], skipped)))
+        else:
+            elements += [WILDCARD] * skipped
+        importances += [0.0] * (len(elements) - len(importances))
+        skipped = 0
+        elements.append(one_of([salient.tokens[place]]) if salient.needed[place] else WILDCARD)
+        importances.append(salient.importances[place] if salient.needed[place] else 0.0)
+    if salient.start:
+        elements += [WILDCARD] * skipped + [START]
+        importances += [0.0] * skipped + [1.0]
+    return tuple(elements), tuple(importances)
+
+
+def place_of(salient: Salient, place: int, elements: Sequence[Element]) -> int:
+    """Index in `elements` of the token at `place` of the example."""
+    rank = sum(salient.needed[place:])  # the how-manieth named token from the right
+    named = [i for i, element in enumerate(elements) if element.kind in ("token", "class")]
+    return named[rank - 1]
+
+
+class Selection:
+    """Candidates of one neuron under one body of evidence.
+
+    representative: whether the evidence is a fair sample of text. Only then can it speak for a pattern that
+    the model, asked with neutral text around it, does not confirm.
+    """
+
+    def __init__(self, evidence: Evidence, settings: Settings, representative: bool = True):
+        self.evidence, self.settings, self.representative = evidence, settings, representative
+        self._known: dict[tuple, Candidate] = {}
+
+    def candidate(self, elements: tuple[Element, ...], model: float, importances: tuple[float, ...] = ()) -> Candidate:
+        """The candidate with its evidence counted (once)."""
+        known = self._known.get(elements)
+        if known is None:
+            matches, fired, total = self.evidence.count(elements)
+            known = Candidate(elements, model, importances or (1.0,) * len(elements), matches, fired, total)
+        if known.model < model:
+            known = replace(known, model=model)
+        self._known[elements] = known
+        return known
+
+    def choose(self, fired: Sequence[Fired], sweep: Mapping[int, float], least: float) -> list[Candidate]:
+        """Patterns whose precision is at least `least`: single tokens first, then for each firing token that
+        is not yet accounted for the most general candidate that passes, then verified substitutes."""
+        chosen: dict[tuple, Candidate] = {}
+        covered = np.zeros(len(self.evidence.activations), dtype=bool)
+
+        def take(candidate: Candidate) -> None:
+            chosen[candidate.elements] = candidate
+            covered[match_pattern(self.evidence.texts.index, candidate.elements)[0]] = True
+
+        for candidate in self._single_tokens(fired, sweep):
+            if self._passes(candidate, least):
+                take(candidate)
+        for example in fired:
+            if not covered[example.position]:
+                passing = (c for c in self._general_to_specific(example) if self._passes(c, least))
+                best = next(passing, None)
+                if best is not None:
+                    take(best)
+        for example in fired:
+            for candidate in self._substituted(example):
+                if candidate.elements[:1] not in chosen and self._passes(candidate, least):
+                    chosen.setdefault(candidate.elements, candidate)
+        return list(chosen.values())
+
+    def _passes(self, candidate: Candidate, least: float) -> bool:
+        threshold = self.evidence.threshold
+        if not self.representative and candidate.model < threshold:
+            return False
+        trust = self.settings.trust
+        return candidate.activation(trust) > 0 and candidate.precision(threshold, trust) >= least
+
+    def _single_tokens(self, fired: Sequence[Fired], sweep: Mapping[int, float]) -> Iterable[Candidate]:
+        alone = dict(sweep)
+        for example in fired:
+            salient = example.salient
+            if salient is not None and len(salient.tokens) == 1 and salient.needed[0] and not salient.start:
+                token = salient.tokens[0]
+                alone[token] = max(alone.get(token, 0.0), salient.activation)
+        tokens = set(self.evidence.texts.index.tokens[self.evidence.firing].tolist()) if self.representative else set()
+        for token in sorted(tokens | set(alone)):
+            yield self.candidate((one_of([token]),), alone.get(token, 0.0))
+
+    def _general_to_specific(self, example: Fired) -> Iterable[Candidate]:
+        if example.salient is not None:
+            for with_gaps in (True, False):
+                elements, importances = elements_of(example.salient, with_gaps)
+                yield self.candidate(elements, example.salient.activation, importances)
+        if self.representative:
+            for length in range(2, self.settings.longest_literal + 1):
+                literal = self.evidence.texts.before(example.position, length)
+                if len(literal) == length:
+                    yield self.candidate(tuple(one_of([t]) for t in reversed(literal)), example.activation)
+
+    def _substituted(self, example: Fired) -> Iterable[Candidate]:
+        for place, token, activation in example.substitutes:
+            elements, importances = elements_of(example.salient)
+            at = place_of(example.salient, place, elements)
+            yield self.candidate((*elements[:at], one_of([token]), *elements[at + 1 :]), activation, importances)
+
+
+def to_patterns(candidates: Iterable[Candidate], trust: float) -> list[Pattern]:
+    """Patterns with aggregated activations, merged into classes where the accepted language stays the same."""
+    patterns = [
+        Pattern(c.elements, End(c.activation(trust), c.fired, c.fired / c.matches if c.matches else None), c.importances)
+        for c in candidates
+    ]
+    return merge_classes(patterns)
+
+
+def merge_classes(patterns: Sequence[Pattern]) -> list[Pattern]:
+    """Join patterns that differ in a single token or class into one with a class there, the largest group
+    first, until none is left. A member's weight is its share of the group's largest activation."""
+    patterns = sorted(patterns, key=_order)
+    while True:
+        groups: dict[tuple, list[int]] = {}
+        for i, pattern in enumerate(patterns):
+            for slot, element in enumerate(pattern.elements):
+                if element.kind in ("token", "class"):
+                    rest = tuple(e.key for j, e in enumerate(pattern.elements) if j != slot)
+                    groups.setdefault((slot, rest), []).append(i)
+        slot, members = max(
+            ((key[0], ids) for key, ids in groups.items() if len(ids) > 1),
+            key=lambda group: (len(group[1]), -group[0], [-i for i in group[1]]),
+            default=(0, []),
+        )
+        if not members:
+            return patterns
+        joined = _joined([patterns[i] for i in members], slot)
+        patterns = sorted([p for i, p in enumerate(patterns) if i not in set(members)] + [joined], key=_order)
+
+
+def _order(pattern: Pattern) -> tuple:
+    return ([element.key for element in pattern.elements], pattern.end.activation, pattern.end.support)
+
+
+def _joined(patterns: Sequence[Pattern], slot: int) -> Pattern:
+    largest = max(pattern.end.activation for pattern in patterns)
+    tokens, weights = [], []
+    for pattern in patterns:
+        element = pattern.elements[slot]
+        share = max(FAINT, pattern.end.activation / largest)
+        tokens += element.tokens
+        weights += [round(weight * share, 4) for weight in element.weights]
+    support = sum(pattern.end.support for pattern in patterns)
+    known = [(p.end.precision, p.end.support) for p in patterns if p.end.precision is not None]
+    precision = float(np.average([k[0] for k in known], weights=[k[1] + 1 for k in known])) if known else None
+    elements = patterns[0].elements
+    importances = tuple(float(v) for v in np.mean([p.importances for p in patterns], axis=0))
+    return Pattern(
+        (*elements[:slot], one_of(tokens, weights), *elements[slot + 1 :]), End(largest, support, precision), importances
+    )
+
+
+def f1_score(firing: np.ndarray, predicted: np.ndarray) -> float:
+    """Harmonic mean of precision and recall; 0 where nothing is hit."""
+    hit = int((firing & predicted).sum())
+    return 2 * hit / int(firing.sum() + predicted.sum()) if hit else 0.0
+
+
+def fit_atlas(
+    train: Selection,
+    fired: Sequence[Fired],
+    sweep: Mapping[int, float],
+    maximum: float,
+    validation: Evidence | None = None,
+    top_documents: Sequence[int] = (),
+) -> tuple[NeuronGraph, float]:
+    """The graph of method "atlas", and the least precision that was chosen.
+
+    With validation documents, the least precision and the firing cut are those with the best mean of the F1 on
+    all validation tokens and on those of `top_documents`; without, `settings.min_precision` and half of the
+    threshold.
+    """
+    settings = train.settings
+
+    def graph(least: float) -> NeuronGraph:
+        patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
+        cut = 0.5 * train.evidence.threshold
+        return NeuronGraph(patterns, cut=cut, scale=maximum, bos=settings.bos, method="atlas")
+
+    if validation is None or not len(validation.firing):
+        return graph(settings.min_precision), settings.min_precision
+    near = np.isin(validation.texts.document, top_documents)
+    firing = validation.activations >= validation.threshold
+    best: tuple[float, float, NeuronGraph] | None = None
+    for least in settings.precisions:
+        one = graph(least)
+        predicted, _ = one.predict_index(validation.texts.index)
+        for share in settings.cuts:
+            cut = share * train.evidence.threshold
+            fires = predicted >= cut
+            gain = f1_score(firing, fires) + f1_score(firing[near], fires[near])
+            gain += 0.04 * (least == settings.min_precision)  # few validation tokens fire: prefer the usual
+            if best is None or gain > best[0]:
+                one.cut = cut
+                best = (gain, least, one)
+                best_cut = cut
+    best[2].cut = best_cut
+    return best[2], best[1]

@@ -1,0 +1,151 @@
+"""How the fitting stages hand each other the examples of a block: from table rows to the library's forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from n2g.block import Block, Unit
+from n2g.evidence import Texts
+from n2g.examples import choose_atlas, windows
+from n2g.fit import Fired, Selection, fit_atlas
+from n2g.graph import NeuronGraph
+from n2g.neutral import Neutral
+from n2g.paper import PaperExample, fit_paper
+from n2g.prune import Example, Pruned, bare
+from n2g.saliency import Salient
+from n2g.settings import Settings
+from n2g.tables import read_table
+
+
+def prefixes_for(neutral: Neutral, settings: Settings) -> list[tuple[int, ...]]:
+    """What stands before a prompt: the neutral prefixes, or with method "paper" BOS alone."""
+    return [bare(settings)] if settings.method == "paper" else neutral.prefixes
+
+
+def chosen_examples(block: Block) -> Iterator[tuple[Unit, str, int, Example]]:
+    """(unit, split, corpus position, example) of everything that is to be pruned, unit by unit."""
+    settings = block.settings
+    for unit in block.units:
+        train = block.evidence(unit, block.train)
+        if settings.method == "paper":
+            for document, pivot, activation in unit.top.get("train", [])[: settings.top_examples]:
+                if activation > 0:
+                    tokens = tuple(block.documents.ids(document)[1 : pivot + 1].tolist())
+                    position = int(block.documents.offsets[document]) + pivot
+                    yield unit, "train", position, Example(tokens, pivot - 1, activation)
+            continue
+        picked = choose_atlas(train, settings.train_examples, settings.top_examples)
+        yield from _examples(unit, "train", block.train, picked, train.activations)
+        missed = block.evidence(unit, block.validation)
+        known = windows(train, train.firing.tolist())
+        extra = choose_atlas(missed, settings.validation_examples, settings.top_examples, known)
+        yield from _examples(unit, "validation", block.validation, extra, missed.activations)
+
+
+def _examples(
+    unit: Unit, split: str, texts: Texts, picked: list[int], activations: Any
+) -> Iterator[tuple[Unit, str, int, Example]]:
+    for at in picked:
+        tokens = texts.before(at, at + 1)
+        yield unit, split, int(texts.origin[at]), Example(tokens, len(tokens) - 1, float(activations[at]))
+
+
+def load_pruned(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Pruned]]:
+    """(unit, number of the example, pruned example) of the block's method, failures left out."""
+    for unit, row in _rows(folder, "prune", block):
+        if not row["failed"]:
+            yield unit, row["example"], Pruned(tuple(row["tokens"]), row["kept"], row["start"])
+
+
+def load_salient(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Salient]]:
+    """(unit, number of the example, salient example) of the block's method."""
+    for unit, row in _rows(folder, "saliency", block):
+        columns = ("tokens", "importances", "needed", "gaps")
+        parts = [tuple(row[column]) for column in columns]
+        yield unit, row["example"], Salient(*parts, row["activation"], row["start"])
+
+
+def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[str, Fired]]]:
+    """(neuron, pole) -> (split, example) as method "atlas" fits them; positions are into the split's texts."""
+    salient = {(unit.key, number): one for unit, number, one in load_salient(folder, block)}
+    substitutes: dict[tuple, list] = {}
+    for unit, row in _rows(folder, "augment", block):
+        if row["kept"]:
+            found = substitutes.setdefault((unit.key, row["example"]), [])
+            found.append((row["place"], row["token"], row["activation"]))
+    fired: dict[tuple[int, str], list] = {unit.key: [] for unit in block.units}
+    for unit, row in _rows(folder, "prune", block):
+        key = (unit.key, row["example"])
+        texts = block.train if row["split"] == "train" else block.validation
+        one = Fired(
+            texts.at(row["position"]), row["activation"], salient.get(key), tuple(substitutes.get(key, ()))
+        )
+        fired[unit.key].append((row["split"], one))
+    return fired
+
+
+def load_paper(folder: Path, block: Block) -> dict[tuple[int, str], list[PaperExample]]:
+    """(neuron, pole) -> examples as method "paper" fits them."""
+    activation = {(unit.key, row["example"]): row["activation"] for unit, row in _rows(folder, "prune", block)}
+    substitutes: dict[tuple, list] = {}
+    for unit, row in _rows(folder, "augment", block):
+        found = substitutes.setdefault((unit.key, row["example"]), [])
+        found.append((row["place"], row["token"], row["activation"]))
+    fired: dict[tuple[int, str], list] = {unit.key: [] for unit in block.units}
+    for unit, number, salient in load_salient(folder, block):
+        key, least = (unit.key, number), max(salient.activation, 1e-9)
+        tried = tuple((place, token, value / least) for place, token, value in substitutes.get(key, ()))
+        fired[unit.key].append(PaperExample(activation[key], salient, tried))
+    return fired
+
+
+def _rows(folder: Path, name: str, block: Block) -> Iterator[tuple[Unit, dict]]:
+    units = {unit.key: unit for unit in block.units}
+    for row in read_table(folder / f"{name}.parquet", name).to_pylist():
+        if row["method"] == block.settings.method:
+            yield units[row["neuron"], row["pole"]], row
+
+
+def methods_of(settings: Settings) -> list[Settings]:
+    """The methods that a run needs: its own, and "paper" to compare with."""
+    from dataclasses import replace
+
+    return [settings] if settings.method == "paper" else [settings, replace(settings, method="paper")]
+
+
+def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | None, NeuronGraph]]:
+    """(unit, status, reason, graph) of every unit, with the block's method."""
+    settings = block.settings
+    if settings.method == "paper":
+        examples = load_paper(folder, block)
+        for unit in block.units:
+            yield unit, *_judged(unit, fit_paper(examples[unit.key], unit.maximum, settings))
+        return
+    fired = load_fired(folder, block)
+    alone: dict[tuple[int, str], dict[int, float]] = {}
+    for row in read_table(folder / "sweep.parquet", "sweep").to_pylist():
+        alone.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row["activation"]
+    for unit in block.units:
+        graph = fit_unit(block, unit, fired[unit.key], alone.get(unit.key, {}))
+        yield unit, *_judged(unit, graph)
+
+
+def fit_unit(
+    block: Block, unit: Unit, fired: list[tuple[str, Fired]], alone: dict[int, float]
+) -> NeuronGraph:
+    """The graph of one unit: fitted on train documents, its precision and cut chosen on validation documents."""
+    train = Selection(block.evidence(unit, block.train), block.settings)
+    held = block.evidence(unit, block.validation)
+    top = [document for document, *_ in unit.top.get("validation", [])]
+    graph, _ = fit_atlas(train, [one for split, one in fired if split == "train"], alone, unit.maximum, held, top)
+    return graph
+
+
+def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:
+    if unit.maximum <= 0:
+        return "dead", "no training text activates it", graph
+    if graph.trie.number_of_nodes() == 1:
+        return "no-pattern", "no text could be verified to activate it", graph
+    return "ok", None, graph

@@ -1,0 +1,55 @@
+"""Prune the examples of every neuron of a block to the shortest text that keeps the activation."""
+
+import argparse
+from pathlib import Path
+
+from n2g.block import Block
+from n2g.engine import drive
+from n2g.errors import run_script
+from n2g.neutral import from_texts
+from n2g.prune import prune
+from n2g.session import add_block_options, add_model_options, methods, open_engine
+from n2g.stages import chosen_examples, prefixes_for
+from n2g.tables import write_rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_model_options(parser)
+    add_block_options(parser)
+    given = parser.parse_args()
+
+    rows = []
+    engine = open_engine(given, [given.layer], [0])
+    for settings in methods(given):
+        block = Block(given.corpus, given.block, settings)
+        neutral = from_texts(block.train, settings)
+        chosen = list(chosen_examples(block))
+        units = [unit for unit, *_ in chosen]
+        answer = engine.answers(given.layer, [u.neuron for u in units], [u.sign for u in units])
+        steps = [prune(one, prefixes_for(neutral, settings), settings) for *_, one in chosen]
+        numbers: dict = {}
+        for (unit, split, position, example), pruned in zip(
+            chosen, drive(steps, answer, f"prune ({settings.method})"), strict=True
+        ):
+            numbers[unit.key] = numbers.get(unit.key, -1) + 1
+            rows.append(
+                {
+                    "method": settings.method,
+                    "neuron": unit.neuron,
+                    "pole": unit.pole,
+                    "example": numbers[unit.key],
+                    "split": split,
+                    "position": position,
+                    "activation": example.activation,
+                    "tokens": pruned.tokens,
+                    "kept": pruned.kept,
+                    "start": pruned.start,
+                    "failed": pruned.failed,
+                }
+            )
+    write_rows(given.output, "prune", rows)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,50 @@
+"""Measure which tokens of the pruned examples of a block matter."""
+
+import argparse
+
+from n2g.block import Block
+from n2g.engine import drive
+from n2g.errors import run_script
+from n2g.neutral import from_texts
+from n2g.saliency import saliency
+from n2g.session import add_block_options, add_model_options, methods, open_engine
+from n2g.stages import load_pruned, prefixes_for
+from n2g.tables import write_rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_model_options(parser)
+    add_block_options(parser)
+    given = parser.parse_args()
+
+    rows = []
+    engine = open_engine(given, [given.layer], [0])
+    for settings in methods(given):
+        block = Block(given.corpus, given.block, settings)
+        neutral = from_texts(block.train, settings)
+        prefixes = prefixes_for(neutral, settings)
+        pruned = list(load_pruned(given.block, block))
+        answer = engine.answers(given.layer, [u.neuron for u, *_ in pruned], [u.sign for u, *_ in pruned])
+        steps = [saliency(one, prefixes, neutral.fillers[: len(prefixes)], settings) for *_, one in pruned]
+        found = drive(steps, answer, f"saliency ({settings.method})")
+        for (unit, number, _), salient in zip(pruned, found, strict=True):
+            rows.append(
+                {
+                    "method": settings.method,
+                    "neuron": unit.neuron,
+                    "pole": unit.pole,
+                    "example": number,
+                    "tokens": salient.tokens,
+                    "importances": salient.importances,
+                    "needed": salient.needed,
+                    "gaps": salient.gaps,
+                    "activation": salient.activation,
+                    "start": salient.start,
+                }
+            )
+    write_rows(given.output, "saliency", rows)
+
+
+if __name__ == "__main__":
+    run_script(main)
