@@ -15,18 +15,21 @@ import pyarrow as pa
 import pytest
 from planted import BOS, Rule, after, corpus, observations, on, random_corpus, save
 
+from n2g.block import Block
 from n2g.documents import Documents, WithheldError
 from n2g.evaluate import SETS, Evaluation, HeldOut, evaluate, graph_predictors, hold_out, score_rows
 from n2g.graph import WILDCARD, End, NeuronGraph, Pattern, one_of
 from n2g.metrics import SCORES
 from n2g.predictions import ERRORS, prediction_rows
 from n2g.provenance import closure
+from n2g.settings import Settings
+from n2g.stages import chosen_examples
 from n2g.store import Observations, load_for_fitting, load_observations
 from n2g.summary import summarise
 from n2g.tables import CONTRACTS, read_json, read_table
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-FITTING = ("prune", "saliency", "augment", "graph")
+FITTING = ("prune", "saliency", "sweep", "augment", "graph")
 
 
 def bigram(first: int, second: int, value: float = 2.0) -> NeuronGraph:
@@ -253,6 +256,34 @@ def test_test_documents_are_closed_to_what_fits(tmp_path: Path) -> None:
     assert not np.isin(seen.examples["document"].to_numpy(), test).any()
     assert set(seen.pools) == {"validation", "validation_documents"}
     assert len(seen.firings) < len(observed.firings) and len(seen.examples) < len(observed.examples)
+
+
+@pytest.mark.parametrize("method", ["atlas", "paper"])
+def test_test_documents_change_nothing_that_is_fitted(tmp_path: Path, method: str) -> None:
+    """Other test documents, on which the neurons do other things, leave the fitting stages the same input."""
+    documents = random_corpus()
+    test = np.isin(np.arange(len(documents.tokens)), documents.positions(documents.of("test")))
+    others = replace(documents, tokens=np.where(test & (documents.tokens != BOS), 1, documents.tokens))
+
+    def loud(ids: Sequence[int]) -> Sequence[float]:
+        return [9.0] * len(ids) if set(ids) == {BOS, 1} else after(3, 4)(ids)
+
+    seen = []
+    for name, texts, rule in (("one", documents, after(3, 4)), ("two", others, loud)):
+        folders = save(tmp_path / name, texts, observations(texts, [rule]))
+        seen.append(Block(*folders, Settings(method=method, bos=BOS)))
+    first, second = (list(chosen_examples(block)) for block in seen)
+    assert [(split, position, example) for _, split, position, example in first] == [
+        (split, position, example) for _, split, position, example in second
+    ]
+    assert first
+    for part in ("train", "validation"):
+        one, two = (getattr(block, part) for block in seen)
+        np.testing.assert_array_equal(one.index.tokens, two.index.tokens)
+        values = [block.evidence(block.units[0], getattr(block, part)).activations for block in seen]
+        np.testing.assert_array_equal(*values)
+    assert seen[0].units[0].top == seen[1].units[0].top
+    np.testing.assert_array_equal(seen[0].units[0].positions, seen[1].units[0].positions)
 
 
 @pytest.mark.parametrize("stage", FITTING)

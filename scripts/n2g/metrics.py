@@ -99,7 +99,7 @@ def correlation(real: np.ndarray, predicted: np.ndarray) -> float:
     if not len(real) or real.min() == real.max() or predicted.min() == predicted.max():
         return 0.0
     a, b = real - real.mean(), predicted - predicted.mean()
-    return float(np.clip(a @ b / np.sqrt(_square(a) * _square(b)), -1, 1))
+    return float(np.clip(_dot(a, b) / np.sqrt(_square(a) * _square(b)), -1, 1))
 
 
 def r2(real: np.ndarray, predicted: np.ndarray) -> float:
@@ -158,4 +158,9 @@ def _share(part: float, whole: float) -> float:
 
 
 def _square(values: np.ndarray) -> float:
-    return float(values @ values)
+    return _dot(values, values)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Not with `@`: its threads make it slow on a busy machine, and the last digits depend on their number."""
+    return float(np.sum(a * b))
