@@ -162,5 +162,5 @@ def _square(values: np.ndarray) -> float:
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Not with `@`: its threads make it slow on a busy machine, and the last digits depend on their number."""
+    """Not with `@`, whose threads make it slow on a busy machine and decide on its last digits."""
     return float(np.sum(a * b))
