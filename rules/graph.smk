@@ -21,7 +21,7 @@ rule graph:
     params:
         script=script("graph"),
         settings=method_settings(
-            "firing_threshold", "min_precision", "precisions", "cuts", "trust", "longest_literal"
+            "firing_threshold", "min_precision", "precisions", "cuts", "trust", "max_nodes"
         ),
         code=code_digest("graph"),
         lock=lock_digest(),

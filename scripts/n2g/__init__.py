@@ -11,7 +11,10 @@ from importlib import import_module
 _EXPORTS = {
     "ConfigError": "errors",
     "InputError": "errors",
+    "NeuronGraph": "graph",
     "NeuronId": "ids",
+    "Settings": "settings",
+    "fit_neuron": "neuron",
 }
 
 __all__ = sorted(_EXPORTS)

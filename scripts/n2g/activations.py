@@ -248,7 +248,7 @@ def collect(
     Raises ValueError where an activation is not finite.
     """
     collectors = {layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()}
-    budget = engine.batch_tokens
+    budget = 4 * engine.batch_tokens  # whole documents fill a batch with less overhead
     with tqdm(total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5) as progress:
         for batch in documents.batches(budget):
             tokens = torch.zeros(max(len(batch), 1), int(documents.lengths[batch].max()), dtype=torch.long)

@@ -41,6 +41,7 @@ class Block:
         self.settings = settings
         self.train = Texts.of(self.documents, "train")
         self.validation = Texts.of(self.documents, "validation")
+        self.both = Texts.of(self.documents, "train", "validation")
         self.units = list(_units(observations))
 
     def evidence(self, unit: Unit, texts: Texts) -> Evidence:

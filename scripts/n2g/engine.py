@@ -50,7 +50,7 @@ class Engine:
     bridge: Any
     hook: str = "blocks.{layer}.mlp.hook_post"
     device: str = "cpu"
-    batch_tokens: int = 2048
+    batch_tokens: int = 512
     tokens: int = 0
     prompts: int = 0
     caches: bool = field(init=False)
@@ -243,6 +243,9 @@ def _cache(keys: list) -> Any:
 
 
 def _select(keys: list, rows: torch.Tensor) -> Any:
+    if len(keys[0][0]) == 1 or bool((rows == rows[0]).all()):  # one row for all: no copy
+        one = rows[:1]
+        return _cache([(k[one].expand(len(rows), -1, -1, -1), v[one].expand(len(rows), -1, -1, -1)) for k, v in keys])
     return _cache([(key.index_select(0, rows), value.index_select(0, rows)) for key, value in keys])
 
 

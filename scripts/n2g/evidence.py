@@ -13,7 +13,7 @@ from n2g.graph import Element, TokenIndex, match_pattern
 
 @dataclass(frozen=True)
 class Texts:
-    """The documents of one split as one index.
+    """The documents of one or more splits as one index.
 
     index: their tokens. origin: int64 [token], each token's position in the whole corpus. document: int32
     [token], its document's number.
@@ -24,8 +24,9 @@ class Texts:
     document: np.ndarray
 
     @classmethod
-    def of(cls, documents: Documents, split: str) -> Texts:
-        numbers = documents.of(split)
+    def of(cls, documents: Documents, *splits: str) -> Texts:
+        """The documents of the given splits, in the order of the corpus."""
+        numbers = np.sort(np.concatenate([documents.of(split) for split in splits]))
         lengths, offsets = documents.lengths[numbers], documents.offsets[numbers]
         starts = np.cumsum(lengths) - lengths
         origin = np.repeat(offsets - starts, lengths) + np.arange(lengths.sum())

@@ -20,7 +20,7 @@ FAINT = 1e-3
 class Fired:
     """A training token at which the neuron fires, and what pruning and saliency made of it.
 
-    position: index into the evidence. activation: there. salient: None where no suffix kept the activation.
+    position: in the corpus, as the evidence's texts give their origin. activation: there. salient: None where no suffix kept the activation.
     substitutes: (place in `salient.tokens`, token id, activation with that token there).
     """
 
@@ -117,7 +117,7 @@ class Selection:
             if self._passes(candidate, least):
                 take(candidate)
         for example in fired:
-            if not covered[example.position]:
+            if not covered[self.evidence.texts.at(example.position)]:
                 passing = (c for c in self._general_to_specific(example) if self._passes(c, least))
                 best = next(passing, None)
                 if best is not None:
@@ -151,11 +151,6 @@ class Selection:
             for with_gaps in (True, False):
                 elements, importances = elements_of(example.salient, with_gaps)
                 yield self.candidate(elements, example.salient.activation, importances)
-        if self.representative:
-            for length in range(2, self.settings.longest_literal + 1):
-                literal = self.evidence.texts.before(example.position, length)
-                if len(literal) == length:
-                    yield self.candidate(tuple(one_of([t]) for t in reversed(literal)), example.activation)
 
     def _substituted(self, example: Fired) -> Iterable[Candidate]:
         for place, token, activation in example.substitutes:
@@ -223,43 +218,58 @@ def f1_score(firing: np.ndarray, predicted: np.ndarray) -> float:
     return 2 * hit / int(firing.sum() + predicted.sum()) if hit else 0.0
 
 
-def fit_atlas(
+@dataclass(frozen=True)
+class Choice:
+    """What validation decides: the least precision of a pattern, and the firing cut as a share of the firing
+    threshold."""
+
+    least: float
+    cut: float
+
+
+def build(selection: Selection, fired: Sequence[Fired], sweep: Mapping[int, float], maximum: float, choice: Choice) -> NeuronGraph:
+    """The graph of method "atlas" for a given choice."""
+    settings = selection.settings
+    patterns = to_patterns(selection.choose(fired, sweep, choice.least), settings.trust)
+    kept = smallest_first(patterns, settings.max_nodes)
+    cut = choice.cut * selection.evidence.threshold
+    return NeuronGraph(kept, cut=cut, scale=maximum, bos=settings.bos, method="atlas")
+
+
+def smallest_first(patterns: Sequence[Pattern], nodes: int) -> list[Pattern]:
+    """The patterns with the most support (then activation) that together need at most `nodes` elements."""
+    kept, used = [], 0
+    for pattern in sorted(patterns, key=lambda p: (-p.end.support, -p.end.activation, _order(p))):
+        if used + len(pattern.elements) <= nodes or not kept:
+            kept.append(pattern)
+            used += len(pattern.elements)
+    return kept
+
+
+def choose(
     train: Selection,
     fired: Sequence[Fired],
     sweep: Mapping[int, float],
-    maximum: float,
-    validation: Evidence | None = None,
-    top_documents: Sequence[int] = (),
-) -> tuple[NeuronGraph, float]:
-    """The graph of method "atlas", and the least precision that was chosen.
+    validation: Evidence,
+    top_documents: Sequence[int],
+) -> Choice:
+    """The choice with the best mean of the F1 on all validation tokens and on those of `top_documents`.
 
-    With validation documents, the least precision and the firing cut are those with the best mean of the F1 on
-    all validation tokens and on those of `top_documents`; without, `settings.min_precision` and half of the
-    threshold.
+    Where the validation documents hold no firing token, `settings.min_precision` and half of the threshold.
     """
     settings = train.settings
-
-    def graph(least: float) -> NeuronGraph:
-        patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
-        cut = 0.5 * train.evidence.threshold
-        return NeuronGraph(patterns, cut=cut, scale=maximum, bos=settings.bos, method="atlas")
-
-    if validation is None or not len(validation.firing):
-        return graph(settings.min_precision), settings.min_precision
+    best = Choice(settings.min_precision, 0.5)
+    if not len(validation.firing):
+        return best
     near = np.isin(validation.texts.document, top_documents)
     firing = validation.activations >= validation.threshold
-    best: tuple[float, float, NeuronGraph] | None = None
+    most = -1.0
     for least in settings.precisions:
-        one = graph(least)
-        predicted, _ = one.predict_index(validation.texts.index)
-        for share in settings.cuts:
-            cut = share * train.evidence.threshold
-            fires = predicted >= cut
+        predicted, _ = build(train, fired, sweep, 1.0, Choice(least, 0.0)).predict_index(validation.texts.index)
+        for cut in settings.cuts:
+            fires = predicted >= cut * train.evidence.threshold
             gain = f1_score(firing, fires) + f1_score(firing[near], fires[near])
             gain += 0.04 * (least == settings.min_precision)  # few validation tokens fire: prefer the usual
-            if best is None or gain > best[0]:
-                one.cut = cut
-                best = (gain, least, one)
-                best_cut = cut
-    best[2].cut = best_cut
-    return best[2], best[1]
+            if gain > most:
+                most, best = gain, Choice(least, cut)
+    return best

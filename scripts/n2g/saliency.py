@@ -107,12 +107,14 @@ def _gaps(
             held = yield from _held(texts, ways)
             return [length for length, value in zip(lengths, held, strict=True) if value >= least]
 
-        least_gap, *longer = sorted(gaps)
-        if not (yield from hold([least_gap])) or (right - left > 1 and not (yield from hold([0]))):
+        low, high = 0, None
+        for length in sorted(gaps):
+            if not (yield from hold([length])):
+                high = length
+                break
+            low = length
+        if not low or (right - left > 1 and not (yield from hold([0]))):
             continue
-        held = [least_gap, *(yield from hold(longer))]
-        reached = next((i for i, length in enumerate(sorted(gaps)) if length not in held), len(gaps))
-        low, high = sorted(gaps)[reached - 1], sorted(gaps)[reached] if reached < len(gaps) else None
         between = list(range(low + 1, high)) if high is not None else []
         held = yield from hold(between)
         found[left] = next((length - 1 for length in between if length not in held), between[-1] if between else low)

@@ -41,7 +41,7 @@ class Settings:
     precisions: tuple[float, ...] = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65)
     cuts: tuple[float, ...] = (0.1, 0.5, 0.8, 1.0)
     trust: float = 1.0
-    longest_literal: int = 4
+    max_nodes: int = 40
 
     @classmethod
     def from_options(cls, options: dict) -> Settings:

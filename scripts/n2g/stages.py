@@ -9,7 +9,7 @@ from typing import Any
 from n2g.block import Block, Unit
 from n2g.evidence import Texts
 from n2g.examples import choose_atlas, windows
-from n2g.fit import Fired, Selection, fit_atlas
+from n2g.fit import Fired, Selection, build, choose
 from n2g.graph import NeuronGraph
 from n2g.neutral import Neutral
 from n2g.paper import PaperExample, fit_paper
@@ -68,7 +68,7 @@ def load_salient(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Salien
 
 
 def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[str, Fired]]]:
-    """(neuron, pole) -> (split, example) as method "atlas" fits them; positions are into the split's texts."""
+    """(neuron, pole) -> (split, example) as method "atlas" fits them."""
     salient = {(unit.key, number): one for unit, number, one in load_salient(folder, block)}
     substitutes: dict[tuple, list] = {}
     for unit, row in _rows(folder, "augment", block):
@@ -78,10 +78,7 @@ def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[s
     fired: dict[tuple[int, str], list] = {unit.key: [] for unit in block.units}
     for unit, row in _rows(folder, "prune", block):
         key = (unit.key, row["example"])
-        texts = block.train if row["split"] == "train" else block.validation
-        one = Fired(
-            texts.at(row["position"]), row["activation"], salient.get(key), tuple(substitutes.get(key, ()))
-        )
+        one = Fired(row["position"], row["activation"], salient.get(key), tuple(substitutes.get(key, ())))
         fired[unit.key].append((row["split"], one))
     return fired
 
@@ -135,12 +132,14 @@ def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | Non
 def fit_unit(
     block: Block, unit: Unit, fired: list[tuple[str, Fired]], alone: dict[int, float]
 ) -> NeuronGraph:
-    """The graph of one unit: fitted on train documents, its precision and cut chosen on validation documents."""
+    """The graph of one unit: precision and cut chosen on validation documents by what train documents alone
+    give, then fitted on both, so that what validation missed becomes a pattern of its own."""
     train = Selection(block.evidence(unit, block.train), block.settings)
     held = block.evidence(unit, block.validation)
     top = [document for document, *_ in unit.top.get("validation", [])]
-    graph, _ = fit_atlas(train, [one for split, one in fired if split == "train"], alone, unit.maximum, held, top)
-    return graph
+    choice = choose(train, [one for split, one in fired if split == "train"], alone, held, top)
+    both = Selection(block.evidence(unit, block.both), block.settings)
+    return build(both, [one for _, one in fired], alone, unit.maximum, choice)
 
 
 def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:
