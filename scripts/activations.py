@@ -15,7 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
-    parser.add_argument("--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031")
+    parser.add_argument(
+        "--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031"
+    )
     parser.add_argument("--poles", default="positive", help="positive, or positive,negative")
     parser.add_argument("--pool", type=int, default=1000, help="documents of the random pool of each split")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")

@@ -40,7 +40,9 @@ def main() -> None:
             augment(salient, wanted, prefixes, fillers, settings.firing_threshold * unit.maximum, settings)
             for (unit, _, salient), wanted in zip(salients, candidates, strict=True)
         ]
-        answer = engine.answers(given.layer, [u.neuron for u, _ in owners], [u.sign for u, _ in owners], shared=True)
+        answer = engine.answers(
+            given.layer, [u.neuron for u, _ in owners], [u.sign for u, _ in owners], shared=True
+        )
         found = drive(steps, answer, f"augment ({settings.method})")
         for (unit, number), tried in zip(owners, found, strict=True):
             names = {"method": settings.method, "neuron": unit.neuron, "pole": unit.pole, "example": number}

@@ -22,7 +22,9 @@ def main() -> None:
     for settings in methods(given):
         block = Block(given.corpus, given.block, settings)
         fitted = fit_block(given.block, block)
-        for unit, status, reason, graph in tqdm(fitted, total=len(block.units), desc=settings.method, mininterval=5):
+        for unit, status, reason, graph in tqdm(
+            fitted, total=len(block.units), desc=settings.method, mininterval=5
+        ):
             line = {
                 "id": str(NeuronId(given.layer, unit.neuron, unit.pole == "negative")),
                 "layer": given.layer,

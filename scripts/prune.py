@@ -1,7 +1,6 @@
 """Prune the examples of every neuron of a block to the shortest text that keeps the activation."""
 
 import argparse
-from pathlib import Path
 
 from n2g.block import Block
 from n2g.engine import drive

@@ -20,7 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
-    parser.add_argument("--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031")
+    parser.add_argument(
+        "--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031"
+    )
     parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
@@ -29,12 +31,17 @@ def main() -> None:
     engine = open_engine(given, [layer for layer, _ in names], [block.last for _, block in names])
     settings = methods(given)[0]
     blocks = [Block(given.corpus, given.output / str(layer) / str(block), settings) for layer, block in names]
-    members = {layer: [b for (at, _), b in zip(names, blocks, strict=True) if at == layer] for layer, _ in names}
+    members = {
+        layer: [b for (at, _), b in zip(names, blocks, strict=True) if at == layer] for layer, _ in names
+    }
     units = {layer: [u for block in of for u in block.units] for layer, of in members.items()}
     columns = {
-        layer: Units(np.array([u.neuron for u in of]), np.array([u.sign for u in of])) for layer, of in units.items()
+        layer: Units(np.array([u.neuron for u in of]), np.array([u.sign for u in of]))
+        for layer, of in units.items()
     }
-    floors = {layer: np.array([settings.alone * u.maximum or np.inf for u in of]) for layer, of in units.items()}
+    floors = {
+        layer: np.array([settings.alone * u.maximum or np.inf for u in of]) for layer, of in units.items()
+    }
     vocabulary = read_table(given.corpus / "vocabulary.parquet", "vocabulary")
     tokens = vocabulary["token"].to_numpy()[~vocabulary["special"].to_numpy(zero_copy_only=False)]
     prefixes = from_texts(blocks[0].train, settings).prefixes

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from n2g import NeuronGraph, Settings, fit_neuron
 
 BOS = 0
@@ -94,19 +95,29 @@ def test_without_a_begin_of_sequence_token(name: str) -> None:
 
 
 def test_patterns_are_as_small_as_the_rule() -> None:
-    for name, nodes in (("one token", 1), ("one token after another", 2), ("class of tokens", 1), ("anything between", 3)):
+    for name, nodes in (
+        ("one token", 1),
+        ("one token after another", 2),
+        ("class of tokens", 1),
+        ("anything between", 3),
+    ):
         graph = fit_neuron(planted(RULES[name]), examples(RULES[name], 0, 40), settings=Settings(bos=BOS))
         assert graph.trie.number_of_nodes() - 1 == nodes, name
 
 
 def test_predictions_are_in_the_units_of_the_neuron() -> None:
-    graph = fit_neuron(planted(RULES["one token"], 7.5), examples(RULES["one token"], 0, 20), Settings(bos=BOS))
+    graph = fit_neuron(
+        planted(RULES["one token"], 7.5), examples(RULES["one token"], 0, 20), Settings(bos=BOS)
+    )
     assert graph.predict([BOS, 5, A, 6]) == pytest.approx([0, 0, 7.5, 0])
 
 
 def test_the_order_of_examples_does_not_matter() -> None:
     given = examples(RULES["class of contexts"], 0, 30)
-    fitted = [fit_neuron(planted(RULES["class of contexts"]), order, Settings(bos=BOS)) for order in (given, given[::-1])]
+    fitted = [
+        fit_neuron(planted(RULES["class of contexts"]), order, Settings(bos=BOS))
+        for order in (given, given[::-1])
+    ]
     assert fitted[0].to_dict() == fitted[1].to_dict()
 
 
@@ -115,7 +126,9 @@ def test_the_published_rules_find_plain_patterns(name: str) -> None:
     rule = RULES[name]
     graph = fit_neuron(planted(rule), examples(rule, 0, 40), settings=Settings(bos=BOS, method="paper"))
     for text in texts(1000, 200, rule):
-        assert [v >= max(graph.cut, 1e-9) for v in graph.predict(text)] == [v > 0 for v in planted(rule)([text])[0]]
+        assert [v >= max(graph.cut, 1e-9) for v in graph.predict(text)] == [
+            v > 0 for v in planted(rule)([text])[0]
+        ]
 
 
 def test_a_neuron_that_never_fires_has_no_pattern() -> None:

@@ -19,7 +19,6 @@ from n2g.edges import EDGES
 from n2g.engine import Engine
 
 
-
 @dataclass(frozen=True)
 class Units:
     """Columns of a layer that are followed: neuron numbers and signs (+1 or -1, the pole), each [unit]."""
@@ -66,7 +65,9 @@ class Collector:
         self.pool_begin, self.pool_values = {}, {}
         for split, pool in self.pools.items():
             ends = np.cumsum(documents.lengths[pool])
-            self.pool_begin[split] = dict(zip(pool.tolist(), (ends - documents.lengths[pool]).tolist(), strict=True))
+            self.pool_begin[split] = dict(
+                zip(pool.tolist(), (ends - documents.lengths[pool]).tolist(), strict=True)
+            )
             self.pool_values[split] = np.zeros((n, int(ends[-1]) if len(ends) else 0), dtype=np.float16)
         self.firings: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.pending = 0
@@ -103,12 +104,16 @@ class Collector:
         bins = torch.bucketize(flat.T.contiguous(), self.edges)
         self.histogram.scatter_add_(1, bins, torch.ones_like(bins))
 
-    def _firings(self, batch: np.ndarray, masked: torch.Tensor, real: Bool[torch.Tensor, "document position"]) -> None:
+    def _firings(
+        self, batch: np.ndarray, masked: torch.Tensor, real: Bool[torch.Tensor, "document position"]
+    ) -> None:
         floor = self.keep.floor * self.maximum
         row, place, unit = torch.nonzero(masked >= floor.clamp(min=1e-30), as_tuple=True)
         offsets = torch.as_tensor(self.documents.offsets[batch], device=self.device)
         values = masked[row, place, unit].float().cpu().numpy()
-        self.firings.append(((offsets[row] + place).cpu().numpy(), unit.cpu().numpy().astype(np.int32), values))
+        self.firings.append(
+            ((offsets[row] + place).cpu().numpy(), unit.cpu().numpy().astype(np.int32), values)
+        )
         self.pending += len(values)
         if self.pending > 20_000_000:
             self._compact()
@@ -136,7 +141,10 @@ class Collector:
         floors = self._compact()
         position, unit, value = self.firings[0]
         order = np.lexsort((position, unit))
-        names = {"neuron": self.units.neurons.astype(np.int32), "pole": np.array(self.units.poles, dtype=object)}
+        names = {
+            "neuron": self.units.neurons.astype(np.int32),
+            "pole": np.array(self.units.poles, dtype=object),
+        }
         firings = {
             "neuron": names["neuron"][unit[order]],
             "pole": names["pole"][unit[order]],
@@ -147,7 +155,10 @@ class Collector:
             "statistics": self._statistics(floors, names),
             "firings": firings,
             "examples": self._examples(names),
-            "pools": {**self.pool_values, **{f"{k}_documents": v.astype(np.int32) for k, v in self.pools.items()}},
+            "pools": {
+                **self.pool_values,
+                **{f"{k}_documents": v.astype(np.int32) for k, v in self.pools.items()},
+            },
         }
 
     def _statistics(self, floors: np.ndarray, names: dict) -> dict:
@@ -177,7 +188,10 @@ class Collector:
         }
 
     def _examples(self, names: dict) -> dict:
-        rows: dict[str, list] = {k: [] for k in ("neuron", "pole", "split", "rank", "document", "pivot", "activation", "activations")}
+        rows: dict[str, list] = {
+            k: []
+            for k in ("neuron", "pole", "split", "rank", "document", "pivot", "activation", "activations")
+        }
         for unit in range(len(self.units)):
             for split, top in self.top.items():
                 for rank, (document, peak, values) in enumerate(top.of(unit)):
@@ -214,7 +228,9 @@ class _Top:
         numbers = torch.as_tensor(documents, device=peaks.device).expand(len(peaks), -1)
         all_peaks, all_documents = torch.cat([self.peaks, peaks], 1), torch.cat([self.documents, numbers], 1)
         order = torch.argsort(all_documents, dim=1, stable=True)
-        order = order.gather(1, torch.argsort(all_peaks.gather(1, order), dim=1, descending=True, stable=True))[:, :size]
+        order = order.gather(
+            1, torch.argsort(all_peaks.gather(1, order), dim=1, descending=True, stable=True)
+        )[:, :size]
         new = order >= size
         old_kept = torch.zeros_like(self.peaks, dtype=torch.bool)
         unit, rank = torch.nonzero(~new, as_tuple=True)
@@ -247,13 +263,19 @@ def collect(
     units: layer -> the units of each block. Gives layer -> what `Collector.finish` gives, block by block.
     Raises ValueError where an activation is not finite.
     """
-    collectors = {layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()}
+    collectors = {
+        layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()
+    }
     budget = 4 * engine.batch_tokens  # whole documents fill a batch with less overhead
-    with tqdm(total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5) as progress:
+    with tqdm(
+        total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5
+    ) as progress:
         for batch in documents.batches(budget):
             tokens = torch.zeros(max(len(batch), 1), int(documents.lengths[batch].max()), dtype=torch.long)
             for row, document in enumerate(batch):
-                tokens[row, : documents.lengths[document]] = torch.from_numpy(documents.ids(document).astype(np.int64))
+                tokens[row, : documents.lengths[document]] = torch.from_numpy(
+                    documents.ids(document).astype(np.int64)
+                )
             read = engine.read(tokens.to(engine.device), sorted(collectors))
             for layer, parts in collectors.items():
                 for part in parts:

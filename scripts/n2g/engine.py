@@ -8,6 +8,7 @@ the layer, and only the last position of the last layer goes through the MLP.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,7 +63,9 @@ class Engine:
         self.caches = bool(self._keys(0, [(0, 0)] * SMALLEST_BATCH, None))
 
     @torch.no_grad()
-    def read(self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]) -> dict[int, torch.Tensor]:
+    def read(
+        self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
         """Activations [batch, position, neuron] of whole sequences at each of `layers`, in one pass."""
         found: dict[int, torch.Tensor] = {}
 
@@ -97,7 +100,9 @@ class Engine:
             answers[to] = values[layer][row, col]
         return answers
 
-    def answers(self, layer: int, neurons: Sequence[int], signs: Sequence[int], shared: bool = False) -> Callable:
+    def answers(
+        self, layer: int, neurons: Sequence[int], signs: Sequence[int], shared: bool = False
+    ) -> Callable:
         """What `drive` needs: steps i ask for the activation of neurons[i] times signs[i]."""
 
         def answer(asked: list[tuple[int, Prompt]]) -> np.ndarray:
@@ -122,8 +127,16 @@ class Engine:
         for (_, length), group in sorted(contexts.items()):
             for some in _parts(sorted(group), max(1, self.batch_tokens // length)):
                 cache, rows = self._prefixed(deepest, [prompt.prefix for prompt in some])
-                known = (cache, rows) if length == 1 else (self._extended(deepest, cache, rows, some), range(len(some)))
-                ends = [(row, prompt, last) for row, prompt in zip(known[1], some, strict=True) for last in group[prompt]]
+                known = (
+                    (cache, rows)
+                    if length == 1
+                    else (self._extended(deepest, cache, rows, some), range(len(some)))
+                )
+                ends = [
+                    (row, prompt, last)
+                    for row, prompt in zip(known[1], some, strict=True)
+                    for last in group[prompt]
+                ]
                 for part in _parts(ends, self.batch_tokens):
                     tokens = [(last,) for *_, last in part]
                     values = self._last(columns, known[0], [row for row, *_ in part], tokens, 1)
@@ -180,7 +193,12 @@ class Engine:
         return [(part.keys, part.values) for part in cache.layers[: layer + 1]]
 
     def _last(
-        self, columns: Mapping[int, Sequence[int]], known: list, rows: Sequence[int], suffixes: list, padded: int
+        self,
+        columns: Mapping[int, Sequence[int]],
+        known: list,
+        rows: Sequence[int],
+        suffixes: list,
+        padded: int,
     ) -> dict[int, np.ndarray]:
         """Activations at the last token of each suffix after the prefixes `known[rows]`."""
         count, rows, suffixes = len(suffixes), _filled(list(rows)), _filled(suffixes)
@@ -217,10 +235,10 @@ class Engine:
     def _forward(self, tokens: torch.Tensor, layer: int, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()
         extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
-        try:
-            self.bridge.run_with_hooks(tokens, fwd_hooks=hooks, stop_at_layer=layer + 1, return_type=None, **extra)
-        except _Stop:
-            pass
+        with suppress(_Stop):
+            self.bridge.run_with_hooks(
+                tokens, fwd_hooks=hooks, stop_at_layer=layer + 1, return_type=None, **extra
+            )
 
 
 def _parts(items: list, size: int) -> Iterator[list]:
@@ -245,7 +263,9 @@ def _cache(keys: list) -> Any:
 def _select(keys: list, rows: torch.Tensor) -> Any:
     if len(keys[0][0]) == 1 or bool((rows == rows[0]).all()):  # one row for all: no copy
         one = rows[:1]
-        return _cache([(k[one].expand(len(rows), -1, -1, -1), v[one].expand(len(rows), -1, -1, -1)) for k, v in keys])
+        return _cache(
+            [(k[one].expand(len(rows), -1, -1, -1), v[one].expand(len(rows), -1, -1, -1)) for k, v in keys]
+        )
     return _cache([(key.index_select(0, rows), value.index_select(0, rows)) for key, value in keys])
 
 

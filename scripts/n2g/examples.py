@@ -10,7 +10,9 @@ from n2g.evidence import Evidence
 SAME = 3
 
 
-def choose_atlas(evidence: Evidence, count: int, top: int, known: frozenset[tuple[int, ...]] = frozenset()) -> list[int]:
+def choose_atlas(
+    evidence: Evidence, count: int, top: int, known: frozenset[tuple[int, ...]] = frozenset()
+) -> list[int]:
     """Positions of at most `count` firing tokens: the `top` strongest, the rest spread evenly over the others.
 
     Examples that end in the same tokens are taken once; those in `known` not at all. Strongest first, equal

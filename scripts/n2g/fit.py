@@ -20,8 +20,8 @@ FAINT = 1e-3
 class Fired:
     """A training token at which the neuron fires, and what pruning and saliency made of it.
 
-    position: in the corpus, as the evidence's texts give their origin. activation: there. salient: None where no suffix kept the activation.
-    substitutes: (place in `salient.tokens`, token id, activation with that token there).
+    position: in the corpus, as the evidence's texts give their origin. activation: there. salient: None where no
+    suffix kept the activation. substitutes: (place in `salient.tokens`, token id, activation with that token there).
     """
 
     position: int
@@ -92,7 +92,9 @@ class Selection:
         self.evidence, self.settings, self.representative = evidence, settings, representative
         self._known: dict[tuple, Candidate] = {}
 
-    def candidate(self, elements: tuple[Element, ...], model: float, importances: tuple[float, ...] = ()) -> Candidate:
+    def candidate(
+        self, elements: tuple[Element, ...], model: float, importances: tuple[float, ...] = ()
+    ) -> Candidate:
         """The candidate with its evidence counted (once)."""
         known = self._known.get(elements)
         if known is None:
@@ -142,7 +144,11 @@ class Selection:
             if salient is not None and len(salient.tokens) == 1 and salient.needed[0] and not salient.start:
                 token = salient.tokens[0]
                 alone[token] = max(alone.get(token, 0.0), salient.activation)
-        tokens = set(self.evidence.texts.index.tokens[self.evidence.firing].tolist()) if self.representative else set()
+        tokens = (
+            set(self.evidence.texts.index.tokens[self.evidence.firing].tolist())
+            if self.representative
+            else set()
+        )
         for token in sorted(tokens | set(alone)):
             yield self.candidate((one_of([token]),), alone.get(token, 0.0))
 
@@ -156,13 +162,19 @@ class Selection:
         for place, token, activation in example.substitutes:
             elements, importances = elements_of(example.salient)
             at = place_of(example.salient, place, elements)
-            yield self.candidate((*elements[:at], one_of([token]), *elements[at + 1 :]), activation, importances)
+            yield self.candidate(
+                (*elements[:at], one_of([token]), *elements[at + 1 :]), activation, importances
+            )
 
 
 def to_patterns(candidates: Iterable[Candidate], trust: float) -> list[Pattern]:
     """Patterns with aggregated activations, merged into classes where the accepted language stays the same."""
     patterns = [
-        Pattern(c.elements, End(c.activation(trust), c.fired, c.fired / c.matches if c.matches else None), c.importances)
+        Pattern(
+            c.elements,
+            End(c.activation(trust), c.fired, c.fired / c.matches if c.matches else None),
+            c.importances,
+        )
         for c in candidates
     ]
     return merge_classes(patterns)
@@ -208,7 +220,9 @@ def _joined(patterns: Sequence[Pattern], slot: int) -> Pattern:
     elements = patterns[0].elements
     importances = tuple(float(v) for v in np.mean([p.importances for p in patterns], axis=0))
     return Pattern(
-        (*elements[:slot], one_of(tokens, weights), *elements[slot + 1 :]), End(largest, support, precision), importances
+        (*elements[:slot], one_of(tokens, weights), *elements[slot + 1 :]),
+        End(largest, support, precision),
+        importances,
     )
 
 
@@ -227,7 +241,9 @@ class Choice:
     cut: float
 
 
-def build(selection: Selection, fired: Sequence[Fired], sweep: Mapping[int, float], maximum: float, choice: Choice) -> NeuronGraph:
+def build(
+    selection: Selection, fired: Sequence[Fired], sweep: Mapping[int, float], maximum: float, choice: Choice
+) -> NeuronGraph:
     """The graph of method "atlas" for a given choice."""
     settings = selection.settings
     patterns = to_patterns(selection.choose(fired, sweep, choice.least), settings.trust)
@@ -265,7 +281,9 @@ def choose(
     firing = validation.activations >= validation.threshold
     most = -1.0
     for least in settings.precisions:
-        predicted, _ = build(train, fired, sweep, 1.0, Choice(least, 0.0)).predict_index(validation.texts.index)
+        predicted, _ = build(train, fired, sweep, 1.0, Choice(least, 0.0)).predict_index(
+            validation.texts.index
+        )
         for cut in settings.cuts:
             fires = predicted >= cut * train.evidence.threshold
             gain = f1_score(firing, fires) + f1_score(firing[near], fires[near])

@@ -139,7 +139,9 @@ class TokenIndex:
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64)
         tokens = np.array([token for sequence in sequences for token in sequence], dtype=np.int64)
-        has_bos = np.array([bos is not None and len(s) > 0 and s[0] == bos for s in sequences], dtype=np.int64)
+        has_bos = np.array(
+            [bos is not None and len(s) > 0 and s[0] == bos for s in sequences], dtype=np.int64
+        )
         return cls(tokens, np.repeat(starts + has_bos, lengths))
 
 
@@ -313,7 +315,11 @@ class NeuronGraph:
             item["importance"] = data["importance"]
             if data["end"] is not None:
                 end: End = data["end"]
-                item["end"] = {"activation": end.activation, "support": end.support, "precision": end.precision}
+                item["end"] = {
+                    "activation": end.activation,
+                    "support": end.support,
+                    "precision": end.precision,
+                }
             nodes.append(item)
         return {
             "version": VERSION,

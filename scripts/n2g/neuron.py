@@ -66,12 +66,19 @@ def fit_neuron(
     salients: dict[int, Salient] = dict(zip(kept, found, strict=True))
     proposed = propose_all(settings.proposer, found, settings)
     wanted = [candidates_for(one, found, proposed, settings) for one in found] if settings.proposer else []
-    steps = [augment(one, w, prefixes, fillers, threshold, settings) for one, w in zip(found, wanted, strict=False)]
+    steps = [
+        augment(one, w, prefixes, fillers, threshold, settings) for one, w in zip(found, wanted, strict=False)
+    ]
     tried = dict(zip(kept, drive(steps, answer), strict=False))
     if settings.method == "paper":
-        shares = {n: [(s.place, s.token, s.activation / salients[n].activation) for s in tried.get(n, [])] for n in kept}
+        shares = {
+            n: [(s.place, s.token, s.activation / salients[n].activation) for s in tried.get(n, [])]
+            for n in kept
+        }
         return fit_paper(
-            [PaperExample(chosen[n][1].activation, salients[n], tuple(shares[n])) for n in kept], maximum, settings
+            [PaperExample(chosen[n][1].activation, salients[n], tuple(shares[n])) for n in kept],
+            maximum,
+            settings,
         )
     index = TokenIndex.of(sequences, settings.bos)
     size = len(index.tokens)

@@ -29,7 +29,9 @@ def from_texts(train: Texts, settings: Settings) -> Neutral:
     draw = np.random.default_rng(settings.seed)
     room = np.flatnonzero(np.arange(len(train.origin)) - train.index.begins >= settings.prefix_length)
     if len(room) == 0:
-        raise ValueError(f"no training document is longer than prefix_length ({settings.prefix_length} tokens)")
+        raise ValueError(
+            f"no training document is longer than prefix_length ({settings.prefix_length} tokens)"
+        )
     ends = draw.choice(room, settings.prefixes)
     text = np.flatnonzero(np.arange(len(train.origin)) >= train.index.begins)
     fillers = train.index.tokens[draw.choice(text, settings.prefixes)]

@@ -78,7 +78,8 @@ def site_style() -> str:
     light = _variables("#111", "#fff", REDS, BLUES)
     dark = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK)
     tokens = "".join(
-        f".tokens .a{step}{{background:var(--a{step});color:var(--ink)}}.tokens .p{step}{{border-bottom-color:var(--a{step})}}"
+        f".tokens .a{step}{{background:var(--a{step});color:var(--ink)}}"
+        f".tokens .p{step}{{border-bottom-color:var(--a{step})}}"
         for step in range(1, LEVELS + 1)
     )
     strong = ",".join(f".tokens .a{step}" for step in range(STRONG, LEVELS + 1))

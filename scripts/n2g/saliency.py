@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from n2g.engine import Prompt, Steps
 from n2g.prune import Pruned, bare
 from n2g.settings import Settings
-
 
 # At most so many runs of least important tokens are masked jointly.
 TRIALS = 6
@@ -56,7 +56,9 @@ def saliency(
         return Salient(tokens, shown, needed, none, pruned.kept, pruned.start)
     least = settings.keep * pruned.kept
     last = size if pruned.start else size - 1  # the pivot may be any token only where the start decides
-    order = sorted((i for i in range(last) if shown[i] < settings.importance_threshold), key=lambda i: shown[i])
+    order = sorted(
+        (i for i in range(last) if shown[i] < settings.importance_threshold), key=lambda i: shown[i]
+    )
     sizes = sorted({round(n) for n in np.linspace(1, len(order), TRIALS)}) if order else []
     trials = [set(order[:n]) for n in sizes]
     held = yield from _held([_mask(tokens, trial) for trial in trials], ways)
@@ -99,10 +101,12 @@ def _gaps(
     between the longest that holds and the first that fails."""
     places = [i for i, need in enumerate(needed) if need]
     found = [0] * len(tokens)
-    for left, right in zip(places[:-1], places[1:], strict=True):
+    for left, right in pairwise(places):
         masked = _mask(tokens, {i for i, need in enumerate(needed) if not need})
 
-        def hold(lengths: Sequence[int], masked: _Holes = masked, left: int = left, right: int = right) -> Steps:
+        def hold(
+            lengths: Sequence[int], masked: _Holes = masked, left: int = left, right: int = right
+        ) -> Steps:
             texts = [masked[: left + 1] + (None,) * length + masked[right:] for length in lengths]
             held = yield from _held(texts, ways)
             return [length for length, value in zip(lengths, held, strict=True) if value >= least]
@@ -117,5 +121,7 @@ def _gaps(
             continue
         between = list(range(low + 1, high)) if high is not None else []
         held = yield from hold(between)
-        found[left] = next((length - 1 for length in between if length not in held), between[-1] if between else low)
+        found[left] = next(
+            (length - 1 for length in between if length not in held), between[-1] if between else low
+        )
     return tuple(found)

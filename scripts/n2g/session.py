@@ -55,9 +55,13 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
 
     model = read_description(given.checkpoint)
     if max(layers) >= model.n_layers:
-        raise InputError(f"layers: {max(layers)} is out of range: this model has layers 0-{model.n_layers - 1}.")
+        raise InputError(
+            f"layers: {max(layers)} is out of range: this model has layers 0-{model.n_layers - 1}."
+        )
     if max(neurons) >= model.d_mlp:
-        raise InputError(f"neurons: {max(neurons)} is out of range: each layer has neurons 0-{model.d_mlp - 1}.")
+        raise InputError(
+            f"neurons: {max(neurons)} is out of range: each layer has neurons 0-{model.d_mlp - 1}."
+        )
     torch.set_num_threads(given.threads or len(os.sched_getaffinity(0)))
     device = pick_device(given.device)
     return Engine(boot(given.checkpoint, given.device, given.dtype), device=str(device))

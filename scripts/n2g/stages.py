@@ -85,7 +85,9 @@ def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[s
 
 def load_paper(folder: Path, block: Block) -> dict[tuple[int, str], list[PaperExample]]:
     """(neuron, pole) -> examples as method "paper" fits them."""
-    activation = {(unit.key, row["example"]): row["activation"] for unit, row in _rows(folder, "prune", block)}
+    activation = {
+        (unit.key, row["example"]): row["activation"] for unit, row in _rows(folder, "prune", block)
+    }
     substitutes: dict[tuple, list] = {}
     for unit, row in _rows(folder, "augment", block):
         found = substitutes.setdefault((unit.key, row["example"]), [])

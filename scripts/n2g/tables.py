@@ -184,7 +184,10 @@ _ALL = [
         tokens=(pa.list_(pa.int32()), "token ids, the pivot token last"),
         importances=(pa.list_(pa.float32()), "1 - activation with the token masked / activation, in 0 to 1"),
         needed=(pa.list_(pa.bool_()), "whether a pattern must name the token"),
-        gaps=(pa.list_(pa.int32()), "tokens that may stand between a needed token and the next (0: fixed distance)"),
+        gaps=(
+            pa.list_(pa.int32()),
+            "tokens that may stand between a needed token and the next (0: fixed distance)",
+        ),
         activation=(pa.float32(), "median activation with all that is not needed masked at once"),
         start=(pa.bool_(), "the document begins here, and only there the activation is kept"),
     ),
