@@ -106,6 +106,19 @@ def model_options():
     return options(device="device", dtype="dtype", threads="threads")
 
 
+def record_provenance(wildcards):
+    """What a record says of its origin, apart from the neuron itself, as JSON."""
+    pins = dict(
+        line.split("==")
+        for line in (BASE / "requirements" / "run.lock").read_text().splitlines()
+        if line.count("==") == 1 and line[0].isalpha()
+    )
+    names = ("torch", "transformer-lens", "transformers")
+    versions = {name: pins[name].split()[0] for name in names if name in pins}
+    kept = {key: config[key] for key in ("run", "model", "corpus", "method", "seed", "dtype", "settings")}
+    return json.dumps(kept | {"versions": versions}, sort_keys=True)
+
+
 # The selection of neurons.
 
 
