@@ -1,6 +1,12 @@
 # One pass over the corpus for all selected blocks together. Any other block, such as a single neuron, makes its own.
 
-ACTIVATION_FILES = ["statistics.parquet", "firings.parquet", "examples.parquet", "pools.safetensors"]
+ACTIVATION_FILES = [
+    "statistics.parquet",
+    "firings.parquet",
+    "examples.parquet",
+    "background.parquet",
+    "pools.safetensors",
+]
 ACTIVATION_COMMAND = (
     "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
     " --blocks {params.blocks} {params.options} --output {params.root:q} > {log:q} 2>&1"

@@ -19,7 +19,16 @@ rule prune:
         gpu=1,
     params:
         script=script("prune"),
-        settings=method_settings("firing_threshold", "keep", "train_examples", "validation_examples", "top_examples", "max_context", "prefixes", "prefix_length"),
+        settings=method_settings(
+            "firing_threshold",
+            "keep",
+            "train_examples",
+            "validation_examples",
+            "top_examples",
+            "max_context",
+            "prefixes",
+            "prefix_length",
+        ),
         options=model_options(),
         code=code_digest("prune"),
         lock=lock_digest(),

@@ -35,7 +35,7 @@ def main() -> None:
     for layer, blocks in wanted.items():
         for block, tables in zip(blocks, found[layer], strict=True):
             folder = given.output / str(layer) / str(block)
-            for name in ("statistics", "firings", "examples"):
+            for name in ("statistics", "firings", "examples", "background"):
                 write_table(folder / f"{name}.parquet", name, tables[name])
             write_arrays(folder / "pools.safetensors", tables["pools"])
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from n2g.augment import augment, candidates_for, propose_all
+from n2g.augment import augment, candidates_for, distinct, propose_all
 from n2g.block import Block
 from n2g.engine import drive
 from n2g.errors import run_script
@@ -30,6 +30,8 @@ def main() -> None:
         prefixes = prefixes_for(neutral, settings)
         fillers = neutral.fillers[: len(prefixes)]
         salients = list(load_salient(given.block, block))
+        if settings.method != "paper":
+            salients = distinct(salients)
         proposed = propose_all(proposer, [salient for *_, salient in salients], settings)
         others: dict = {}
         for unit, _, salient in salients:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
 from n2g.documents import SPLITS, Documents
@@ -42,12 +42,14 @@ class Units:
 @dataclass(frozen=True)
 class Keep:
     """How much to keep: top documents a split, documents of the random pool, the share of the maximum
-    below which single activations are forgotten, and at most how many of them a unit."""
+    below which single activations are forgotten, at most how many of them a unit, and of how many tokens the mean
+    activation."""
 
     top: Mapping[str, int] = field(default_factory=lambda: {"train": 20, "validation": 10, "test": 10})
     pool: int = 1000
     floor: float = 0.25
     firings: int = 50_000
+    background: int = 1000
 
 
 class Collector:
@@ -60,6 +62,9 @@ class Collector:
         self.histogram = torch.zeros(n, len(EDGES) + 1, dtype=torch.int64, device=device)
         self.edges = torch.tensor(EDGES, dtype=torch.float32, device=device)
         self.maximum = torch.zeros(n, device=device)  # of the train split
+        vocabulary = int(documents.tokens.max()) + 1
+        self.sums = torch.zeros(vocabulary, n, device=device)  # by token, over the train split
+        self.counts = torch.zeros(vocabulary, dtype=torch.int64, device=device)
         self.top = {split: _Top(n, k, longest, device) for split, k in keep.top.items()}
         self.pools = {split: documents.pool(split, keep.pool) for split in ("validation", "test")}
         self.pool_begin, self.pool_values = {}, {}
@@ -72,8 +77,13 @@ class Collector:
         self.firings: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.pending = 0
 
-    def add(self, batch: np.ndarray, values: Float[torch.Tensor, "document position unit"]) -> None:
-        """Take in the activations of a batch of documents, right-padded."""
+    def add(
+        self,
+        batch: np.ndarray,
+        tokens: Int[torch.Tensor, "document position"],
+        values: Float[torch.Tensor, "document position unit"],
+    ) -> None:
+        """Take in a batch of documents, right-padded: their numbers, token ids and activations."""
         lengths = torch.as_tensor(self.documents.lengths[batch], device=self.device)
         place = torch.arange(values.shape[1], device=self.device)
         real = (place > 0) & (place < lengths[:, None])
@@ -84,6 +94,9 @@ class Collector:
         train = torch.as_tensor(split == 0, device=self.device)
         if train.any():
             self.maximum = torch.maximum(self.maximum, per_document[train].amax(0))
+            counted = real & train[:, None]
+            self.sums.index_add_(0, tokens[counted], values[counted])
+            self.counts.index_add_(0, tokens[counted], torch.ones_like(tokens[counted]))
         for name, top in self.top.items():
             rows = np.flatnonzero(split == SPLITS.index(name))
             if len(rows):
@@ -155,6 +168,7 @@ class Collector:
             "statistics": self._statistics(floors, names),
             "firings": firings,
             "examples": self._examples(names),
+            "background": self._background(names),
             "pools": {
                 **self.pool_values,
                 **{f"{k}_documents": v.astype(np.int32) for k, v in self.pools.items()},
@@ -185,6 +199,26 @@ class Collector:
             "firing": np.bincount(unit[value >= 0.5 * maximum[unit]], minlength=len(self.units)),
             "floor": floors.astype(np.float64),
             "histogram": list(self.histogram.cpu().numpy()),
+        }
+
+    def _background(self, names: dict) -> dict:
+        """The tokens that say most of a unit's activation on their own: largest mean x root of count."""
+        mean = (self.sums / (self.counts[:, None] + 1)).cpu().numpy()  # one imagined occurrence at 0
+        counts = self.counts.cpu().numpy()
+        weight = mean * np.sqrt(counts)[:, None]
+        size = min(self.keep.background, len(weight))
+        rows = [
+            np.sort(np.argsort(-weight[:, unit], kind="stable")[:size]) for unit in range(len(self.units))
+        ]
+        rows = [token[mean[token, unit] > 0] for unit, token in enumerate(rows)]
+        owner = np.repeat(np.arange(len(rows)), [len(token) for token in rows])
+        token = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+        return {
+            "neuron": names["neuron"][owner],
+            "pole": names["pole"][owner],
+            "token": token,
+            "count": counts[token],
+            "mean": _rounded(mean[token, owner], 5),
         }
 
     def _examples(self, names: dict) -> dict:
@@ -276,20 +310,23 @@ def collect(
                 tokens[row, : documents.lengths[document]] = torch.from_numpy(
                     documents.ids(document).astype(np.int64)
                 )
-            read = engine.read(tokens.to(engine.device), sorted(collectors))
+            tokens = tokens.to(engine.device)
+            read = engine.read(tokens, sorted(collectors))
             for layer, parts in collectors.items():
                 for part in parts:
                     columns = torch.as_tensor(part.units.neurons, device=engine.device)
                     signs = torch.as_tensor(part.units.signs, device=engine.device)
-                    part.add(batch, read[layer].index_select(-1, columns).float() * signs)
+                    part.add(batch, tokens, read[layer].index_select(-1, columns).float() * signs)
             progress.update(int(documents.lengths[batch].sum()))
     return {layer: [part.finish() for part in parts] for layer, parts in collectors.items()}
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """Nine significant digits: sums over many tokens differ in the last bits with the shape of a block."""
+def _rounded(values: np.ndarray, significant: int = 9) -> np.ndarray:
+    """So many significant digits: sums over many tokens differ in the last bits with the shape of a block."""
     values = np.asarray(values, dtype=np.float64)
     with np.errstate(divide="ignore"):
-        digits = 8 - np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
+        digits = (
+            significant - 1 - np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
+        )
     scale = 10.0**digits
     return np.round(values * scale) / scale

@@ -14,6 +14,10 @@ from n2g.saliency import Salient
 from n2g.settings import Settings
 
 
+# Examples that need more tokens than this are not varied: they are quotations.
+LONGEST = 3
+
+
 class Proposer(Protocol):
     """Whatever can name tokens that might stand in a place."""
 
@@ -88,6 +92,17 @@ def propose_all(proposer: Proposer | None, salients: Sequence[Salient], settings
     return dict(zip(places, proposer.propose_many(list(places), wanted), strict=True))
 
 
+def distinct(salients: Sequence[tuple[object, int, Salient]]) -> list[tuple[object, int, Salient]]:
+    """Examples (unit, number, salient) of which no earlier one of the same unit names the same tokens at the same
+    distances: what is verified for the one holds for the other."""
+    found: dict[tuple, tuple[object, int, Salient]] = {}
+    for unit, number, one in salients:
+        first = one.needed.index(True)
+        named = tuple(t if need else None for t, need in zip(one.tokens, one.needed, strict=True))[first:]
+        found.setdefault((getattr(unit, "key", unit), named, one.start), (unit, number, one))
+    return list(found.values())
+
+
 def candidates_for(
     salient: Salient, others: Sequence[Salient], proposed: Proposed, settings: Settings
 ) -> dict[int, list[int]]:
@@ -95,6 +110,8 @@ def candidates_for(
     "paper" for every needed token): tokens that stand in the same place of the neuron's other examples
     (`others`, method "atlas" only), then the proposed ones."""
     paper = settings.method == "paper"
+    if not paper and sum(salient.needed) > LONGEST:
+        return {}
     places = [i for i, need in enumerate(salient.needed) if need][::-1]
     found: dict[int, list[int]] = {}
     for rank, place in enumerate(places if paper else places[:2]):

@@ -161,15 +161,19 @@ def _check_meaning(config: Mapping[str, Any]) -> None:
 
 
 def _check_settings(given: Mapping[str, Any]) -> None:
-    """Check the names of single settings; those that have a key of their own are set there."""
+    """Check names and values of single settings; those that have a key of their own are set there."""
     from n2g.settings import Settings
 
     known = {field.name for field in fields(Settings)}
     for name in given:
-        if name in ("method", "seed"):
+        if name in ("method", "seed", "proposer"):
             raise ConfigError(f"settings.{name}: has a key of its own: set {name} instead.")
         if name not in known:
             raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
+    try:
+        Settings.from_options(dict(given))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -241,6 +241,22 @@ class Choice:
     cut: float
 
 
+def background_class(
+    known: Iterable[Pattern], background: Mapping[int, float], below: float
+) -> list[Pattern]:
+    """One class of the tokens that no pattern names alone, each with its mean activation, all below the cut.
+
+    It never fires; it tells the level of the activation where nothing else is known.
+    """
+    named = {token for p in known if len(p.elements) == 1 for token in p.elements[0].tokens}
+    means = {token: min(mean, below) for token, mean in sorted(background.items()) if token not in named}
+    if not means or below <= 0:
+        return []
+    largest = max(means.values())
+    weights = [max(FAINT, round(mean / largest, 4)) for mean in means.values()]
+    return [Pattern((one_of(means, weights),), End(largest, 0, 0.0))]
+
+
 def build(
     selection: Selection, fired: Sequence[Fired], sweep: Mapping[int, float], maximum: float, choice: Choice
 ) -> NeuronGraph:

@@ -15,6 +15,8 @@ from n2g.settings import Settings
 
 # At most so many runs of least important tokens are masked jointly.
 TRIALS = 6
+# Gaps further apart than this are not refined: the longest that held counts.
+FINE = 8
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def saliency(
     before = [bare(settings)] * len(fillers) if pruned.start else list(prefixes)
     ways = list(zip(before, fillers, strict=True))
     none: tuple[int, ...] = (0,) * size
-    masked = yield from _held([_mask(tokens, {i}) for i in range(size)], ways)
+    one_by_one = ways if size <= settings.max_context else ways[:1]
+    masked = yield from _held([_mask(tokens, {i}) for i in range(size)], one_by_one)
     importances = np.clip(1 - masked / pruned.kept, 0, 1) if pruned.kept > 0 else np.ones(size)
     shown = tuple(importances.tolist())
     if settings.method == "paper":
@@ -119,7 +122,7 @@ def _gaps(
             low = length
         if not low or (right - left > 1 and not (yield from hold([0]))):
             continue
-        between = list(range(low + 1, high)) if high is not None else []
+        between = list(range(low + 1, high)) if high is not None and high - low <= FINE else []
         held = yield from hold(between)
         found[left] = next(
             (length - 1 for length in between if length not in held), between[-1] if between else low

@@ -9,7 +9,7 @@ from typing import Any
 from n2g.block import Block, Unit
 from n2g.evidence import Texts
 from n2g.examples import choose_atlas, windows
-from n2g.fit import Fired, Selection, build, choose
+from n2g.fit import Fired, Selection, background_class, build, choose
 from n2g.graph import NeuronGraph
 from n2g.neutral import Neutral
 from n2g.paper import PaperExample, fit_paper
@@ -17,6 +17,9 @@ from n2g.prune import Example, Pruned, bare
 from n2g.saliency import Salient
 from n2g.settings import Settings
 from n2g.tables import read_table
+
+# The background stays below the firing cut, at most at this share of it.
+FAINTER = 0.95
 
 
 def prefixes_for(neutral: Neutral, settings: Settings) -> list[tuple[int, ...]]:
@@ -126,22 +129,35 @@ def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | Non
     alone: dict[tuple[int, str], dict[int, float]] = {}
     for row in read_table(folder / "sweep.parquet", "sweep").to_pylist():
         alone.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row["activation"]
+    means: dict[tuple[int, str], dict[int, float]] = {}
+    for row in read_table(folder / "background.parquet", "background").to_pylist():
+        means.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row["mean"]
     for unit in block.units:
-        graph = fit_unit(block, unit, fired[unit.key], alone.get(unit.key, {}))
+        graph = fit_unit(block, unit, fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}))
         yield unit, *_judged(unit, graph)
 
 
 def fit_unit(
-    block: Block, unit: Unit, fired: list[tuple[str, Fired]], alone: dict[int, float]
+    block: Block,
+    unit: Unit,
+    fired: list[tuple[str, Fired]],
+    alone: dict[int, float],
+    background: dict[int, float],
 ) -> NeuronGraph:
     """The graph of one unit: precision and cut chosen on validation documents by what train documents alone
-    give, then fitted on both, so that what validation missed becomes a pattern of its own."""
+    give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
+    mean activation on train documents) is added last."""
     train = Selection(block.evidence(unit, block.train), block.settings)
     held = block.evidence(unit, block.validation)
     top = [document for document, *_ in unit.top.get("validation", [])]
     choice = choose(train, [one for split, one in fired if split == "train"], alone, held, top)
     both = Selection(block.evidence(unit, block.both), block.settings)
-    return build(both, [one for _, one in fired], alone, unit.maximum, choice)
+    graph = build(both, [one for _, one in fired], alone, unit.maximum, choice)
+    known = list(graph.patterns())
+    if not known:
+        return graph
+    faint = background_class(known, background, FAINTER * graph.cut)
+    return NeuronGraph(known + faint, cut=graph.cut, scale=graph.scale, bos=graph.bos, method=graph.method)
 
 
 def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:

@@ -94,6 +94,15 @@ _ALL = [
         activation=(pa.float32(), "activation, with the pole's sign"),
     ),
     _contract(
+        "background",
+        "A token that says much of a neuron's activation by itself, though it may never make it fire.",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        token=(pa.int32(), "token id"),
+        count=(pa.int64(), "occurrences in train documents"),
+        mean=(pa.float64(), "mean activation there, one occurrence at 0 added"),
+    ),
+    _contract(
         "examples",
         "One of the documents of a split with the largest activations of a neuron.",
         neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
