@@ -87,7 +87,7 @@ def test_the_readme_example_runs() -> None:
 
 def test_configurations_shown_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    found = blocks(DOCS / "models.md", "yaml")
+    found = blocks(DOCS / "models.md", "text")  # plain: the theme colours YAML too faintly
     assert found
     for text in found:
         for path in ("models/mine", "models/mine.Q8_0.gguf", "texts"):
