@@ -185,7 +185,8 @@ class Collector:
         safe = np.where(std > 0, std, 1)
         _, unit, value = self.firings[0]
         maximum = self.maximum.double().cpu().numpy()
-        positive = (self.histogram[:, torch.as_tensor(np.append(EDGES, np.inf) > 0)].sum(1)).cpu().numpy()
+        lower = np.concatenate([[-np.inf], EDGES])  # of each bin
+        positive = self.histogram[:, torch.as_tensor(lower > 0)].sum(1).cpu().numpy()
         tokens = np.maximum(count, 1)
         return {
             **names,

@@ -13,7 +13,6 @@ from n2g.prune import bare
 from n2g.saliency import Salient
 from n2g.settings import Settings
 
-
 # Examples that need more tokens than this are not varied: they are quotations.
 LONGEST = 3
 
@@ -97,7 +96,7 @@ def distinct(salients: Sequence[tuple[object, int, Salient]]) -> list[tuple[obje
     distances: what is verified for the one holds for the other."""
     found: dict[tuple, tuple[object, int, Salient]] = {}
     for unit, number, one in salients:
-        first = one.needed.index(True)
+        first = one.needed.index(True) if any(one.needed) else len(one.needed)
         named = tuple(t if need else None for t, need in zip(one.tokens, one.needed, strict=True))[first:]
         found.setdefault((getattr(unit, "key", unit), named, one.start), (unit, number, one))
     return list(found.values())

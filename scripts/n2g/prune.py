@@ -54,7 +54,7 @@ def prune(example: Example, prefixes: Sequence[tuple[int, ...]], settings: Setti
         if tried < settings.max_context:
             lengths = list(range(tried + 1, min(furthest, max(4, 2 * tried), settings.max_context) + 1))
         else:
-            lengths = [min(furthest, tried * 3 // 2)]
+            lengths = [min(furthest, max(tried + 1, tried * 3 // 2))]
         held = yield from _first_that_holds(until, lengths, prefixes, threshold)
         if held is not None and held[0] > tried + 1 and len(lengths) == 1:
             between = list(range(tried + 1, held[0]))

@@ -82,6 +82,11 @@ class Settings:
             if field.name in SHARES and max(numbers) > 1:
                 raise ValueError(f"settings.{field.name}: {value!r} is a share: write at most 1.")
 
+        if self.firing_threshold < 0.25:
+            raise ValueError(
+                "settings.firing_threshold: activations are kept from a quarter of the maximum on: write 0.25 or more."
+            )
+
     @classmethod
     def from_options(cls, options: dict) -> Settings:
         """Settings from configuration values. Raises ValueError on a name that is no setting, or a bad value."""

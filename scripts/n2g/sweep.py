@@ -41,7 +41,8 @@ def sweep(
         values += [_after(engine, prefix, kept, units) for prefix in prefixes[1:]]
         for layer in units:
             median = np.median([value[layer] for value in values], axis=0)
-            row, unit = np.nonzero(median >= floors[layer])
+            # each unit by its own first answer: what others of the job fire on must not matter
+            row, unit = np.nonzero((median >= floors[layer]) & (values[0][layer] >= 0.5 * floors[layer]))
             found[layer].append((unit, np.array(kept, dtype=np.int64)[row], median[row, unit]))
     return {layer: _ordered(parts) for layer, parts in found.items()}
 
