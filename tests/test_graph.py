@@ -8,6 +8,7 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from n2g.fit import merge_classes
 from n2g.graph import START, WILDCARD, Element, End, NeuronGraph, Pattern, gap, one_of
 
