@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
+    parser.add_argument("--tables", default="", help="tables of the blocks to offer for download, by commas")
     parser.add_argument(
         "--config", type=json.loads, required=True, help="run, model, corpus and poles, as JSON"
     )
@@ -32,7 +33,9 @@ def main() -> None:
         for pole in given.config["poles"]
     )
     summary = json.loads(given.summary.read_text(encoding="utf-8"))
-    atlas = Atlas(given.config, summary, expected, vocabulary(given.corpus, given.checkpoint))
+    known = vocabulary(given.corpus, given.checkpoint)
+    tables = tuple(filter(None, given.tables.split(",")))
+    atlas = Atlas(given.config, summary, expected, known, tables, given.corpus / "vocabulary.parquet")
     build(atlas, given.renders, given.site, given.docs, given.out)
 
 

@@ -21,6 +21,7 @@ from n2g.errors import InputError
 from n2g.palette import BLUES, REDS, STRONG, graph_style, level
 
 CLASS_LINES = 8
+NAMED = 8
 COLUMN, LINE, PADDING = 7.3, 15.0, 16.0
 
 
@@ -164,7 +165,7 @@ def ordered(node: Mapping) -> list[int]:
 
 
 def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """All that a box stands for, in words: its whole list of tokens, and what is known of a pattern's end."""
+    """What a box stands for, in words: its first tokens, and what is known of a pattern's end."""
     kind = node["kind"]
     if kind == "wildcard":
         said = "any one token"
@@ -173,7 +174,10 @@ def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
     elif kind == "start":
         said = "the start of the text"
     else:
-        listed = ", ".join(f"{visible(vocabulary.get(token, '?'))} ({token})" for token in ordered(node))
+        tokens = ordered(node)
+        listed = ", ".join(elide(visible(vocabulary.get(one, "?")), 40) for one in tokens[:NAMED])
+        if len(tokens) > NAMED:
+            listed += f" and {len(tokens) - NAMED} more"
         said = f"one of {listed}" if kind == "class" else listed
     if kind not in ("wildcard", "gap") and node["parent"] != 0:
         said += f"; importance {node.get('importance', 0.0):.2f}"

@@ -18,7 +18,7 @@ from n2g.records import Findings
 from n2g.store import by_unit, load_documents, read_graphs
 from n2g.tables import read_table
 
-TRAIN_SHOWN = 10
+TRAIN_SHOWN, TEST_SHOWN = 5, 6
 MOMENTS = ("density", "maximum", "mean", "std", "skewness", "kurtosis", "firing", "tokens")
 KEYS = ("neuron", "pole", "set", "predictor")
 
@@ -110,7 +110,8 @@ def _train(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Itera
 
 def _tested(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
     for row in rows:
-        yield _example(row, "test", texts, grain)
+        if row["rank"] < TEST_SHOWN:
+            yield _example(row, "test", texts, grain)
 
 
 def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> dict[str, Any]:
@@ -130,6 +131,13 @@ def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> di
 
 
 def _short(values: Sequence[float], grain: int) -> list[float | int]:
-    """Values with so many decimals; whole numbers as integers, which are shorter in JSON."""
-    rounded = (round(float(value), grain) for value in values)
+    """Values with so many decimals, one less for those near zero, which would fill most of a record.
+
+    Whole numbers become integers, which are shorter in JSON.
+
+    >>> _short([2.531, 0.031, -0.176, 1.0], 2)
+    [2.53, 0, -0.2, 1]
+    """
+    small = 20 * 10.0**-grain
+    rounded = (round(float(one), grain if abs(one) >= small else max(0, grain - 1)) for one in values)
     return [int(value) if value == int(value) else value for value in rounded]

@@ -6,6 +6,7 @@ No piece grows with the number of neurons, so that a page loads only what a ques
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,9 +24,11 @@ Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 
 
 
 def write_json(path: Path, value: Any) -> int:
-    """Write compact JSON; returns its size in bytes."""
+    """Write compact JSON, packed where the path ends in .gz; returns its size in bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    if path.suffix == ".gz":
+        data = gzip.compress(data, compresslevel=6, mtime=0)
     path.write_bytes(data)
     return len(data)
 
@@ -83,7 +86,7 @@ class TokenIndex:
             self._postings.setdefault(token, set()).add((role, row, strength, f1))
 
     def write(self, folder: Path) -> None:
-        """Write `tokens/{piece}.json` and `tokens.json`, which gives the first key of each piece.
+        """Write `tokens/{piece}.json.gz` and `tokens.json`, which gives the first key of each piece.
 
         A piece lists [key, text, token id, postings], the postings flat: role, row, strength, F1, ...
         """
@@ -95,14 +98,14 @@ class TokenIndex:
             entry = [key, text, token, [value for posting in postings for value in posting]]
             length = len(json.dumps(entry))
             if piece and size + length > SHARD:
-                write_json(folder / "tokens" / f"{len(first_keys) - 1}.json", piece)
+                write_json(folder / "tokens" / f"{len(first_keys) - 1}.json.gz", piece)
                 piece, size = [], 0
             if not piece:
                 first_keys.append(key[:24])
             piece.append(entry)
             size += length
         if piece:
-            write_json(folder / "tokens" / f"{len(first_keys) - 1}.json", piece)
+            write_json(folder / "tokens" / f"{len(first_keys) - 1}.json.gz", piece)
         write_json(folder / "tokens.json", first_keys)
 
 
@@ -126,7 +129,7 @@ class FiringIndex:
             self._entries.setdefault(token, []).append([row, f1, graph["scale"], graph["cut"], patterns])
 
     def write(self, folder: Path) -> None:
-        """Write `firing/{piece}.json`, each {token id: entries}, and `firing.json`: the pieces' first ids.
+        """Write `firing/{piece}.json.gz`, each {token id: entries}, and `firing.json`: the pieces' first ids.
 
         An entry is [row, F1 in hundredths, scale, cut, patterns]; a pattern is [activation, weight of the
         token, element, ...] backwards from it. Token id -1 stands for patterns that may fire on any token.
@@ -135,14 +138,14 @@ class FiringIndex:
         for token in sorted(self._entries):
             length = len(json.dumps(self._entries[token]))
             if piece and size + length > SHARD:
-                write_json(folder / "firing" / f"{len(firsts) - 1}.json", piece)
+                write_json(folder / "firing" / f"{len(firsts) - 1}.json.gz", piece)
                 piece, size = {}, 0
             if not piece:
                 firsts.append(token)
             piece[token] = self._entries[token]
             size += length
         if piece:
-            write_json(folder / "firing" / f"{len(firsts) - 1}.json", piece)
+            write_json(folder / "firing" / f"{len(firsts) - 1}.json.gz", piece)
         write_json(folder / "firing.json", firsts)
 
 

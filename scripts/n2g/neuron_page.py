@@ -14,6 +14,7 @@ from n2g.plots import bars
 from n2g.words import PREDICTORS, SETS, STATUSES, number, ratio
 
 AROUND = 16
+STAMPED = {("top", "train"): 2, ("top", "test"): 4}  # excerpts in the page; the others come from the record
 LONGEST = 80
 GROUPS = [
     ("top", "train", "Training texts with the largest activations", "the graph was made from these"),
@@ -71,10 +72,21 @@ def _scores(metrics: Mapping[str, Any]) -> dict[str, list]:
         if names and names[0] in found
     ]
     rows = [
-        {"key": name, "title": PREDICTORS[name], "sets": [found.get(name, {}) for found in known.values()]}
+        {
+            "key": name,
+            "title": PREDICTORS[name],
+            "sets": [_measured(found.get(name)) for found in known.values()],
+        }
         for name in names
     ]
     return {"sets": columns, "scores": rows}
+
+
+def _measured(scores: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Scores of a test set in which the neuron fires; elsewhere only the correlation says something."""
+    if not scores or scores.get("firing"):
+        return scores or {}
+    return {"correlation": scores.get("correlation")}
 
 
 def _score(metrics: Mapping[str, Any]) -> dict | None:
@@ -82,9 +94,9 @@ def _score(metrics: Mapping[str, Any]) -> dict | None:
     top = metrics.get("top") or {}
     if "graph" not in top:
         return None
-    lookup = top.get("token_lookup") or {}
+    lookup = _measured(top.get("token_lookup"))
     return {
-        "f1": top["graph"].get("f1"),
+        "f1": _measured(top["graph"]).get("f1"),
         "lookup": lookup.get("f1"),
         "correlation": top["graph"].get("correlation"),
     }
@@ -109,13 +121,16 @@ def _scale(record: Mapping[str, Any]) -> float:
 def _groups(record: Mapping[str, Any]) -> list[dict]:
     found = []
     for kind, split, title, note in GROUPS:
-        items = [
-            _example(index, example, record)
+        known = [
+            (index, example)
             for index, example in enumerate(record.get("examples") or [])
             if example["set"] == kind and example["split"] == split
         ]
-        if items:
-            found.append({"title": title, "note": note, "items": items})
+        if known:
+            count = STAMPED.get((kind, split), 0)
+            items = [_example(index, example, record) for index, example in known[:count]]
+            later = [index for index, _ in known[count:]]
+            found.append({"title": title, "note": note, "items": items, "later": later})
     return found
 
 
@@ -166,7 +181,6 @@ def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{corpus.get('name') or corpus.get('source')} ({corpus.get('licence') or 'licence unknown'})",
         ),
         ("Hook", known.get("hook")),
-        ("Settings", _pairs(known.get("settings"))),
         ("Versions", _pairs(known.get("versions"))),
         ("Digest", record.get("digest")),
     ]

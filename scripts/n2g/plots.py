@@ -37,11 +37,8 @@ def bars(
         return HEIGHT - max(1.0, HEIGHT * log1p(count) / tallest)
 
     step = WIDTH / len(counts)
-    path = "".join(
-        f"M{at * step:.1f} {HEIGHT}V{up(count):.1f}h{step:.1f}V{HEIGHT}z"
-        for at, count in enumerate(counts)
-        if count
-    )
+    tops = [f"{up(count):.0f}" if count else str(HEIGHT) for count in counts]
+    path = f"M0 {HEIGHT}" + "".join(f"V{top}h{step:.3g}" for top in tops) + f"V{HEIGHT}z"
     ticks = [(0, number(edges[0]), "start"), (WIDTH, number(edges[-1]), "end")]
     if edges[0] < 0 < edges[-1] and 0.15 < across(0) / WIDTH < 0.85:
         ticks.append((across(0), "0", "middle"))

@@ -11,7 +11,7 @@ SHOWN = 4
 
 
 def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """What makes the graph fire, strongest first.
+    """What makes the graph fire, strongest first; what it predicts below its cut is left out.
 
     Args:
         graph: a neuron graph in the form of `NeuronGraph.to_dict()`.
@@ -35,18 +35,28 @@ def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[list[str],
     nodes = {node["id"]: node for node in graph["nodes"]}
     alone, within = [], []
     for node in nodes.values():
-        if "end" not in node:
+        if "end" not in node or node["end"]["activation"] < graph.get("cut", 0.0):
             continue
         path = [node]
         while nodes[path[-1]["parent"]]["parent"] is not None:
             path.append(nodes[path[-1]["parent"]])
-        activating, context = path[-1], path[:-1]
+        least = graph.get("cut", 0.0) / (node["end"]["activation"] or 1.0)
+        activating, context = _strong(path[-1], least), [_strong(one, least) for one in path[:-1]]
         rank = (-node["end"]["activation"], node["id"])
         if context:
             within.append((rank, f"{_words(activating, vocabulary)} {_context(context, vocabulary)}"))
         else:
             alone.append((rank, _words(activating, vocabulary)))
     return [words for _, words in sorted(alone)], [words for _, words in sorted(within)]
+
+
+def _strong(node: Mapping, least: float) -> Mapping:
+    """The node with those tokens only whose weight alone does not bring the prediction below the cut."""
+    pairs = list(zip(node.get("tokens", ()), node.get("weights", ()), strict=True))
+    kept = [(token, weight) for token, weight in pairs if weight >= least] or pairs
+    if not kept:
+        return node
+    return {**node, "tokens": [token for token, _ in kept], "weights": [weight for _, weight in kept]}
 
 
 def _context(context: list[Mapping], vocabulary: Mapping[int, str]) -> str:
@@ -58,7 +68,9 @@ def _context(context: list[Mapping], vocabulary: Mapping[int, str]) -> str:
         if node["kind"] == "start":
             parts.append("the start of a text")
         elif node["kind"] == "gap":
-            parts.append(f"up to {node['max']} other tokens")
+            parts.append(
+                f"up to {node['max']} other tokens" if node["max"] > 1 else "at most one other token"
+            )
         elif node["kind"] == "wildcard":
             parts.append("any token")
         else:

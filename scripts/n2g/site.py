@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
-from n2g import indexes, neuron_page, shell, web_tokenizer, words
+from n2g import downloads, indexes, neuron_page, shell, web_tokenizer, words
 from n2g.errors import InputError
 from n2g.ids import NeuronId
 from n2g.palette import site_style
@@ -30,6 +30,7 @@ TOOLS = [
     ("Your text", "fires/index.html"),
     ("Compare", "compare/index.html"),
 ]
+REPORTS = [("Measurements", "measurements/index.html"), ("Downloads", "downloads/index.html")]
 _F1 = "F1 on test texts with the largest activations"
 COLUMNS = [
     {"key": "id", "title": "Neuron", "meaning": "", "numeric": False},
@@ -88,12 +89,16 @@ class Atlas:
         summary: macro-averaged metrics, the content of `summary.json`.
         expected: ids of all selected neurons; each must have a record.
         vocabulary: the tokenizer for the browser, or None where the model has none.
+        tables: which tables of the blocks are offered for download.
+        words: the run's vocabulary table, for download, or None.
     """
 
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
     expected: tuple[str, ...]
     vocabulary: Vocabulary | None = None
+    tables: tuple[str, ...] = ()
+    words: Path | None = None
 
 
 def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path) -> None:
@@ -109,6 +114,7 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
     Raises:
         InputError: a selected neuron has no record.
     """
+    renders = list(renders)
     files = {file.stem: file for folder in renders for file in folder.glob("*.json")}
     ids = sorted(map(NeuronId.parse, atlas.expected))
     missing = [str(neuron) for neuron in ids if str(neuron) not in files]
@@ -119,20 +125,27 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
     with tempfile.TemporaryDirectory(prefix="n2g-atlas-", dir=out.parent) as folder:
         stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/shell/page.md": shell.TITLE}
         stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
-        stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS}
+        stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + REPORTS}
         built = shell.build(site, docs, Path(folder), stubs, _mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
         environment = _environment(site)
         environment.globals["tokenizer"] = atlas.vocabulary is not None
         found = indexes.TokenIndex(), indexes.FiringIndex()
-        rows = list(_stamp_neurons(environment, built, [str(neuron) for neuron in ids], files, found))
+        lines = downloads.RecordLines(built / "data" / "records")
+        rows = list(
+            _stamp_neurons(environment, built, [str(neuron) for neuron in ids], files, (*found, lines))
+        )
+        lines.close()
         _stamp_layers(environment, built, atlas, layers, rows)
         _stamp_home(environment, built, atlas, layers, rows)
         _stamp_tools(environment, built, layers, atlas.summary)
+        _stamp_measurements(environment, built, atlas, layers)
         indexes.write_ids(built / "data", ids)
         indexes.write_table(built / "data", COLUMNS, rows)
         for index in found:
             index.write(built / "data")
+        downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
+        _stamp_downloads(environment, built, atlas, layers)
         if atlas.vocabulary:
             known = atlas.vocabulary
             web_tokenizer.write(built / "data", known.tokenizer, known.bos, known.words)
@@ -156,7 +169,7 @@ def _stamp_neurons(
     built: Path,
     ids: list[str],
     files: Mapping[str, Path],
-    found: Sequence[indexes.TokenIndex | indexes.FiringIndex],
+    readers: Sequence[indexes.TokenIndex | indexes.FiringIndex | downloads.RecordLines],
 ) -> Iterator[dict]:
     """Stamp each neuron's page beside its downloads; yield the neuron's row for the tables."""
     page = built / "neurons" / "shell" / "page" / "index.html"
@@ -171,8 +184,9 @@ def _stamp_neurons(
         svg = picture.read_text(encoding="utf-8") if record["status"] == "ok" and picture.exists() else None
         packed = gzip.compress(files[neuron].read_bytes(), compresslevel=6, mtime=0)
         target.with_name(f"{neuron}.json.gz").write_bytes(packed)
-        for suffix in (".dot", ".svg") if svg else ():
-            shutil.copyfile(files[neuron].with_suffix(suffix), target.with_name(neuron + suffix))
+        if svg:
+            dot = gzip.compress(files[neuron].with_suffix(".dot").read_bytes(), compresslevel=6, mtime=0)
+            target.with_name(f"{neuron}.dot.gz").write_bytes(dot)
         content = template.render(
             **neuron_page.context(record, svg),
             home="../../../",
@@ -180,8 +194,8 @@ def _stamp_neurons(
             next=ids[at + 1] if at + 1 < len(ids) else None,
         )
         target.write_text(shell.stamp(parts, neuron, content), encoding="utf-8")
-        for index in found:
-            index.add(at, record)
+        for reader in readers:
+            reader.add(at, record)
         yield row(record)
 
 
@@ -194,9 +208,9 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "id": record["id"],
         "layer": record["layer"],
         "status": record["status"],
-        "f1": graph.get("f1"),
-        "lookup_f1": (top.get("token_lookup") or {}).get("f1"),
-        "random_f1": ((metrics.get("random") or {}).get("graph") or {}).get("f1"),
+        "f1": f1(graph),
+        "lookup_f1": f1(top.get("token_lookup")),
+        "random_f1": f1((metrics.get("random") or {}).get("graph")),
         "correlation": graph.get("correlation"),
         "density": statistics.get("density"),
         "maximum": statistics.get("maximum"),
@@ -204,6 +218,11 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "nodes": len((record.get("graph") or {"nodes": [0]})["nodes"]) - 1,
         "explanation": record.get("explanation") or "",
     }
+
+
+def f1(scores: Mapping[str, Any] | None) -> float | None:
+    """F1, or None where the neuron does not fire in the test set, so that nothing could be found."""
+    return scores.get("f1") if scores and scores.get("firing") else None
 
 
 def _stamp_layers(
@@ -251,7 +270,8 @@ def _stamp_home(
         total=len(rows),
         layers=[{"layer": layer} for layer in layers],
         tools=TOOLS,
-        tables=_tables(atlas.summary, layers),
+        meanings=_meanings(atlas.summary),
+        tables=[table for table in _tables(atlas.summary, layers) if table["set"] != "quantile"],
         statuses=[(name, counts[name], meaning) for name, meaning in words.STATUSES.items()],
         best=(scored or rows)[:8],
         worst=scored[-8:][::-1],
@@ -268,13 +288,73 @@ def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
         names = [name for name in words.PREDICTORS if any(name in one for one in present)]
         if names:
             found = {layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers}
+            overall = (summary.get("overall") or {}).get(key)
+            if overall and len(layers) > 1:
+                found[None] = overall
             rows = [
                 {"layer": layer, "predictors": [scores.get(name, {}) for name in names]}
                 for layer, scores in found.items()
             ]
-            predictors = [{"title": words.PREDICTORS[name], "whole": name in words.IN_FULL} for name in names]
+            predictors = [
+                {
+                    "title": words.PREDICTORS[name],
+                    "meaning": words.PREDICTOR_MEANINGS[name],
+                    "whole": name in words.IN_FULL,
+                }
+                for name in names
+            ]
             tables.append({"set": key, "title": title, "note": note, "predictors": predictors, "rows": rows})
     return tables
+
+
+def _stamp_measurements(environment: Environment, built: Path, atlas: Atlas, layers: list[int]) -> None:
+    """All of the summary: for every test set a table of layers, predictors and scores."""
+    known = _layers(atlas.summary)
+    groups = [(str(layer), f"Layer {layer}", known.get(str(layer)) or {}) for layer in layers]
+    groups.append(("", "All layers", atlas.summary.get("overall") or {}))
+    sets = []
+    for key, (title, note) in words.SETS.items():
+        parts = [
+            {"layer": layer, "title": name, "rows": _named(found.get(key) or {})}
+            for layer, name, found in groups
+            if found.get(key)
+        ]
+        if parts:
+            sets.append({"key": key, "title": title, "note": note, "parts": parts})
+    content = environment.get_template("measurements.html").render(
+        home="../",
+        sets=sets,
+        scores=words.SCORES,
+        meanings=_meanings(atlas.summary),
+        sizes=atlas.summary.get("graph_size") or {},
+    )
+    _stamp(built / "measurements" / "index.html", content)
+
+
+def _stamp_downloads(environment: Environment, built: Path, atlas: Atlas, layers: list[int]) -> None:
+    content = environment.get_template("downloads.html").render(
+        home="../",
+        files=downloads.write_manifest(built / "data", atlas.summary, atlas.words),
+        layer=layers[0],
+        model=_source(atlas.config["model"]),
+        corpus=_source(atlas.config["corpus"]),
+    )
+    _stamp(built / "downloads" / "index.html", content)
+
+
+def _named(found: Mapping[str, Mapping]) -> list[tuple[str, str, Mapping]]:
+    """(key, title, scores) of the predictors, those with a title of their own first."""
+    order = [name for name in words.PREDICTORS if name in found]
+    order += sorted(set(found) - set(order))
+    return [(name, words.PREDICTORS.get(name, name), found[name]) for name in order]
+
+
+def _meanings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(title, meaning) of every predictor that the summary knows."""
+    known = {name for sets in _layers(summary).values() for found in sets.values() for name in found}
+    return [
+        (title, words.PREDICTOR_MEANINGS[name]) for name, title in words.PREDICTORS.items() if name in known
+    ]
 
 
 def _stamp(page: Path, content: str) -> None:
@@ -305,9 +385,11 @@ def _site_name(atlas: Atlas) -> str:
 
 
 def _mkdocs_settings(atlas: Atlas) -> dict[str, Any]:
-    tools = [(title, path.replace("/index.html", ".md")) for title, path in TOOLS]
+    tools, reports = (
+        [(title, path.replace("/index.html", ".md")) for title, path in pages] for pages in (TOOLS, REPORTS)
+    )
     name = escape(_site_name(atlas))
-    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools}
+    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": reports}
 
 
 def _source(given: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,35 @@ PREDICTORS = {
     "ngram": "N-grams",
     "ngram_backoff": "N-grams, back-off",
 }
-IN_FULL = ("graph", "paper", "token_lookup")  # with precision and recall in the table on the first page
+IN_FULL = ("graph", "paper")  # with precision and recall in the tables on the first page
+PREDICTOR_MEANINGS = {
+    "graph": "The neuron's graph on this site.",
+    "paper": "The graph that the published Neuron to Graph rules give for the same neuron.",
+    "token_lookup": "The published baseline: for each token its largest activation in the training texts with the "
+    "largest activations.",
+    "token_lookup_all": "For each token its largest activation in all training texts.",
+    "token_lookup_calibrated": "For each token its mean activation in all training texts, with the cut that is "
+    "best on validation texts: about the best that can be done by looking at one token alone.",
+    "ngram": "Runs of tokens that end at the firing token.",
+    "ngram_backoff": "The longest known run of tokens that ends at the token decides, down to the token alone.",
+}
+SCORES = {
+    "precision": ("Precision", "share of the tokens predicted to fire that fire"),
+    "recall": ("Recall", "share of the firing tokens that are predicted to fire"),
+    "f1": ("F1", "harmonic mean of precision and recall"),
+    "nonfiring_f1": ("Non-firing F1", "F1 of the tokens that do not fire"),
+    "average_precision": (
+        "AP",
+        "average precision: precision averaged over recall, tokens ranked by prediction",
+    ),
+    "correlation": ("r", "Pearson correlation of prediction and activation"),
+    "r2": ("R²", "1 − squared error / squared deviation of the activation from its mean"),
+    "rsquared": ("rsquared", "score of Bills et al.: 1 − mean squared error / mean square"),
+    "absolute_dev_explained": ("Abs. dev.", "score of Bills et al.: 1 − mean |error| / mean |activation|"),
+    "nonfiring_precision": ("Non-f. precision", "precision of the tokens that do not fire"),
+    "nonfiring_recall": ("Non-f. recall", "recall of the tokens that do not fire"),
+    "ev_correlation": ("ev_correlation", "score of Bills et al.: equal to r"),
+}
 SETS = {
     "top": ("Top activations", "Test texts that hold the neuron's largest activations."),
     "quantile": ("Across quantiles", "Test texts drawn evenly over the range of activations."),

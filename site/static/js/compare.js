@@ -1,6 +1,6 @@
 // Two neurons side by side, named in the URL: ?a=L0.N1&b=L3.N7
 import { parseId } from "./jump.js";
-import { allIds, keepInUrl, load, make, pageOf, shown, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, picture, pageOf, shown, visible } from "./site.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random texts" };
 
@@ -28,7 +28,7 @@ function side(record) {
   return make("section", {},
     make("h2", {}, make("a", { href: link }, record.id), " ", make("span", { class: `status ${record.status}` }, record.status)),
     make("p", {}, record.explanation || record.reason || ""),
-    make("div", { class: "frame", tabindex: 0, role: "group", "aria-label": `Graph of ${record.id}` }, ...(record.graph?.nodes.length > 1 ? [make("img", { src: link.replace("index.html", `${record.id}.svg`), alt: `Graph of ${record.id}` })] : [])),
+    make("div", { class: "frame", tabindex: 0, role: "group", "aria-label": `Graph of ${record.id}` }, ...(record.graph?.nodes.length > 1 ? [picture(record.id)] : [])),
     make("table", { class: "sortable" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...scores)),
     make("p", { class: "hint" }, numbers));
 }

@@ -33,6 +33,23 @@ function zoomable(figure, canvas, svg) {
   });
 }
 
+/** A link that saves the picture as a file that needs no other. */
+function saved(svg, id) {
+  const link = make("a", { href: "#", download: `${id}.svg` }, "SVG");
+  link.addEventListener("click", async (event) => {
+    if (link.href.startsWith("blob:")) return;
+    event.preventDefault();
+    const copy = svg.cloneNode(true);
+    for (const name of ["width", "height"]) copy.setAttribute(name, svg.viewBox.baseVal[name]);
+    const style = document.createElementNS(svg.namespaceURI, "style");
+    style.textContent = await (await fetch(new URL("css/palette.css", root))).text();
+    copy.prepend(style);
+    link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" }));
+    link.click();
+  });
+  return link;
+}
+
 function draggable(canvas) {
   let from = null;
   canvas.addEventListener("pointerdown", (event) => {
@@ -91,6 +108,7 @@ export default function graph(figure) {
   zoomable(figure, canvas, svg);
   draggable(canvas);
   const page = figure.closest("[data-id]");
+  page.querySelector(".downloads")?.append(" · ", saved(svg, page.dataset.id));
   let chosen = null;
 
   async function choose(group) {

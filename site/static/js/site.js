@@ -24,6 +24,20 @@ export function load(path) {
   return loaded.get(path);
 }
 
+/** A place for a neuron's graph; the picture comes from the neuron's page, once it is soon to be seen. */
+export function picture(id) {
+  const place = make("span", { class: "small-picture", role: "img", "aria-label": `Graph of ${id}` });
+  const watcher = new IntersectionObserver(async (entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
+    const text = await (await fetch(pageOf(id))).text();
+    const svg = new DOMParser().parseFromString(text, "text/html").querySelector("svg.graph");
+    if (svg) place.append(document.adoptNode(svg));
+  }, { rootMargin: "400px" });
+  watcher.observe(place);
+  return place;
+}
+
 /** All neuron ids, in order. */
 export async function allIds() {
   const ids = [];

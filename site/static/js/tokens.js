@@ -1,6 +1,6 @@
 // Token search over posting lists in sorted pieces: only the pieces that can hold the word are loaded.
 import { parseId } from "./jump.js";
-import { allIds, keepInUrl, load, make, pageOf, settled, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, picture, pageOf, settled, visible } from "./site.js";
 
 const PAGE = 24;
 const ROLES = ["activating", "context", "made more likely"];
@@ -22,7 +22,7 @@ export async function find(question, match, space) {
   for (; piece < firsts.length; piece += 1) {
     if (firsts[piece] > cut && !firsts[piece].startsWith(cut)) break;
     if (match !== "prefix" && firsts[piece] > cut && firsts[piece].length < 24 && firsts[piece] !== cut) break;
-    for (const entry of await load(`data/tokens/${piece}.json`)) {
+    for (const entry of await load(`data/tokens/${piece}.json.gz`)) {
       const text = entry[1];
       const fits = match === "prefix" ? entry[0].startsWith(key) : match === "exact" ? text === question || text === ` ${question}` : entry[0] === key;
       const spaced = text.startsWith(" ");
@@ -60,14 +60,13 @@ export default async function tokens(page) {
 
   function card(hit) {
     const id = ids[hit.row];
-    const picture = pageOf(id).replace("index.html", `${id}.svg`);
     const words = hit.texts.slice(0, 4).map(visible).join("  ");
     return make("li", {},
       make("a", { href: pageOf(id), class: "hit" },
         make("strong", {}, id),
         make("span", {}, `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`),
         make("code", {}, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words),
-        make("img", { src: picture, alt: `Graph of ${id}`, loading: "lazy" })));
+        picture(id)));
   }
 
   function extend() {

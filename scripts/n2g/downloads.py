@@ -1,0 +1,124 @@
+"""The atlas as data: records as JSON Lines, tables as Parquet, and a manifest of SHA-256 sums."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from n2g.tables import CONTRACTS, read_table, write_json
+
+MEANINGS = {
+    "summary.json": "Mean scores of every predictor, by layer and test set.",
+    "neurons.csv": "The table of all neurons.",
+    "tables/vocabulary.parquet": "Text of every token id.",
+}
+
+
+class RecordLines:
+    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron, without the excerpts.
+
+    The excerpts are in each neuron's own record, beside its page; the digest is that record's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._layer: int | None = None
+        self._file: Any = None
+
+    def add(self, row: int, record: Mapping[str, Any]) -> None:
+        """Write a record, whatever its row; records come layer by layer."""
+        if record["layer"] != self._layer:
+            self.close()
+            self._layer = record["layer"]
+            path = self._folder / f"layer-{self._layer}.jsonl.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = gzip.GzipFile(path, "wb", compresslevel=6, mtime=0)
+        line = json.dumps(without_excerpts(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        self._file.write(line.encode("utf-8") + b"\n")
+
+    def close(self) -> None:
+        """Finish the last file."""
+        if self._file:
+            self._file.close()
+
+
+def without_excerpts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without its excerpts and the texts of tokens that occur only in them."""
+    slim = {key: value for key, value in record.items() if key != "examples"}
+    nodes = (record.get("graph") or {"nodes": []})["nodes"]
+    used = {token for node in nodes for token in node.get("tokens", ())}
+    used |= {token for pairs in (record.get("logits") or {}).values() for token, _ in pairs}
+    known = record["vocabulary"]
+    slim["vocabulary"] = {str(token): known[str(token)] for token in sorted(used) if str(token) in known}
+    return slim
+
+
+def write_tables(folder: Path, names: Sequence[str], blocks: Iterable[Path]) -> None:
+    """Each named table of all blocks as `{name}.parquet`, with the layer as its first column.
+
+    Args:
+        folder: where the files go.
+        names: names of contracts.
+        blocks: folders {layer}/{block} of the run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(blocks, key=lambda block: (int(block.parent.name), block.name))
+    for name in names:
+        schema = pa.schema([("layer", pa.int32()), *CONTRACTS[name].schema])
+        with pq.ParquetWriter(
+            folder / f"{name}.parquet", schema, compression="zstd", store_schema=False
+        ) as writer:
+            for block in ordered:
+                table = read_table(block / f"{name}.parquet", name)
+                layer = pa.array([int(block.parent.name)] * table.num_rows, pa.int32())
+                writer.write_table(table.add_column(0, "layer", layer))
+
+
+def write_manifest(data: Path, summary: Mapping[str, Any], vocabulary: Path | None) -> list[dict[str, Any]]:
+    """Put the last files in place and write `manifest.json`.
+
+    Args:
+        data: the folder `data` of the atlas, with its records and tables.
+        summary: the content of `summary.json`.
+        vocabulary: the run's vocabulary table, to be copied; or None.
+
+    Returns:
+        `path`, `bytes`, `sha256` and `meaning` of every file.
+    """
+    write_json(data / "summary.json", summary)
+    if vocabulary:
+        (data / "tables").mkdir(exist_ok=True)
+        shutil.copyfile(vocabulary, data / "tables" / "vocabulary.parquet")
+    paths = [data / "summary.json", data / "neurons.csv"]
+    paths += sorted((data / "tables").glob("*.parquet"))
+    paths += sorted((data / "records").glob("*.jsonl.gz"), key=lambda path: (len(path.name), path.name))
+    files = [
+        {
+            "path": path.relative_to(data).as_posix(),
+            "bytes": path.stat().st_size,
+            "sha256": _digest(path),
+            "meaning": _meaning(path.relative_to(data)),
+        }
+        for path in paths
+    ]
+    write_json(data / "manifest.json", {"version": 1, "files": files})
+    return files
+
+
+def _meaning(path: Path) -> str:
+    if path.suffix == ".gz":
+        return f"Records of {path.name.split('.')[0].replace('-', ' ')}, one line a neuron, without excerpts."
+    return MEANINGS.get(path.as_posix()) or CONTRACTS[path.stem].meaning
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
