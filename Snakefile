@@ -28,6 +28,7 @@ include: "rules/saliency.smk"
 include: "rules/augment.smk"
 include: "rules/graph.smk"
 include: "rules/evaluate.smk"
+include: "rules/logits.smk"
 include: "rules/render.smk"
 include: "rules/atlas.smk"
 

@@ -1,10 +1,13 @@
 # The site: a page for every selected neuron, built from the records.
 import json
 
+TABLES = ("statistics", "evaluate", "logits")  # offered for download
+
 
 rule atlas:
     input:
         renders=all_blocks("render"),
+        tables=[path for name in TABLES for path in all_blocks(f"{name}.parquet")],
         checkpoint=CHECKPOINT,
         counts=run_file("corpus/corpus.json"),
         vocabulary=run_file("corpus/vocabulary.parquet"),
@@ -22,6 +25,7 @@ rule atlas:
     params:
         script=script("atlas"),
         config=lambda wildcards: json.dumps({key: config[key] for key in ("run", "model", "corpus", "poles")}),
+        tables=",".join(TABLES),
         site=os.path.relpath(BASE / "site"),
         docs=os.path.relpath(BASE / "docs"),
         code=code_digest("atlas"),
@@ -30,4 +34,6 @@ rule atlas:
         "Building the atlas"
     shell:
         "python {params.script:q} --renders {input.renders:q} --corpus $(dirname {input.counts:q})"
-        " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q} > {log:q} 2>&1"
+        " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --tables {params.tables}"
+        " --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q}"
+        " > {log:q} 2>&1"

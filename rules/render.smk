@@ -11,6 +11,7 @@ rule render:
         graphs=block_file("graph.jsonl"),
         scores=block_file("evaluate.parquet"),
         predictions=block_file("predictions.parquet"),
+        logits=block_file("logits.parquet"),
     output:
         directory(block_file("render")),
     log:

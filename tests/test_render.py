@@ -75,6 +75,8 @@ def rendered(tmp_path_factory) -> Path:
         "examples",
         columns_of([example | {"activation": 2.0, "activations": values}]),
     )
+    lens = {"neuron": 0, "pole": "positive", "direction": "promoted", "rank": 0, "token": 3, "value": 1.5}
+    write_table(block / "logits.parquet", "logits", columns_of([lens]))
     write_table(block / "predictions.parquet", "predictions", columns_of([prediction]))
     write_table(
         block / "evaluate.parquet", "evaluate", columns_of([scores("top", "graph"), scores("top", "paper")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -13,7 +14,7 @@ import fake_records
 import pytest
 
 from n2g.errors import InputError
-from n2g.site import Atlas, Vocabulary, build
+from n2g.site import Atlas, Vocabulary, build, f1
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
@@ -64,6 +65,39 @@ def test_every_neuron_has_a_page_and_a_record(atlas):
         folder = atlas / "neurons" / neuron.replace(".", "/")
         assert (folder / "index.html").is_file()
         assert json.loads(gzip.decompress((folder / f"{neuron}.json.gz").read_bytes()))["id"] == neuron
+
+
+def test_manifest_names_every_download(atlas):
+    data = atlas / "data"
+    files = json.loads((data / "manifest.json").read_text())["files"]
+    paths = {file["path"] for file in files}
+    assert {"summary.json", "neurons.csv", "records/layer-0.jsonl.gz", "records/layer-1.jsonl.gz"} <= paths
+    for file in files:
+        content = (data / file["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+        assert len(content) == file["bytes"]
+    listed = Page(atlas / "downloads/index.html").links
+    assert all(f"../data/{path}" in listed for path in paths)
+
+
+def test_record_lines_leave_out_excerpts(atlas):
+    lines = gzip.decompress((atlas / "data/records/layer-1.jsonl.gz").read_bytes()).splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["id"] for record in records] == [f"L1.N{neuron}" for neuron in range(4)]
+    assert all("examples" not in record for record in records)
+    used = {str(token) for node in records[0]["graph"]["nodes"] for token in node.get("tokens", ())}
+    assert used <= set(records[0]["vocabulary"])
+
+
+def test_measurements_show_every_score_with_its_interval(atlas):
+    page = (atlas / "measurements/index.html").read_text()
+    assert page.count("0.55–0.65") == 3 * 2 * len(fake_records.PREDICTORS)
+
+
+def test_no_score_where_nothing_fires():
+    scores = {"f1": 0.0, "firing": 0}
+    assert f1(scores) is None
+    assert f1({"f1": 0.5, "firing": 2}) == 0.5
 
 
 def test_status_pages_say_why(atlas):

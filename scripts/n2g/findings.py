@@ -49,7 +49,7 @@ def read_block(folder: Path, layer: int, texts: Texts, method: str) -> Iterator[
         method: the method whose graphs the records show.
     """
     graphs = read_graphs(folder / "graph.jsonl")
-    names = ("examples", "predictions", "evaluate")
+    names = ("examples", "predictions", "evaluate", "logits")
     parts = {name: dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in names}
     for row in read_table(folder / "statistics.parquet", "statistics").to_pylist():
         key = (row["neuron"], row["pole"])
@@ -64,6 +64,7 @@ def read_block(folder: Path, layer: int, texts: Texts, method: str) -> Iterator[
             statistics={name: row[name] for name in MOMENTS} | {"histogram": histogram(row["histogram"])},
             metrics=_metrics(rows["evaluate"]),
             examples=examples,
+            logits=_logits(rows["logits"]),
         )
         yield NeuronId(layer, row["neuron"], row["pole"] == "negative"), found
 
@@ -99,6 +100,14 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict]]:
     for row in rows:
         scores = {name: value for name, value in row.items() if name not in KEYS}
         found.setdefault(row["set"], {})[row["predictor"]] = scores
+    return found
+
+
+def _logits(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
+    """Direction -> pairs of token id and value, strongest first."""
+    found: dict[str, list] = {}
+    for row in sorted(rows, key=lambda row: row["rank"]):
+        found.setdefault(row["direction"], []).append([row["token"], row["value"]])
     return found
 
 

@@ -158,7 +158,11 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
 
 def _logits(record: Mapping[str, Any]) -> list[tuple[str, list]]:
     logits = record.get("logits") or {}
-    titles = {"promoted": "Tokens it makes more likely", "suppressed": "Tokens it makes less likely"}
+    titles = {
+        "promoted": "Tokens it makes more likely",
+        "suppressed": "Tokens it makes less likely",
+        "liked": "Tokens its input likes",
+    }
     known = record["vocabulary"]
     return [
         (title, [(elide(visible(known.get(str(token), "�"))), value) for token, value in logits[key]])

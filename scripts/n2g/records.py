@@ -27,7 +27,7 @@ class Findings:
         statistics: moments and histogram of the training activations.
         metrics: test set -> predictor -> metric -> value.
         examples: excerpts with tokens, activations and, for held-out texts, predictions.
-        logits: `promoted` and `suppressed`, each pairs of token id and value; empty where not computed.
+        logits: `promoted`, `suppressed` and `liked`, each pairs of token id and value; empty where not computed.
     """
 
     graph: Mapping[str, Any] | None
