@@ -217,10 +217,16 @@ _ALL = [
         "A token that a neuron's weights push or read (n2g.logits says how).",
         neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
         pole=(pa.string(), "positive or negative; values have the pole's sign"),
-        direction=(pa.string(), "promoted or suppressed by the output weights, or liked by the input weights"),
+        direction=(
+            pa.string(),
+            "promoted or suppressed by the output weights, or liked by the input weights",
+        ),
         rank=(pa.int32(), "0 for the strongest token of the direction"),
         token=(pa.int32(), "token id"),
-        value=(pa.float32(), "effect on the token's logit, or of its embedding on the (gate's) pre-activation"),
+        value=(
+            pa.float32(),
+            "effect on the token's logit, or of its embedding on the (gate's) pre-activation",
+        ),
     ),
 ]
 CONTRACTS: dict[str, TableContract] = {contract.name: contract for contract in _ALL}
