@@ -10,11 +10,8 @@ import numpy as np
 
 from n2g.engine import Prompt, Steps
 from n2g.prune import bare
-from n2g.saliency import Salient
+from n2g.saliency import LONGEST, Salient
 from n2g.settings import Settings
-
-# Examples that need more tokens than this are not varied: they are quotations.
-LONGEST = 3
 
 
 class Proposer(Protocol):

@@ -15,6 +15,8 @@ from n2g.settings import Settings
 
 # At most so many runs of least important tokens are masked jointly.
 TRIALS = 6
+# The distances in examples that need more tokens than this are not varied, nor are their tokens: they are quotations.
+LONGEST = 3
 # Gaps further apart than this are not refined: the longest that held counts.
 FINE = 8
 
@@ -62,14 +64,16 @@ def saliency(
     order = sorted(
         (i for i in range(last) if shown[i] < settings.importance_threshold), key=lambda i: shown[i]
     )
-    sizes = sorted({round(n) for n in np.linspace(1, len(order), TRIALS)}) if order else []
+    trials_at_most = TRIALS if size <= settings.max_context else TRIALS // 2
+    sizes = sorted({round(n) for n in np.linspace(1, len(order), trials_at_most)}) if order else []
     trials = [set(order[:n]) for n in sizes]
     held = yield from _held([_mask(tokens, trial) for trial in trials], ways)
     passed = [n for n, value in enumerate(held) if value >= least]
     dropped = trials[passed[-1]] if passed else set()
     activation = float(held[passed[-1]]) if passed else pruned.kept
     needed = tuple(i not in dropped for i in range(size))
-    gaps = none if pruned.start else (yield from _gaps(tokens, needed, ways, least, settings.gaps))
+    varied = not pruned.start and sum(needed) <= LONGEST
+    gaps = (yield from _gaps(tokens, needed, ways, least, settings)) if varied else none
     return Salient(tokens, shown, needed, gaps, activation, pruned.start)
 
 
@@ -98,10 +102,11 @@ def _gaps(
     needed: tuple[bool, ...],
     ways: Sequence[tuple[tuple[int, ...], int]],
     least: float,
-    gaps: Sequence[int],
+    settings: Settings,
 ) -> Steps:
-    """For each needed token, the longest verified gap to the next one: `gaps` in order, then every length
-    between the longest that holds and the first that fails."""
+    """For each needed token, the longest verified gap to the next one: `settings.gaps` in ascending order, then
+    every length between the longest that holds and the first that fails. Gaps longer than `max_context` are
+    asked for in the first way only."""
     places = [i for i, need in enumerate(needed) if need]
     found = [0] * len(tokens)
     for left, right in pairwise(places):
@@ -111,11 +116,13 @@ def _gaps(
             lengths: Sequence[int], masked: _Holes = masked, left: int = left, right: int = right
         ) -> Steps:
             texts = [masked[: left + 1] + (None,) * length + masked[right:] for length in lengths]
-            held = yield from _held(texts, ways)
+            held = yield from _held(
+                texts, ways if max(lengths, default=0) <= settings.max_context else ways[:1]
+            )
             return [length for length, value in zip(lengths, held, strict=True) if value >= least]
 
         low, high = 0, None
-        for length in sorted(gaps):
+        for length in sorted(settings.gaps):
             if not (yield from hold([length])):
                 high = length
                 break

@@ -58,7 +58,7 @@ class Settings:
     gaps: tuple[int, ...] = (1, 3, 7, 15, 31)
     proposer: Proposer | None = None
     substitutes: int = 5
-    candidates: int = 24
+    candidates: int = 16
     alone: float = 0.35
     min_precision: float = 0.35
     precisions: tuple[float, ...] = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65)
