@@ -36,9 +36,7 @@ def accepts(elements: tuple[Element, ...], text: list[int]) -> bool:
     if first.kind == "start":
         return not text and accepts(rest, text)
     if first.kind == "gap":
-        return any(
-            accepts(rest, text[: len(text) - skip]) for skip in range(min(first.max, len(text)) + 1)
-        )
+        return any(accepts(rest, text[: len(text) - skip]) for skip in range(min(first.max, len(text)) + 1))
     if not text:
         return False
     return (first.kind == "wildcard" or text[-1] in first.tokens) and accepts(rest, text[:-1])
@@ -90,7 +88,9 @@ def test_no_pattern_predicts_zero(text: list[int]) -> None:
 @given(many, texts)
 def test_classes_accept_what_their_members_accepted(chosen: list[Pattern], text: list[int]) -> None:
     before = any(accepts(pattern.elements, text) for pattern in chosen)
-    after = any(accepts(pattern.elements, text) for pattern in merge_classes(list(NeuronGraph(chosen).patterns())))
+    after = any(
+        accepts(pattern.elements, text) for pattern in merge_classes(list(NeuronGraph(chosen).patterns()))
+    )
     assert before == after
 
 
