@@ -62,6 +62,7 @@ class Collector:
         self.histogram = torch.zeros(n, len(EDGES) + 1, dtype=torch.int64, device=device)
         self.edges = torch.tensor(EDGES, dtype=torch.float32, device=device)
         self.maximum = torch.zeros(n, device=device)  # of the train split
+        self.nonfinite = torch.zeros(n, dtype=torch.int64, device=device)  # tokens
         vocabulary = int(documents.tokens.max()) + 1
         self.sums = torch.zeros(vocabulary, n, device=device)  # by token, over the train split
         self.counts = torch.zeros(vocabulary, dtype=torch.int64, device=device)
@@ -87,6 +88,10 @@ class Collector:
         lengths = torch.as_tensor(self.documents.lengths[batch], device=self.device)
         place = torch.arange(values.shape[1], device=self.device)
         real = (place > 0) & (place < lengths[:, None])
+        finite = torch.isfinite(values)
+        if not finite.all():
+            self.nonfinite += (~finite & real[..., None]).sum((0, 1))
+            values = torch.where(finite, values, 0)
         split = self.documents.split[batch]
         self._moments(values[real])
         masked = torch.where(real[..., None], values, -torch.inf)
@@ -136,7 +141,7 @@ class Collector:
         position, unit, value = (np.concatenate(part) for part in zip(*self.firings, strict=True))
         maximum = self.maximum.float().cpu().numpy()
         floors = np.maximum(self.keep.floor * maximum, 1e-30).astype(np.float32)
-        kept = value >= floors[unit]
+        kept = (value >= floors[unit]) & (self.nonfinite.cpu().numpy() == 0)[unit]
         position, unit, value = position[kept], unit[kept], value[kept]
         order = np.lexsort((position, -value, unit))
         position, unit, value = position[order], unit[order], value[order]
@@ -151,6 +156,7 @@ class Collector:
 
     def finish(self) -> dict[str, dict]:
         """Columns of the tables `statistics`, `firings` and `examples`, and the pools' arrays."""
+        self._forget(self.nonfinite > 0)
         floors = self._compact()
         position, unit, value = self.firings[0]
         order = np.lexsort((position, unit))
@@ -175,6 +181,16 @@ class Collector:
             },
         }
 
+    def _forget(self, units: Bool[torch.Tensor, " unit"]) -> None:
+        """Units that have failed: whatever was seen of them counts as nothing."""
+        for kept in (self.moments, self.histogram, self.maximum):
+            kept[units] = 0
+        self.sums[:, units] = 0
+        for top in self.top.values():
+            top.peaks[units] = -torch.inf
+        for pool in self.pool_values.values():
+            pool[units.cpu().numpy()] = 0
+
     def _statistics(self, floors: np.ndarray, names: dict) -> dict:
         count, *sums = self.moments.cpu().numpy().T
         m1, m2, m3, m4 = (total / np.maximum(count, 1) for total in sums)
@@ -191,6 +207,7 @@ class Collector:
         return {
             **names,
             "tokens": count.astype(np.int64),
+            "nonfinite": self.nonfinite.cpu().numpy(),
             "maximum": maximum,
             "mean": _rounded(m1),
             "std": _rounded(std),
@@ -295,8 +312,8 @@ def collect(
 ) -> dict[int, list[dict[str, dict]]]:
     """Run the corpus once and collect for every block of units of every layer.
 
-    units: layer -> the units of each block. Gives layer -> what `Collector.finish` gives, block by block.
-    Raises ValueError where an activation is not finite.
+    units: layer -> the units of each block. Gives layer -> what `Collector.finish` gives, block by block. A unit
+    with an activation that is not a finite number has failed: it is counted, and nothing else is kept of it.
     """
     collectors = {
         layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()

@@ -23,6 +23,7 @@ class Unit:
     positions: np.ndarray
     activations: np.ndarray
     top: dict[str, list[tuple[int, int, float]]]  # split -> (document, pivot, activation), strongest first
+    nonfinite: int = 0  # tokens at which the activation is no finite number
 
     @property
     def sign(self) -> int:
@@ -61,6 +62,6 @@ def _units(observations: Observations) -> Iterator[Unit]:
         kept = tops.setdefault((row["neuron"], row["pole"]), {})
         kept.setdefault(row["split"], []).append((row["document"], row["pivot"], row["activation"]))
     nothing = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-    for row in observations.statistics.select(["neuron", "pole", "maximum"]).to_pylist():
+    for row in observations.statistics.select(["neuron", "pole", "maximum", "nonfinite"]).to_pylist():
         key = (row["neuron"], row["pole"])
-        yield Unit(*key, row["maximum"], *firings.get(key, nothing), tops.get(key, {}))
+        yield Unit(*key, row["maximum"], *firings.get(key, nothing), tops.get(key, {}), row["nonfinite"])

@@ -230,7 +230,11 @@ class Engine:
         hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
         hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
         self._forward(tokens, deepest, hooks, cache)
-        return {layer: value[:count].float().cpu().numpy() for layer, value in found.items()}
+        # A prompt after which the activation is no number is no evidence.
+        return {
+            layer: torch.nan_to_num(value[:count].float(), 0, 0, 0).cpu().numpy()
+            for layer, value in found.items()
+        }
 
     def _forward(self, tokens: torch.Tensor, layer: int, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()

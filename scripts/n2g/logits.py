@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 
+from n2g.engine import SMALLEST_BATCH
+
 TOP = 10
 DIRECTIONS = ("promoted", "suppressed", "liked")
 
@@ -51,7 +53,8 @@ def weights_of(bridge: Any, layer: int) -> Weights:
 def lens(
     weights: Weights, neurons: list[int], signs: list[float], top: int = TOP
 ) -> list[dict[str, list[tuple[int, float]]]]:
-    """For each neuron and sign: direction -> the `top` tokens with their values, strongest first.
+    """For each neuron and sign: direction -> the `top` tokens with their values, strongest first; none where a
+    weight is not a finite number.
 
     Args:
         weights: of the neurons' layer.
@@ -60,14 +63,18 @@ def lens(
         top: tokens of each direction.
     """
     sign = torch.tensor(signs, dtype=torch.float32)[:, None]
-    written = weights.w_out[neurons]
+    rows = neurons + neurons[:1] * (
+        SMALLEST_BATCH - len(neurons)
+    )  # sums must not depend on who else is asked
+    written = weights.w_out[rows]
     unembed = weights.unembed * weights.scale_out[:, None]
-    read = weights.w_in[:, neurons] * weights.scale_in[:, None]
+    read = weights.w_in[:, rows].T.contiguous() * weights.scale_in
     embed = weights.embed
     if weights.centred:
         written = written - written.mean(-1, keepdim=True)
         embed = embed - embed.mean(-1, keepdim=True)
-    pushed, liked = sign * (written @ unembed), sign * (embed @ read).T
+    count = len(neurons)
+    pushed, liked = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
     found = {"promoted": _top(pushed, top), "suppressed": _top(-pushed, top), "liked": _top(liked, top)}
     found["suppressed"] = [[(token, -value) for token, value in row] for row in found["suppressed"]]
     return [{name: rows[at] for name, rows in found.items()} for at in range(len(neurons))]
@@ -75,8 +82,9 @@ def lens(
 
 def _top(values: torch.Tensor, top: int) -> list[list[tuple[int, float]]]:
     best = values.topk(min(top, values.shape[-1]), dim=-1)
-    rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    return [list(zip(tokens, numbers, strict=True)) for tokens, numbers in rows]
+    known = values.isfinite().all(-1).tolist()
+    rows = zip(known, best.indices.tolist(), best.values.tolist(), strict=True)
+    return [list(zip(tokens, numbers, strict=True)) if good else [] for good, tokens, numbers in rows]
 
 
 def _tensor(part: Any) -> torch.Tensor:

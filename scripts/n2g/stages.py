@@ -161,6 +161,8 @@ def fit_unit(
 
 
 def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:
+    if unit.nonfinite:
+        return "failed", f"its activation is NaN or infinite at {unit.nonfinite} tokens of the texts", graph
     if unit.maximum <= 0:
         return "dead", "no training text activates it", graph
     if graph.trie.number_of_nodes() == 1:

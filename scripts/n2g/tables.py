@@ -75,6 +75,10 @@ _ALL = [
         neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
         pole=(pa.string(), "positive or negative; all activations below have the pole's sign"),
         tokens=(pa.int64(), "tokens seen"),
+        nonfinite=(
+            pa.int64(),
+            "tokens with NaN or infinity; with any the neuron has failed and all else is 0",
+        ),
         maximum=(pa.float64(), "largest activation on train documents (at least 0)"),
         mean=(pa.float64(), "mean activation"),
         std=(pa.float64(), "standard deviation"),
