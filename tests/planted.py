@@ -91,7 +91,16 @@ def observations(documents: Documents, rules: Sequence[Rule], top: int = 4, pool
         moments = dict.fromkeys(("mean", "std", "skewness", "kurtosis", "density"), 0.0)
         bins = [0] * (len(EDGES) + 1)
         rows["statistics"].append(
-            unit | moments | {"tokens": 0, "maximum": maximum, "firing": 0, "floor": floor, "histogram": bins}
+            unit
+            | moments
+            | {
+                "tokens": 0,
+                "nonfinite": 0,
+                "maximum": maximum,
+                "firing": 0,
+                "floor": floor,
+                "histogram": bins,
+            }
         )
     tables = {name: pa.Table.from_pylist(part, schema=CONTRACTS[name].schema) for name, part in rows.items()}
     arrays = {split: np.stack(part) for split, part in pools.items()}
