@@ -1,0 +1,45 @@
+"""Measure the workflow on this machine and write benchmarks/report.md (`make bench`).
+
+It needs a finished run, whose neurons and texts it takes; nothing of the run is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
+
+from n2g.errors import run_script  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="very little of everything, to see that it works"
+    )
+    parser.add_argument(
+        "--configfile", type=Path, default=Path("config.yaml"), help="names the run to measure"
+    )
+    parser.add_argument("--output", type=Path, default=HERE / "report.md", help="the report to write")
+    given = parser.parse_args()
+
+    import measure
+    import report
+    from workload import Run
+
+    run = Run.open(given.configfile)
+    with tempfile.TemporaryDirectory(prefix="n2g-bench-") as folder:
+        text = report.write(
+            run, measure.everything(run, Path(folder), measure.QUICK if given.quick else measure.FULL)
+        )
+    given.output.write_text(text, encoding="utf-8")
+    print(f"The report is in {os.path.relpath(given.output)}.")
+
+
+if __name__ == "__main__":
+    run_script(main)

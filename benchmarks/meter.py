@@ -1,0 +1,155 @@
+"""An engine that keeps the time, and the bare model that it is compared with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from n2g.engine import Engine, Prompt
+
+
+class _Stop(Exception):
+    pass
+
+
+def now(device: str) -> float:
+    """Seconds on a steady clock, once the device has done all that it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+class BareModel:
+    """The Hugging Face model by itself: its decoder, without unembedding, stopped behind a layer."""
+
+    def __init__(self, folder: Path, device: str, dtype: str):
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).to(device).eval()
+        self.decoder, self.device = model.get_decoder(), device
+        self.vocabulary: int = model.config.vocab_size
+        depth = model.config.num_hidden_layers
+        stacks = [m for m in self.decoder.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == depth]
+        self.layers = stacks[0]
+
+    @torch.no_grad()
+    def seconds(self, batch: int, length: int, layer: int) -> float:
+        """Seconds of one forward pass over random tokens [batch, length], up to and with `layer`."""
+
+        def stop(*_: Any) -> None:
+            raise _Stop
+
+        tokens = torch.randint(self.vocabulary, (batch, length), device=self.device)
+        handle = self.layers[layer].register_forward_hook(stop)
+        begin = now(self.device)
+        with suppress(_Stop):
+            self.decoder(tokens, use_cache=False)
+        seconds = now(self.device) - begin
+        handle.remove()
+        return seconds
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass: its tokens, padding included; seconds of the engine since the last pass; seconds of the
+    bare model on the same shape (0 without one)."""
+
+    tokens: int
+    engine: float
+    bare: float
+
+
+@dataclass
+class Meter(Engine):
+    """An engine that notes every forward pass and, right after it, has the bare model do one of the same shape.
+
+    prompt_tokens: tokens of the distinct prompts that were asked, as they stand.
+    """
+
+    bare: BareModel | None = None
+    passes: list[Pass] = field(default_factory=list)
+    prompt_tokens: int = 0
+    _clock: float | None = None
+
+    def reset(self) -> None:
+        """Forget everything that was noted."""
+        self.passes, self.tokens, self.prompts, self.prompt_tokens = [], 0, 0, 0
+        self._prefixes.clear()
+
+    @property
+    def bare_seconds(self) -> float:
+        return sum(one.bare for one in self.passes)
+
+    @property
+    def engine_seconds(self) -> float:
+        return sum(one.engine for one in self.passes)
+
+    def read(self, tokens: torch.Tensor, layers: Sequence[int]) -> dict[int, torch.Tensor]:
+        self.prompt_tokens += tokens.numel()
+        with self._timed():
+            return super().read(tokens, layers)
+
+    def ask(self, layer: int, prompts: Sequence[Prompt], *rest: Any, **options: Any) -> np.ndarray:
+        self._count(set(prompts))
+        with self._timed():
+            return super().ask(layer, prompts, *rest, **options)
+
+    def sweep(self, columns: Mapping[int, Sequence[int]], prompts: Any) -> Iterator:
+        if self._clock is not None:  # from `ask`
+            yield from super().sweep(columns, prompts)
+            return
+        prompts = list(prompts)
+        self._count(prompts)
+        with self._timed():
+            found = list(super().sweep(columns, prompts))
+        yield from found
+
+    def _count(self, prompts: Any) -> None:
+        self.prompt_tokens += sum(len(prompt.prefix) + len(prompt.suffix) for prompt in prompts)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        self._clock = now(self.device)
+        yield
+        rest, self._clock = now(self.device) - self._clock, None
+        if self.passes:  # what comes after the last pass belongs to it
+            last = self.passes.pop()
+            self.passes.append(Pass(last.tokens, last.engine + rest, last.bare))
+
+    def _forward(self, tokens: torch.Tensor, layer: int, hooks: list, cache: Any = None) -> None:
+        super()._forward(tokens, layer, hooks, cache)
+        if self._clock is None:
+            return
+        seconds = now(self.device) - self._clock
+        bare = self.bare.seconds(*tokens.shape, layer) if self.bare else 0.0
+        self.passes.append(Pass(tokens.numel(), seconds, bare))
+        self._clock = now(self.device)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Seconds of the bare model / seconds of the engine on the same shapes: the median over parts, and the ends."""
+
+    median: float
+    low: float
+    high: float
+
+
+def share(passes: Sequence[Pass], parts: int = 5) -> Share | None:
+    """The share over `parts` runs of consecutive passes with about equal numbers of tokens; None without bare model."""
+    if not sum(one.bare for one in passes):
+        return None
+    ends = np.cumsum([one.tokens for one in passes])
+    part = np.minimum((ends - 1) * parts // ends[-1], parts - 1)
+    engine = np.bincount(part, [one.engine for one in passes], parts)
+    bare = np.bincount(part, [one.bare for one in passes], parts)
+    ratios = [float(b / e) for b, e in zip(bare, engine, strict=True) if e and b]
+    return Share(median(ratios), min(ratios), max(ratios))

@@ -1,0 +1,187 @@
+"""A small piece of a finished run, and the stages of the workflow on it, in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from meter import Meter, Share, share
+
+from n2g.checkpoint import Description, checkpoint_key, read_description
+from n2g.config import load_config
+from n2g.errors import InputError
+from n2g.ids import parse_numbers, to_blocks
+from n2g.tables import read_table, write_table
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+OBSERVED = ("statistics", "firings", "examples", "background")
+BLOCK_STAGES = ("prune", "saliency", "augment")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its configuration, its folder, its model, and the largest block of every selected layer."""
+
+    config: Mapping[str, Any]
+    root: Path
+    checkpoint: Path
+    model: Description
+    blocks: Mapping[int, Path]
+
+    @classmethod
+    def open(cls, configuration: Path) -> Run:
+        """The run that a configuration names, below the current folder.
+
+        Raises InputError, with what to do first, where it is not finished.
+        """
+        config = load_config(configuration)
+        root = Path("results") / config["run"]
+        checkpoint = Path("resources/checkpoints") / checkpoint_key(config["model"]) / "checkpoint.json"
+        if not (root / "summary.json").is_file() or not checkpoint.is_file():
+            raise InputError(f"There is no finished run in {root} to measure: run `make atlas` first.")
+        model = read_description(checkpoint)
+        blocks = to_blocks(parse_numbers(config["neurons"], model.d_mlp), config["block_size"])
+        largest = str(max(blocks, key=lambda block: len(block.neurons)))
+        layers = parse_numbers(config["layers"], model.n_layers)
+        return cls(config, root, checkpoint, model, {layer: root / str(layer) / largest for layer in layers})
+
+    @property
+    def corpus(self) -> Path:
+        return self.root / "corpus"
+
+    def neurons(self, layer: int) -> list[int]:
+        """The neurons of the layer's block."""
+        table = read_table(self.blocks[layer] / "statistics.parquet", "statistics")
+        return sorted(set(table["neuron"].to_pylist()))
+
+    def settings(self, **changes: Any) -> str:
+        """The settings of the method as the scripts take them."""
+        given = {key: self.config[key] for key in ("method", "seed")}
+        return json.dumps(given | dict(self.config["settings"]) | changes)
+
+    def model_options(self) -> list[str]:
+        """The scripts' options for the model."""
+        threads = str(self.config["threads"] or len(os.sched_getaffinity(0)))
+        options = {
+            "checkpoint": self.checkpoint,
+            "device": self.config["device"],
+            "dtype": self.config["dtype"],
+            "threads": threads,
+        }
+        return [word for name, value in options.items() for word in (f"--{name}", str(value))]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a stage took for some neurons of a layer (of all layers, where `layer` is None).
+
+    seconds: of the whole stage in this process, the model being loaded; engine: of them in the engine. tokens:
+    that went through the model, padding included; prompt_tokens: of the prompts as they stand.
+    """
+
+    stage: str
+    layer: int | None
+    neurons: int
+    seconds: float
+    engine: float
+    tokens: int
+    prompts: int
+    prompt_tokens: int
+    share: Share | None
+
+
+def cut_block(source: Path, target: Path, neurons: Sequence[int]) -> Path:
+    """Write a block that holds some of the neurons of another, up to the stage that observes them."""
+    target.mkdir(parents=True)
+    for name in OBSERVED:
+        table = read_table(source / f"{name}.parquet", name)
+        wanted = pc.is_in(table["neuron"], pa.array(neurons, pa.int32()))
+        write_table(target / f"{name}.parquet", name, table.filter(wanted))
+    shutil.copyfile(
+        source / "pools.safetensors", target / "pools.safetensors"
+    )  # no stage measured here reads it
+    return target
+
+
+def cut_texts(corpus: Path, target: Path, tokens: int) -> Path:
+    """Write a corpus of the first documents of another, with about so many tokens."""
+    table = read_table(corpus / "documents.parquet", "documents")
+    count = int(np.searchsorted(np.cumsum(table["length"].to_numpy()), tokens)) + 1
+    shutil.copytree(corpus, target)
+    write_table(target / "documents.parquet", "documents", table.slice(0, count))
+    return target
+
+
+def cut_vocabulary(corpus: Path, target: Path, tokens: int) -> Path:
+    """Write a corpus whose vocabulary holds about so many tokens, evenly chosen."""
+    table = read_table(corpus / "vocabulary.parquet", "vocabulary")
+    shutil.copytree(corpus, target)
+    kept = np.arange(0, len(table), max(1, len(table) // tokens))
+    write_table(target / "vocabulary.parquet", "vocabulary", table.take(kept))
+    return target
+
+
+def spread(items: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the items, evenly chosen."""
+    return list(items[:: max(1, len(items) // count)][:count])
+
+
+def run_stage(name: str, options: Sequence[object], meter: Meter) -> float:
+    """Run a stage's script in this process with a model that is loaded already; gives its seconds, those of the
+    bare model left out."""
+    meter.reset()
+    spec = importlib.util.spec_from_file_location(f"stage_{name}", SCRIPTS / f"{name}.py")
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    program.open_engine = lambda *_: meter
+    arguments = mock.patch.object(sys, "argv", [name, *map(str, options)])
+    with arguments, redirect_stderr(io.StringIO()):  # progress bars
+        begin = time.perf_counter()
+        program.main()
+        return time.perf_counter() - begin - meter.bare_seconds
+
+
+def measure_block(
+    run: Run, layer: int, block: Path, neurons: int, meter: Meter, method: str
+) -> list[Measured]:
+    """Prune, saliency and augment of a cut block."""
+    options = [*run.model_options(), "--corpus", run.corpus, "--block", block, "--layer", layer]
+    options += ["--settings", run.settings(method=method)]
+    found = []
+    for stage in BLOCK_STAGES:
+        more = ["--output", block / f"{stage}.parquet"]
+        if stage == "augment":
+            more += ["--proposer", run.config["proposer"]]
+            more += ["--masked-lm", run.config["masked_lm"]] if run.config["masked_lm"] else []
+        seconds = run_stage(stage, [*options, *more], meter)
+        found.append(taken(stage, layer, neurons, seconds, meter))
+    return found
+
+
+def taken(stage: str, layer: int | None, neurons: int, seconds: float, meter: Meter) -> Measured:
+    """The figures of the stage that has just run."""
+    return Measured(
+        stage,
+        layer,
+        neurons,
+        seconds,
+        meter.engine_seconds,
+        meter.tokens,
+        meter.prompts,
+        meter.prompt_tokens,
+        share(meter.passes),
+    )
