@@ -65,6 +65,7 @@ def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> d
         ConfigError: one sentence about the first thing that is wrong.
     """
     schema = schema or read_schema()
+    given = typed(schema, given)
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(
         validator.iter_errors(given), key=lambda error: [str(step) for step in error.absolute_path]
@@ -81,6 +82,23 @@ def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> d
 def read_schema() -> dict[str, Any]:
     """The project's JSON schema."""
     return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def typed(schema: Mapping[str, Any], given: Any) -> Any:
+    """A copy in which text is read as YAML where the schema wants no text.
+
+    `snakemake --config 'corpus={max_tokens: null}'` passes everything inside of braces on as text.
+    """
+    if isinstance(given, Mapping):
+        parts = schema.get("properties", {})
+        return {key: typed(parts.get(key, {"type": "any"}), value) for key, value in given.items()}
+    kinds = schema.get("type", "string")
+    if isinstance(given, str) and "string" not in ([kinds] if isinstance(kinds, str) else kinds):
+        try:
+            return yaml.safe_load(given)
+        except yaml.YAMLError:
+            return given
+    return given
 
 
 def with_defaults(schema: Mapping[str, Any], given: Any) -> Any:
