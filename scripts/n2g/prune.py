@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def prune(example: Example, prefixes: Sequence[tuple[int, ...]], settings: Setti
     tried = 0
     while tried < furthest:
         if tried < settings.max_context:
-            lengths = list(range(tried + 1, min(furthest, max(4, 2 * tried), settings.max_context) + 1))
+            lengths = list(range(tried + 1, min(furthest, max(2, 2 * tried), settings.max_context) + 1))
         else:
             lengths = [min(furthest, max(tried + 1, tried * 3 // 2))]
         held = yield from _first_that_holds(until, lengths, prefixes, threshold)
@@ -63,7 +64,7 @@ def prune(example: Example, prefixes: Sequence[tuple[int, ...]], settings: Setti
             return Pruned(until[-held[0] :], held[1])
         tried = lengths[-1]
     if settings.method != "paper" and furthest == len(until):
-        (value,) = yield from medians([until], [bare(settings)])
+        (value,) = yield from medians([[Prompt(bare(settings), until)]])
         if value >= threshold:
             return Pruned(until, value, start=True)
     return Pruned((), 0.0, failed=True)
@@ -73,16 +74,31 @@ def _first_that_holds(
     until: tuple[int, ...], lengths: Sequence[int], prefixes: Sequence[tuple[int, ...]], threshold: float
 ) -> Steps:
     """(length, median) of the first of `lengths` whose suffix reaches the threshold, or None."""
-    kept = yield from medians([until[-length:] for length in lengths], prefixes)
+    texts = [[Prompt(prefix, until[-length:]) for prefix in prefixes] for length in lengths]
+    kept = yield from medians(texts, threshold)
     return next(((n, value) for n, value in zip(lengths, kept, strict=True) if value >= threshold), None)
 
 
-def medians(suffixes: Sequence[tuple[int, ...]], prefixes: Sequence[tuple[int, ...]]) -> Steps:
-    """Ask for every suffix after every prefix; gives the median of each suffix (float)."""
-    if not suffixes:
+def medians(texts: Sequence[Sequence[Prompt]], least: float = -inf) -> Steps:
+    """Ask for every text in each of its ways; gives the median of each (float).
+
+    Where more than half of the ways stay below `least`, so does the median: the others are not asked, and the
+    largest answer stands for it.
+    """
+    if not texts:
         return []
-    values = yield [Prompt(prefix, suffix) for suffix in suffixes for prefix in prefixes]
-    return np.median(np.reshape(values, (len(suffixes), len(prefixes))), axis=1).tolist()
+    most = len(texts[0]) // 2 + 1
+    first = yield [prompt for ways in texts for prompt in ways[:most]]
+    answers = np.reshape(first, (len(texts), most)).tolist()
+    near = [i for i, values in enumerate(answers) if max(values) >= least]
+    others = [prompt for i in near for prompt in texts[i][most:]]
+    rest = iter((yield others) if others else ())
+    for i in near:
+        answers[i] += [next(rest) for _ in texts[i][most:]]
+    return [
+        float(np.median(values)) if len(values) == len(ways) else max(values)
+        for values, ways in zip(answers, texts, strict=True)
+    ]
 
 
 def bare(settings: Settings) -> tuple[int, ...]:

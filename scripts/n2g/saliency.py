@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 
 from n2g.engine import Prompt, Steps
-from n2g.prune import Pruned, bare
+from n2g.prune import Pruned, bare, medians
 from n2g.settings import Settings
 
 # At most so many runs of least important tokens are masked jointly.
@@ -54,7 +55,7 @@ def saliency(
     none: tuple[int, ...] = (0,) * size
     one_by_one = ways if size <= settings.max_context else ways[:1]
     masked = yield from _held([_mask(tokens, {i}) for i in range(size)], one_by_one)
-    importances = np.clip(1 - masked / pruned.kept, 0, 1) if pruned.kept > 0 else np.ones(size)
+    importances = np.clip(1 - np.array(masked) / pruned.kept, 0, 1) if pruned.kept > 0 else np.ones(size)
     shown = tuple(importances.tolist())
     if settings.method == "paper":
         needed = tuple(i == size - 1 or shown[i] >= settings.importance_threshold for i in range(size))
@@ -67,7 +68,7 @@ def saliency(
     trials_at_most = TRIALS if size <= settings.max_context else TRIALS // 2
     sizes = sorted({round(n) for n in np.linspace(1, len(order), trials_at_most)}) if order else []
     trials = [set(order[:n]) for n in sizes]
-    held = yield from _held([_mask(tokens, trial) for trial in trials], ways)
+    held = yield from _held([_mask(tokens, trial) for trial in trials], ways, least)
     passed = [n for n, value in enumerate(held) if value >= least]
     dropped = trials[passed[-1]] if passed else set()
     activation = float(held[passed[-1]]) if passed else pruned.kept
@@ -85,16 +86,16 @@ def _mask(tokens: Sequence[int], places: set[int]) -> _Holes:
     return tuple(None if i in places else token for i, token in enumerate(tokens))
 
 
-def _held(texts: Sequence[_Holes], ways: Sequence[tuple[tuple[int, ...], int]]) -> Steps:
-    """Median activation of each text over the ways (prefix, filler) of asking; float64 [text]."""
-    if not texts:
-        return np.zeros(0)
-    values = yield [
-        Prompt(prefix, tuple(filler if token is None else token for token in text))
+def _held(texts: Sequence[_Holes], ways: Sequence[tuple[tuple[int, ...], int]], least: float = -inf) -> Steps:
+    """Median activation of each text over the ways (prefix, filler) of asking, exact from `least` on."""
+    prompts = [
+        [
+            Prompt(prefix, tuple(filler if token is None else token for token in text))
+            for prefix, filler in ways
+        ]
         for text in texts
-        for prefix, filler in ways
     ]
-    return np.median(np.reshape(values, (len(texts), len(ways))), axis=1)
+    return (yield from medians(prompts, least))
 
 
 def _gaps(
@@ -117,7 +118,7 @@ def _gaps(
         ) -> Steps:
             texts = [masked[: left + 1] + (None,) * length + masked[right:] for length in lengths]
             held = yield from _held(
-                texts, ways if max(lengths, default=0) <= settings.max_context else ways[:1]
+                texts, ways if max(lengths, default=0) <= settings.max_context else ways[:1], least
             )
             return [length for length, value in zip(lengths, held, strict=True) if value >= least]
 
