@@ -1,7 +1,39 @@
-# The tokens that each neuron's weights push towards and read, from the weights alone.
+# The tokens that each neuron's weights push towards and read, from the weights alone: all selected blocks at once.
+
+LOGITS_COMMAND = (
+    "python {params.script:q} --checkpoint {input.checkpoint:q} --blocks {params.blocks} --poles {params.poles}"
+    " --output {params.root:q} > {log:q} 2>&1"
+)
+
+
+ruleorder: logits > logits_of_block
 
 
 rule logits:
+    input:
+        checkpoint=CHECKPOINT,
+    output:
+        all_blocks("logits.parquet"),
+    log:
+        run_log("logits"),
+    benchmark:
+        run_benchmark("logits")
+    conda:
+        "../envs/model.yaml"
+    params:
+        script=script("logits"),
+        blocks=[f"{layer}/{block}" for layer in layers() for block in blocks(layer)],
+        poles=",".join(config["poles"]),
+        root=run_folder,
+        code=code_digest("logits"),
+        lock=lock_digest(),
+    message:
+        "Reading the weights"
+    shell:
+        LOGITS_COMMAND
+
+
+rule logits_of_block:
     input:
         checkpoint=CHECKPOINT,
     output:
@@ -14,11 +46,12 @@ rule logits:
         "../envs/model.yaml"
     params:
         script=script("logits"),
-        poles=lambda wildcards: ",".join(config["poles"]),
+        blocks="{layer}/{block}",
+        poles=",".join(config["poles"]),
+        root=run_folder,
         code=code_digest("logits"),
         lock=lock_digest(),
     message:
         "Reading the weights of layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
-        "python {params.script:q} --checkpoint {input.checkpoint:q} --layer {wildcards.layer}"
-        " --block {wildcards.block} --poles {params.poles} --output {output:q} > {log:q} 2>&1"
+        LOGITS_COMMAND
