@@ -33,10 +33,10 @@ def main() -> None:
     from workload import Run
 
     run = Run.open(given.configfile)
+    amount = measure.QUICK if given.quick else measure.FULL
     with tempfile.TemporaryDirectory(prefix="n2g-bench-") as folder:
-        text = report.write(
-            run, measure.everything(run, Path(folder), measure.QUICK if given.quick else measure.FULL)
-        )
+        found = measure.everything(run, given.configfile, Path(folder), amount)
+    text = report.write(run, found)
     given.output.write_text(text, encoding="utf-8")
     print(f"The report is in {os.path.relpath(given.output)}.")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import machine
+import notes
+import pages
 import torch
-from machine import facts
 from meter import BareModel, Meter
+from published import Published
 from workload import (
     Measured,
     Run,
@@ -24,21 +27,49 @@ from workload import (
     taken,
 )
 
-from n2g.ids import Block
+from n2g.block import Block
+from n2g.ids import Block as Range
+from n2g.propose import make_proposer
+from n2g.prune import bare
 from n2g.session import add_model_options, open_engine
+from n2g.settings import Settings
+from n2g.stages import chosen_examples
+from n2g.tables import read_json, read_table
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much is measured: neurons of each layer, tokens of the texts, tokens of the vocabulary."""
+    """How much is measured.
+
+    neurons: of each layer. texts, vocabulary: tokens for activations and sweep. published: neurons of a layer for the
+    published procedure, and as many examples of each. growth: how often four times more neurons are taken. copies:
+    of every record in the larger site.
+    """
 
     neurons: int
     texts: int
     vocabulary: int
+    published: int
+    growth: int
+    copies: int
 
 
-FULL = Amount(neurons=8, texts=30_000, vocabulary=4_096)
-QUICK = Amount(neurons=2, texts=3_000, vocabulary=512)
+FULL = Amount(neurons=8, texts=30_000, vocabulary=4_096, published=2, growth=2, copies=5)
+QUICK = Amount(neurons=2, texts=3_000, vocabulary=512, published=1, growth=1, copies=2)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One layer's cost a neuron: seconds and prompts of the published procedure (extrapolated from few examples),
+    seconds and prompts of the engine for method "paper", and its seconds for all that the run does."""
+
+    layer: int
+    examples: int
+    published: float
+    published_prompts: float
+    paper: float
+    paper_prompts: float
+    both: float
 
 
 @dataclass(frozen=True)
@@ -46,22 +77,38 @@ class Results:
     """All that the report tells."""
 
     facts: Mapping[str, str]
-    stages: list[Measured]
+    stages: Sequence[Measured]
+    growth: Sequence[Measured]
+    comparisons: Sequence[Comparison]
+    jobs: Sequence[notes.Job]
+    overhead: notes.Overhead
+    sites: Sequence[pages.Site]
     seconds: float
 
 
-def everything(run: Run, folder: Path, amount: Amount) -> Results:
-    """Measure all of it, in about ten minutes on two cores; writes below `folder` only."""
+def everything(run: Run, configuration: Path, folder: Path, amount: Amount) -> Results:
+    """Measure all of it, in less than ten minutes on two cores; writes below `folder` only."""
     begin = time.perf_counter()
+    say("start-up and Snakemake")
+    overhead = notes.overhead(run, configuration)
+    say("site")
+    sites = [pages.measure(run, folder / f"site-{times}", times) for times in (1, amount.copies)]
     meter = load(run)
-    about = facts(meter.device, run.config["dtype"])
+    about = machine.facts(meter.device, run.config["dtype"])
     stages = corpus_stages(run, folder, amount, meter)
     for layer, block in run.blocks.items():
         say(f"layer {layer}")
         neurons = spread(run.neurons(layer), amount.neurons)
         cut = cut_block(block, folder / "blocks" / str(layer) / block.name, neurons)
         stages += measure_block(run, layer, cut, len(neurons), meter, run.config["method"])
-    return Results(about, stages, time.perf_counter() - begin)
+    meter.bare = None
+    grown = growth(run, folder, amount, meter)
+    layers = list(run.blocks)
+    some = sorted({layers[0], layers[len(layers) // 2], layers[-1]})
+    compared = [against_published(run, layer, folder, amount, meter, stages) for layer in some]
+    compared = [one for one in compared if one]
+    took = time.perf_counter() - begin
+    return Results(about, stages, grown, compared, notes.jobs(run), overhead, sites, took)
 
 
 def load(run: Run) -> Meter:
@@ -82,7 +129,7 @@ def load(run: Run) -> Meter:
 def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Measured]:
     """Activations and sweep, which serve all blocks at once, on a part of the texts and of the vocabulary."""
     blocks = [f"{layer}/{block.name}" for layer, block in run.blocks.items()]
-    neurons = sum(len(Block.parse(block.name).neurons) for block in run.blocks.values())
+    neurons = sum(len(Range.parse(block.name).neurons) for block in run.blocks.values())
     poles = ",".join(run.config["poles"])
     say("activations")
     texts = cut_texts(run.corpus, folder / "texts", amount.texts)
@@ -96,6 +143,57 @@ def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[
     options = [*run.model_options(), "--corpus", words, "--blocks", *blocks, "--settings", run.settings()]
     seconds = run_stage("sweep", [*options, "--output", folder / "sweep"], meter)
     return [*found, taken("sweep", None, neurons, seconds, meter)]
+
+
+def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Measured]:
+    """The stages of a layer's block with some neurons, four times as many, and so on up to all."""
+    layers = list(run.blocks)
+    layer = layers[(len(layers) - 1) // 2]
+    neurons, found = run.neurons(layer), []
+    for step in reversed(range(amount.growth + 1)):
+        some = spread(neurons, max(1, len(neurons) // 4**step))
+        say(f"layer {layer} with {len(some)} neurons")
+        cut = cut_block(run.blocks[layer], folder / "growth" / str(len(some)) / run.blocks[layer].name, some)
+        found += measure_block(run, layer, cut, len(some), meter, run.config["method"])
+    return found
+
+
+def against_published(
+    run: Run, layer: int, folder: Path, amount: Amount, meter: Meter, stages: Sequence[Measured]
+) -> Comparison | None:
+    """Method "paper" with the engine, and a few of its examples as published; None where nothing fires."""
+    say(f"layer {layer} as published")
+    neurons = spread(run.neurons(layer), amount.neurons)
+    source = run.blocks[layer]
+    cut = cut_block(source, folder / "paper" / str(layer) / source.name, neurons)
+    ours = measure_block(run, layer, cut, len(neurons), meter, "paper")
+    bos = read_json(run.corpus / "corpus.json")["bos"]
+    settings = Settings.from_options({**run.config["settings"], "method": "paper", "bos": bos})
+    examples: dict = {}
+    for unit, _, _, example in chosen_examples(Block(run.corpus, cut, settings)):
+        examples.setdefault(unit.neuron, []).append(example)
+    usual = sum(map(len, examples.values())) / len(neurons)  # examples of a neuron
+    vocabulary = read_table(run.corpus / "vocabulary.parquet", "vocabulary")
+    proposer = make_proposer("embedding", meter.bridge, vocabulary, bos)
+    hook, askers, count = meter.hook.format(layer=layer), [], 0
+    for neuron in spread(sorted(examples), amount.published):
+        asker = Published(meter.bridge, hook, neuron, bare(settings), meter.device)
+        some = spread(examples[neuron], amount.published)
+        for example in some:
+            asker.example(example, proposer)
+        askers.append(asker)
+        count += len(some)
+    if not count:
+        return None
+    return Comparison(
+        layer,
+        count,
+        sum(one.seconds for one in askers) / count * usual,
+        sum(one.prompts for one in askers) / count * usual,
+        sum(one.seconds for one in ours) / len(neurons),
+        sum(one.prompts for one in ours) / len(neurons),
+        sum(one.seconds / one.neurons for one in stages if one.layer == layer),
+    )
 
 
 def say(what: str) -> None:

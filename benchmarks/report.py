@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from measure import Results
+from measure import Comparison, Results
 from meter import Share
+from notes import OF_BLOCK, Job, Overhead
+from pages import Site
 from workload import BLOCK_STAGES, Measured, Run
+
+from n2g.ids import Block
 
 
 def write(run: Run, results: Results) -> str:
@@ -21,6 +25,11 @@ def write(run: Run, results: Results) -> str:
         f"{run.model.d_mlp} neurons each.",
         *stages(results.stages),
         *throughput(results.stages),
+        *published(results.comparisons),
+        *growth(results.growth),
+        *noted(run, results.jobs),
+        *overhead(run, results.jobs, results.overhead),
+        *site(results.sites),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -52,8 +61,8 @@ def stages(found: Sequence[Measured]) -> list[str]:
     return [
         "## Seconds and model tokens per neuron",
         f"The scripts of the workflow ran on {block[0].neurons} neurons of each layer, evenly chosen; loading the "
-        "model is not counted. Each stage does its work for both methods. Tokens are those that went through the model, "
-        "padding included.",
+        "model is not counted. Each stage does its work for both methods. Tokens are those that went through the "
+        "model, padding included.",
         f"Seconds per neuron (mean over the layers: {average:.2f}):",
         table(head, rows["seconds"]),
         "Model tokens per neuron:",
@@ -77,6 +86,7 @@ def throughput(found: Sequence[Measured]) -> list[str]:
             *spread(one.share),
         ]
         for one in found
+        if one.tokens
     ]
     middle = median(one.share.median for one in found if one.share)
     return [
@@ -108,3 +118,139 @@ def throughput(found: Sequence[Measured]) -> list[str]:
 def spread(share: Share | None) -> list[str]:
     """Median, least and greatest."""
     return [f"{value:.2f}" for value in (share.median, share.low, share.high)] if share else ["–"] * 3
+
+
+def published(found: Sequence[Comparison]) -> list[str]:
+    """The published procedure's cost."""
+    title = "## Against the procedure as published"
+    if not found:
+        return [title, "Not measured: none of the neurons fires."]
+    rows = [
+        [
+            one.layer,
+            f"{one.published:.1f}",
+            f"{one.published_prompts:,.0f}",
+            f"{one.paper:.2f}",
+            f"{one.paper_prompts:,.0f}",
+            f"{one.both:.2f}",
+            f"{one.published / one.paper:.0f}",
+            f"{one.published / one.both:.0f}",
+        ]
+        for one in found
+    ]
+    ratios = [one.published / one.paper for one in found]
+    head = [
+        "Layer",
+        "published: seconds",
+        "prompts",
+        "method paper: seconds",
+        "prompts",
+        "both methods: seconds",
+    ]
+    return [
+        title,
+        "The published code was written anew in its plainest form: one prompt at a time through the whole model with "
+        "its unembedding, every hook cached; endings of 5, 10, … 30 tokens; one mask at a time; five substitutes, one "
+        "at a time, for each important token (from the embedding matrix; naming them is not counted). It ran on only "
+        f"{' + '.join(str(one.examples) for one in found)} examples of the neurons measured above, and its cost was "
+        "scaled to all examples of a neuron. Beside it is what prune, saliency and augment take here for the same method, and "
+        "for both methods. The published code begins with known examples, so activations and sweep are left out. All "
+        "figures are per neuron.",
+        f"The same method is **{median(ratios):.0f} times** faster here (median of the layers; {min(ratios):.0f} to "
+        f"{max(ratios):.0f}).",
+        table([*head, "times faster", "with both"], rows),
+    ]
+
+
+def growth(found: Sequence[Measured]) -> list[str]:
+    """The cost of more neurons."""
+    counts = sorted({one.neurons for one in found})
+    rows = []
+    for count in counts:
+        seconds = [
+            one.seconds for name in BLOCK_STAGES for one in found if (one.stage, one.neurons) == (name, count)
+        ]
+        each = sum(seconds) / count
+        rows.append(
+            [f"{count / counts[0]:.0f}×", count, *(f"{value:.1f}" for value in seconds), f"{each:.2f}"]
+        )
+    return [
+        "## More neurons",
+        f"Neurons of layer {found[0].layer}, in one block. Seconds of the stages:",
+        table(["", "neurons", *BLOCK_STAGES, "a neuron"], rows),
+    ]
+
+
+def noted(run: Run, jobs: Sequence[Job]) -> list[str]:
+    """Seconds and memory of the run's own jobs."""
+    neurons = selected(run)
+    rows = []
+    for stage in dict.fromkeys(job.stage for job in sorted(jobs, key=lambda job: job.end)):
+        some = [job for job in jobs if job.stage == stage]
+        seconds = sum(job.seconds for job in some)
+        known = [job.memory for job in some if job.memory is not None]
+        most = f"{max(known):,.0f}" if known else "–"
+        rows.append([stage, len(some), f"{seconds:.0f}", f"{seconds / neurons:.2f}", most])
+    seconds = sum(job.seconds for job in jobs)
+    most = f"{max(job.memory or 0 for job in jobs):,.0f}"
+    rows.append(["together", len(jobs), f"{seconds:.0f}", f"{seconds / neurons:.2f}", most])
+    return [
+        "## Time and peak memory of the run itself",
+        f"What Snakemake noted when the atlas of these {neurons} neurons was made: seconds with the start of each "
+        "program, and the most memory that a job held (`max_rss`).",
+        table(["Stage", "jobs", "seconds", "a neuron", "MiB"], rows),
+    ]
+
+
+def selected(run: Run) -> int:
+    """Neurons in the blocks that are looked at."""
+    return sum(len(Block.parse(block.name).neurons) for block in run.blocks.values())
+
+
+def overhead(run: Run, jobs: Sequence[Job], cost: Overhead) -> list[str]:
+    """What is no work, as a share of the wall time."""
+    between = cost.between or 0.0
+    started = [job for job in jobs if job.stage in cost.starts]
+    starts = sum(cost.starts[job.stage] for job in started)
+    wall = cost.planning + between * len(jobs) + sum(job.seconds for job in jobs)
+    here = (cost.planning + between * len(jobs) + starts) / wall
+    blocks = -(-run.model.d_mlp // run.config["block_size"])
+    count = selected(run)
+    work = sum(job.seconds - cost.starts[job.stage] for job in started if job.stage in OF_BLOCK) / count
+    once = [job for job in started if job.stage in ("activations", "sweep", "summary", "atlas")]
+    number = blocks * len(OF_BLOCK) + len(once)
+    idle = cost.planning + between * number + blocks * sum(cost.starts[stage] for stage in OF_BLOCK)
+    idle += sum(cost.starts[job.stage] for job in once)
+    busy = work * run.model.d_mlp + sum(job.seconds - cost.starts[job.stage] for job in once)
+    unknown = (
+        "" if cost.between is not None else " (unknown here: the files' dates tell no sequence; left out)"
+    )
+    return [
+        "## Snakemake and start-up",
+        "A dry run of the whole workflow was timed now, and so was the start of each stage's program: the imports and, "
+        "where it needs the model, loading it. The rest is from the table above.",
+        table(
+            ["", "seconds"],
+            [
+                ["Snakemake, until the first job", f"{cost.planning:.1f}"],
+                [f"Snakemake, a job (median){unknown}", f"{between:.2f}"],
+                *([f"Start of {stage}", f"{value:.1f}"] for stage, value in sorted(cost.starts.items())),
+            ],
+        ),
+        f"Of the wall time of this run, {100 * here:.0f} % was Snakemake and start-up. Of a whole layer "
+        f"({run.model.d_mlp} neurons in {blocks} blocks, with the mean work of these {count} neurons) it would be "
+        f"**{100 * idle / (idle + busy):.1f} %**.",
+    ]
+
+
+def site(found: Sequence[Site]) -> list[str]:
+    """The cost of the site's pages."""
+    small, large = found
+    slope = (large.seconds - small.seconds) / (large.pages - small.pages)
+    rows = [[one.pages, f"{one.seconds:.1f}", f"{one.memory:,.0f}"] for one in found]
+    return [
+        "## The site",
+        "The site was built with every record, and with copies of them under new numbers.",
+        table(["Neuron pages", "seconds", "MiB"], rows),
+        f"1,000 more pages take **{1000 * slope:.1f} s**.",
+    ]
