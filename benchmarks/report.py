@@ -153,9 +153,9 @@ def published(found: Sequence[Comparison]) -> list[str]:
         "its unembedding, every hook cached; endings of 5, 10, … 30 tokens; one mask at a time; five substitutes, one "
         "at a time, for each important token (from the embedding matrix; naming them is not counted). It ran on only "
         f"{' + '.join(str(one.examples) for one in found)} examples of the neurons measured above, and its cost was "
-        "scaled to all examples of a neuron. Beside it is what prune, saliency and augment take here for the same method, and "
-        "for both methods. The published code begins with known examples, so activations and sweep are left out. All "
-        "figures are per neuron.",
+        "scaled to all examples of a neuron. Beside it is what prune, saliency and augment take here for the same "
+        "method, and for both methods. The published code begins with known examples, so activations and sweep are "
+        "left out. All figures are per neuron.",
         f"The same method is **{median(ratios):.0f} times** faster here (median of the layers; {min(ratios):.0f} to "
         f"{max(ratios):.0f}).",
         table([*head, "times faster", "with both"], rows),

@@ -1,0 +1,210 @@
+"""`make bench`: what it counts, and a whole run of it on a small model. No test looks at how long anything takes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tiny
+import torch
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import meter  # noqa: E402
+import notes  # noqa: E402
+import published  # noqa: E402
+import workload  # noqa: E402
+
+from n2g.checkpoint import boot  # noqa: E402
+from n2g.conversion import convert  # noqa: E402
+from n2g.engine import Engine, Prompt  # noqa: E402
+from n2g.prune import Example  # noqa: E402
+
+
+def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench.py"), "--output", "report.md", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    convert(sorted(tiny.save_llama(folder / "llama").iterdir()), folder / "checkpoint")
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def measuring(checkpoint: Path) -> meter.Meter:
+    bare = meter.BareModel(checkpoint, "cpu", "float32")
+    return meter.Meter(boot(checkpoint), bare=bare)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_meter_answers_as_the_engine_and_counts_every_pass(
+    checkpoint: Path, measuring: meter.Meter, shared: bool
+) -> None:
+    prompts = [Prompt((0, 5, 6), (7, 8, last)) for last in range(9, 40)] + [Prompt((0, 6, 5), (7,))]
+    neurons = [index % 24 for index in range(len(prompts))]
+    measuring.reset()
+    answers = measuring.ask(1, prompts, neurons, shared=shared)
+    assert np.array_equal(answers, Engine(boot(checkpoint)).ask(1, prompts, neurons, shared=shared))
+    assert sum(one.tokens for one in measuring.passes) == measuring.tokens
+    assert all(one.engine > 0 and one.bare > 0 for one in measuring.passes)
+    assert measuring.prompts == len(prompts)
+    assert measuring.prompt_tokens == 31 * 6 + 4
+
+
+def test_sweeps_and_whole_texts_are_counted_once(measuring: meter.Meter) -> None:
+    measuring.reset()
+    swept = [
+        prompt for chunk, _ in measuring.sweep({0: [1], 2: [3]}, [Prompt((0, 1), (5,))]) for prompt in chunk
+    ]
+    assert swept == [Prompt((0, 1), (5,))]
+    before = measuring.tokens
+    assert measuring.prompt_tokens == 3
+    measuring.read(torch.ones((8, 4), dtype=torch.long), [0, 2])
+    assert measuring.tokens == before + 32 == sum(one.tokens for one in measuring.passes)
+
+
+def test_the_bare_model_stops_behind_the_layer(measuring: meter.Meter) -> None:
+    ran: list[int] = []
+    layers = measuring.bare.layers
+    handles = [
+        layer.register_forward_hook(lambda *_, at=at: ran.append(at)) for at, layer in enumerate(layers)
+    ]
+    measuring.bare.seconds(8, 4, 1)
+    for handle in handles:
+        handle.remove()
+    assert ran == [0, 1]
+
+
+def test_the_share_is_of_sums_over_parts() -> None:
+    passes = [meter.Pass(10, 2.0, 1.0)] * 3 + [meter.Pass(10, 1.0, 1.0)] * 2
+    assert meter.share(passes) == meter.Share(0.5, 0.5, 1.0)
+    assert meter.share(passes, parts=1) == meter.Share(5 / 8, 5 / 8, 5 / 8)
+    assert meter.share([meter.Pass(10, 2.0, 0.0)]) is None
+
+
+class Letters:
+    """A model that fires on token 3 right after token 2, and tells what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+
+    def run_with_cache(self, tokens: torch.Tensor) -> tuple[None, dict[str, torch.Tensor]]:
+        (row,) = tokens.tolist()
+        self.asked.append(row)
+        values = torch.zeros(1, len(row), 2)
+        values[0, -1, 1] = float(row[-2:] == [2, 3])
+        return None, {"hook": values}
+
+
+def test_the_published_procedure_asks_one_prompt_at_a_time() -> None:
+    model = Letters()
+    proposer = SimpleNamespace(propose_many=lambda places, count: [[10, 11, 12, 13, 14][:count]])
+    neuron = published.Published(model, "hook", 1, (0,), "cpu")
+    neuron.example(Example((9, 9, 9, 9, 9, 9, 9, 2, 3, 7), 8, 1.0), proposer)
+    ending = [9, 9, 9, 2, 3]
+    masked = [[1 if at == place else token for at, token in enumerate(ending)] for place in range(5)]
+    tried = [[9, 9, 9, token, 3] for token in range(10, 15)], [[9, 9, 9, 2, token] for token in range(10, 15)]
+    texts = [[9] * 7 + [2, 3], ending, *masked[:4], *tried[0], masked[4], *tried[1]]
+    assert model.asked == [[0, *text] for text in texts]
+    assert neuron.prompts == len(texts)
+
+
+def test_what_snakemake_noted(tmp_path: Path) -> None:
+    run = SimpleNamespace(root=tmp_path, blocks={3: tmp_path / "3" / "00000-00031"})
+    rows = {
+        "corpus": ("2.0", "100.5"),
+        "prune/3/00000-00031": ("4.0", "-"),
+        "prune/3/00007-00007": ("9.0", "1"),  # a single neuron, recomputed
+    }
+    for end, (name, (seconds, memory)) in zip((12.0, 16.25, 99.0), rows.items(), strict=True):
+        file = tmp_path / "benchmarks" / f"{name}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t{memory}\n")
+        os.utime(file, (end, end))
+    found = notes.jobs(run)
+    assert found == [
+        notes.Job("corpus", None, 2.0, 100.5, 12.0),
+        notes.Job("prune", 3, 4.0, None, 16.25),
+    ]
+    assert notes.gap(found) == 0.25
+    assert notes.gap(found[:1]) is None
+
+
+def test_evenly_chosen() -> None:
+    assert workload.spread(range(32), 8) == [0, 4, 8, 12, 16, 20, 24, 28]
+    assert workload.spread([5, 6], 8) == [5, 6]
+    assert len(workload.spread(range(31), 8)) == 8
+
+
+def test_without_a_finished_run_it_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+    done = bench(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "There is no finished run in results/smollm2 to measure: run `make atlas` first.\n"
+    assert not (tmp_path / "report.md").exists()
+
+
+@pytest.mark.slow
+def test_the_whole_benchmark_on_a_small_run(tmp_path: Path) -> None:
+    tiny.save_llama(tmp_path / "model")
+    (tmp_path / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
+    config = {
+        "run": "tiny",
+        "model": {"source": "model"},
+        "corpus": {"source": "texts.txt", "max_length": 32, "near_duplicates": None},
+        "layers": "1",
+        "neurons": "0-3",
+        "device": "cpu",
+        "settings": {"prefix_length": 3},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    made = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "1",
+            "--resources",
+            "gpu=1",
+            "--snakefile",
+            ROOT / "Snakefile",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    done = bench(tmp_path, "--quick")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "report.md").read_text()
+    assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
+        "Seconds and model tokens per neuron",
+        "The engine beside the bare model",
+        "Against the procedure as published",
+        "More neurons",
+        "Time and peak memory of the run itself",
+        "Snakemake and start-up",
+        "The site",
+    ]
+    assert re.search(r"^Median of the shares: \*\*\d+\.\d\d\*\*\.$", text, re.MULTILINE)
+    for stage in ("prune", "saliency", "augment"):
+        assert re.search(rf"^\| {stage} \| 1 \| [\d,]+ \| [\d,]+ \| ", text, re.MULTILINE)
+    assert "nan" not in text
+    for private in filter(None, (str(tmp_path), str(ROOT), platform.node())):
+        assert private not in text
+    assert before == {path: path.read_bytes() for path in before}
