@@ -14,9 +14,8 @@ from statistics import median
 
 from workload import SCRIPTS, Run
 
-# The stages whose jobs load the model, and those of which every block has a job.
+# The stages whose jobs load the model.
 WITH_MODEL = ("activations", "sweep", "prune", "saliency", "augment", "logits")
-OF_BLOCK = ("prune", "saliency", "augment", "graph", "evaluate", "logits", "render")
 
 
 @dataclass(frozen=True)

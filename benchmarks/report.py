@@ -7,7 +7,7 @@ from statistics import median
 
 from measure import Comparison, Results
 from meter import Share
-from notes import OF_BLOCK, Job, Overhead
+from notes import Job, Overhead
 from pages import Site
 from workload import BLOCK_STAGES, Measured, Run
 
@@ -216,11 +216,13 @@ def overhead(run: Run, jobs: Sequence[Job], cost: Overhead) -> list[str]:
     here = (cost.planning + between * len(jobs) + starts) / wall
     blocks = -(-run.model.d_mlp // run.config["block_size"])
     count = selected(run)
-    work = sum(job.seconds - cost.starts[job.stage] for job in started if job.stage in OF_BLOCK) / count
-    once = [job for job in started if job.stage in ("activations", "sweep", "summary", "atlas")]
-    number = blocks * len(OF_BLOCK) + len(once)
-    idle = cost.planning + between * number + blocks * sum(cost.starts[stage] for stage in OF_BLOCK)
-    idle += sum(cost.starts[job.stage] for job in once)
+    of_block = {job.stage for job in started if job.layer is not None}
+    work = sum(job.seconds - cost.starts[job.stage] for job in started if job.stage in of_block) / count
+    once = [job for job in started if job.stage not in of_block]
+    idle = cost.planning + between * (blocks * len(of_block) + len(once))
+    idle += blocks * sum(cost.starts[stage] for stage in of_block) + sum(
+        cost.starts[one.stage] for one in once
+    )
     busy = work * run.model.d_mlp + sum(job.seconds - cost.starts[job.stage] for job in once)
     unknown = (
         "" if cost.between is not None else " (unknown here: the files' dates tell no sequence; left out)"
