@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "n2g"
@@ -22,21 +23,8 @@ def imported_modules(path: Path, scripts: Path) -> set[Path]:
     imported from the package, as in ``from n2g import NeuronId``, leads to the module that it forwards to.
     """
     package = scripts / PACKAGE
-    forwards = _forwards(package / "__init__.py")
-    names: set[str] = set()
-    for node in _walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names.update(
-                alias.name.removeprefix(f"{PACKAGE}.") for alias in node.names if _is_ours(alias.name)
-            )
-        elif isinstance(node, ast.ImportFrom) and (node.level or _is_ours(node.module or "")):
-            module = node.module or ""
-            inside = module if node.level else module.removeprefix(PACKAGE).lstrip(".")
-            if inside:
-                names.add(inside)
-                names.update(f"{inside}.{alias.name}" for alias in node.names)
-            else:
-                names.update(forwards.get(alias.name, alias.name) for alias in node.names)
+    forwards = _forwards((package / "__init__.py").read_bytes())
+    names = {forwards.get(name, name) for name in _imported_names(path.read_bytes())}
     files = {package.joinpath(*name.split(".")).with_suffix(".py") for name in names}
     return {file for file in files if file.is_file()}
 
@@ -71,6 +59,23 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@cache
+def _imported_names(source: bytes) -> frozenset[str]:
+    """The modules of the package, or names in them, that a Python source imports (each source is read once)."""
+    names: set[str] = set()
+    for node in _walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(
+                alias.name.removeprefix(f"{PACKAGE}.") for alias in node.names if _is_ours(alias.name)
+            )
+        elif isinstance(node, ast.ImportFrom) and (node.level or _is_ours(node.module or "")):
+            module = node.module or ""
+            inside = module if node.level else module.removeprefix(PACKAGE).lstrip(".")
+            parts = [alias.name for alias in node.names]
+            names.update([inside, *(f"{inside}.{part}" for part in parts)] if inside else parts)
+    return frozenset(names)
+
+
 def _is_ours(module: str) -> bool:
     return module == PACKAGE or module.startswith(f"{PACKAGE}.")
 
@@ -83,13 +88,10 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             yield from _walk(child)
 
 
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes(), filename=str(path))
-
-
-def _forwards(init: Path) -> dict[str, str]:
-    """The table of forwarded names in ``n2g/__init__.py``."""
-    for node in _tree(init).body:
+@cache
+def _forwards(init: bytes) -> dict[str, str]:
+    """The table of forwarded names in ``n2g/__init__.py``, given its content."""
+    for node in ast.parse(init).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_EXPORTS":
             return ast.literal_eval(node.value)
     return {}
