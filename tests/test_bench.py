@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,16 +76,15 @@ def test_sweeps_and_whole_texts_are_counted_once(measuring: meter.Meter) -> None
     assert measuring.tokens == before + 32 == sum(one.tokens for one in measuring.passes)
 
 
-def test_the_bare_model_stops_behind_the_layer(measuring: meter.Meter) -> None:
+@pytest.mark.parametrize("save", [tiny.save_llama, tiny.save_gpt2])
+def test_the_bare_model_stops_behind_the_layer(tmp_path: Path, save: Callable[[Path], Path]) -> None:
+    bare = meter.BareModel(save(tmp_path), "cpu", "float32")
     ran: list[int] = []
-    layers = measuring.bare.layers
-    handles = [
-        layer.register_forward_hook(lambda *_, at=at: ran.append(at)) for at, layer in enumerate(layers)
-    ]
-    measuring.bare.seconds(8, 4, 1)
-    for handle in handles:
-        handle.remove()
-    assert ran == [0, 1]
+    for at, layer in enumerate(bare.layers):
+        layer.register_forward_hook(lambda *_, at=at: ran.append(at))
+    for last in (0, 1):
+        bare.seconds(8, 4, last)
+    assert ran == [0, 0, 1]
 
 
 def test_the_share_is_of_sums_over_parts() -> None:
