@@ -34,6 +34,7 @@ include: "rules/atlas.smk"
 
 
 wildcard_constraints:
+    run=RUN_PATTERN,
     layer=LAYER_PATTERN,
     block=BLOCK_PATTERN,
 

@@ -33,8 +33,8 @@ rule activations:
         gpu=1,
     params:
         script=script("activations"),
-        blocks=[f"{layer}/{block}" for layer in layers() for block in blocks(layer)],
-        options=activation_options(),
+        blocks=block_names,
+        options=f"--poles {','.join(config['poles'])} {model_options()}",
         root=run_folder,
         code=code_digest("activations"),
         lock=lock_digest(),
@@ -61,8 +61,8 @@ rule activations_of_block:
         gpu=1,
     params:
         script=script("activations"),
-        blocks="{layer}/{block}",
-        options=activation_options(),
+        blocks=block_names,
+        options=f"--poles {','.join(config['poles'])} {model_options()}",
         root=run_folder,
         code=code_digest("activations"),
         lock=lock_digest(),

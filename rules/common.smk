@@ -1,6 +1,7 @@
 # Paths, selections and params that every rule file uses. Only pure functions of wildcards and configuration.
 import os
 import json
+import re
 import shlex
 import sys
 from functools import cache
@@ -12,50 +13,59 @@ if str(Path(sys.executable).parent) not in os.get_exec_path():
     os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 from n2g import provenance
-from n2g.checkpoint import checkpoint_key, read_description
-from n2g.config import check_selection, complete_config
+from n2g.checkpoint import checkpoint_key, model_size
+from n2g.config import check_selection, complete_config, selected_blocks
 from n2g.errors import InputError
-from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId, parse_numbers, to_blocks
+from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId
 from n2g.sources import Source, wanted_files
 
 BASE = Path(workflow.basedir)
+LOCK = BASE / "requirements" / "run.lock"
 
 try:
     config = complete_config(config)
 except InputError as error:  # one sentence instead of a traceback, before any job starts
     sys.exit(str(error))
 
-RUN = f"results/{config['run']}"
+# What jobs are told and results do not depend on: no params, so that it causes no reruns.
+os.environ.update(N2G_WORKFLOW=str(os.getpid()), N2G_THREADS=str(config["threads"] or ""))
+
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
 CHECKPOINT = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
 
 
-# Paths. Block files carry the wildcards {layer} and {block}; run files have none.
+# A run is computed in results/{run}. The scratch place of `reproduce` is a run of its own inside, by the same rules.
+RUN = config["run"]
+AGAIN = f"{RUN}/again"
+RUN_PATTERN = rf"{re.escape(RUN)}(/again)?"
+
+
+# Paths. All carry the wildcard {run}, those of a block {layer} and {block} too.
 
 
 def run_file(name):
-    return f"{RUN}/{name}"
+    return f"results/{{run}}/{name}"
 
 
 def block_file(name):
-    return f"{RUN}/{{layer}}/{{block}}/{name}"
+    return f"results/{{run}}/{{layer}}/{{block}}/{name}"
 
 
 def run_log(stage):
-    return f"{RUN}/logs/{stage}.log"
+    return run_file(f"logs/{stage}.log")
 
 
 def block_log(stage):
-    return f"{RUN}/logs/{stage}/{{layer}}/{{block}}.log"
+    return run_file(f"logs/{stage}/{{layer}}/{{block}}.log")
 
 
 def run_benchmark(stage):
-    return f"{RUN}/benchmarks/{stage}.tsv"
+    return run_file(f"benchmarks/{stage}.tsv")
 
 
 def block_benchmark(stage):
-    return f"{RUN}/benchmarks/{stage}/{{layer}}/{{block}}.tsv"
+    return run_file(f"benchmarks/{stage}/{{layer}}/{{block}}.tsv")
 
 
 def script(stage):
@@ -72,7 +82,7 @@ def code_digest(stage):
 @cache
 def lock_digest():
     """Digest of the pinned requirements."""
-    return provenance.file_digest(BASE / "requirements" / "run.lock")
+    return provenance.file_digest(LOCK)
 
 
 def options(**keys):
@@ -92,81 +102,48 @@ def method_settings(*names):
 
 def run_folder(wildcards):
     """The folder of the run."""
-    return RUN
+    return f"results/{wildcards.run}"
 
 
-def activation_options():
-    """What the pass over the corpus reads of the configuration."""
-    poles = ",".join(config["poles"])
-    return f"--poles {poles} {model_options()}"
+def block_names(wildcards, output):
+    """LAYER/FIRST-LAST of the blocks that the output files belong to.
+
+    Made from the output, it is no param that causes reruns: a smaller selection needs nothing anew.
+    """
+    return list(dict.fromkeys("/".join(Path(path).parts[-3:-1]) for path in output))
 
 
 def model_options():
     """Where and how the model runs."""
-    return options(device="device", dtype="dtype", threads="threads")
+    return options(device="device", dtype="dtype")
 
 
-def record_provenance(wildcards):
-    """What a record says of its origin, apart from the neuron itself, as JSON."""
-    pins = dict(
-        line.split("==")
-        for line in (BASE / "requirements" / "run.lock").read_text().splitlines()
-        if line.count("==") == 1 and line[0].isalpha()
-    )
-    names = ("torch", "transformer-lens", "transformers")
-    versions = {name: pins[name].split()[0] for name in names if name in pins}
-    kept = {key: config[key] for key in ("run", "model", "corpus", "method", "seed", "dtype", "settings")}
-    return json.dumps(kept | {"versions": versions}, sort_keys=True)
+# The selection of neurons. Sizes are known once the model is there; until then, `all` selects none.
 
-
-# The selection of neurons.
-
-
-def model_size():
-    """(layers, neurons a layer) of the model once it is there, else (None, None)."""
-    if not Path(CHECKPOINT).exists():
-        return None, None
-    model = read_description(CHECKPOINT)
-    check_selection(config, model.n_layers, model.d_mlp)
-    return model.n_layers, model.d_mlp
-
-
-def layers():
-    """The selected layers; none as long as `all` is selected and the model is not there."""
-    count, _ = model_size()
-    return parse_numbers(config["layers"], count) if count or config["layers"] != "all" else []
-
-
-def blocks(layer):
-    """The blocks of the neurons selected in a layer (the same in every layer)."""
-    _, count = model_size()
-    numbers = parse_numbers(config["neurons"], count) if count or config["neurons"] != "all" else []
-    return [str(block) for block in to_blocks(numbers, config["block_size"])]
+try:
+    MODEL_SIZE = model_size(CHECKPOINT)
+    if MODEL_SIZE:
+        check_selection(config, *MODEL_SIZE)
+    SELECTED = selected_blocks(config, *(MODEL_SIZE or (None, None)))
+except InputError as error:
+    sys.exit(str(error))
 
 
 def all_blocks(name):
     """One file of every selected block, for example all_blocks("prune.parquet")."""
-    return [
-        block_file(name).format(layer=layer, block=block) for layer in layers() for block in blocks(layer)
-    ]
+    return [run_file(f"{layer}/{block}/{name}") for layer, block in SELECTED]
 
 
 def atlas_target(wildcards):
     """The site of all selected neurons."""
-    if not all_blocks("render"):
+    if not SELECTED:
         sys.exit("layers: 'all' can only be resolved once the model is there: run `snakemake model` first.")
-    return run_file("atlas")
+    return run_file("atlas").format(run=RUN)
 
 
 def neuron_target(wildcards):
-    """The page data of the neuron that the configuration names."""
+    """The records of the block that holds just the neuron that the configuration names."""
     if config["neuron"] is None:
         sys.exit("neuron: is not set: name one, as in --config neuron=L3.N42.")
     neuron = NeuronId.parse(config["neuron"])
-    return block_file("render").format(layer=neuron.layer, block=neuron.block)
-
-
-try:
-    model_size()
-except InputError as error:
-    sys.exit(str(error))
+    return block_file("render").format(run=RUN, layer=neuron.layer, block=neuron.block)

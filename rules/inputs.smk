@@ -7,9 +7,9 @@ rule fetch_model:
     output:
         f"resources/models/{MODEL.key}/fetched.json",
     log:
-        run_log("fetch_model"),
+        run_log("fetch_model").format(run=RUN),
     benchmark:
-        run_benchmark("fetch_model")
+        run_benchmark("fetch_model").format(run=RUN)
     conda:
         "../envs/inputs.yaml"
     params:
@@ -30,9 +30,9 @@ rule fetch_corpus:
     output:
         f"resources/texts/{TEXTS.key}/fetched.json",
     log:
-        run_log("fetch_corpus"),
+        run_log("fetch_corpus").format(run=RUN),
     benchmark:
-        run_benchmark("fetch_corpus")
+        run_benchmark("fetch_corpus").format(run=RUN)
     conda:
         "../envs/inputs.yaml"
     params:
@@ -53,9 +53,9 @@ if config["model"]["tokenizer"]:
         output:
             f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json",
         log:
-            run_log("fetch_tokenizer"),
+            run_log("fetch_tokenizer").format(run=RUN),
         benchmark:
-            run_benchmark("fetch_tokenizer")
+            run_benchmark("fetch_tokenizer").format(run=RUN)
         conda:
             "../envs/inputs.yaml"
         params:
@@ -75,9 +75,9 @@ rule checkpoint:
     output:
         CHECKPOINT,
     log:
-        run_log("checkpoint"),
+        run_log("checkpoint").format(run=RUN),
     benchmark:
-        run_benchmark("checkpoint")
+        run_benchmark("checkpoint").format(run=RUN)
     conda:
         "../envs/model.yaml"
     params:

@@ -22,7 +22,7 @@ rule logits:
         "../envs/model.yaml"
     params:
         script=script("logits"),
-        blocks=[f"{layer}/{block}" for layer in layers() for block in blocks(layer)],
+        blocks=block_names,
         poles=",".join(config["poles"]),
         root=run_folder,
         code=code_digest("logits"),
@@ -46,7 +46,7 @@ rule logits_of_block:
         "../envs/model.yaml"
     params:
         script=script("logits"),
-        blocks="{layer}/{block}",
+        blocks=block_names,
         poles=",".join(config["poles"]),
         root=run_folder,
         code=code_digest("logits"),

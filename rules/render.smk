@@ -23,7 +23,7 @@ rule render:
     params:
         script=script("render"),
         options=options(method="method", dot="dot"),
-        provenance=record_provenance,
+        provenance=json.dumps(provenance.origin(config, LOCK), sort_keys=True),
         code=code_digest("render"),
         lock=lock_digest(),
     message:

@@ -29,7 +29,7 @@ rule sweep:
         gpu=1,
     params:
         script=script("sweep"),
-        blocks=[f"{layer}/{block}" for layer in layers() for block in blocks(layer)],
+        blocks=block_names,
         settings=SWEEP_SETTINGS,
         options=model_options(),
         root=run_folder,
@@ -59,7 +59,7 @@ rule sweep_of_block:
         gpu=1,
     params:
         script=script("sweep"),
-        blocks="{layer}/{block}",
+        blocks=block_names,
         settings=SWEEP_SETTINGS,
         options=model_options(),
         root=run_folder,

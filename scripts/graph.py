@@ -8,9 +8,9 @@ from tqdm import tqdm
 from n2g.block import Block
 from n2g.errors import run_script
 from n2g.ids import NeuronId
+from n2g.replacing import replacing
 from n2g.session import add_block_options, methods
 from n2g.stages import fit_block
-from n2g.tables import replacing
 
 
 def main() -> None:

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 from n2g.draw import layout, to_dot, to_svg
 from n2g.errors import run_script
 from n2g.findings import read_block, read_texts
 from n2g.records import dump, record
+from n2g.replacing import replacing
 
 
 def main() -> None:
@@ -36,17 +36,14 @@ def main() -> None:
     dots = {name: to_dot(graph, words, name) for name, graph in drawn.items()}
     places = layout(dots, given.dot)
 
-    temporary = given.output.with_name(given.output.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, one in records.items():
-        (temporary / f"{name}.json").write_text(dump(one), encoding="utf-8")
-    for name, graph in drawn.items():
-        svg = to_svg(graph, words, places[name], name, records[name]["explanation"])
-        (temporary / f"{name}.dot").write_text(dots[name], encoding="utf-8")
-        (temporary / f"{name}.svg").write_text(svg, encoding="utf-8")
-    shutil.rmtree(given.output, ignore_errors=True)
-    temporary.rename(given.output)
+    with replacing(given.output) as folder:
+        folder.mkdir()
+        for name, one in records.items():
+            (folder / f"{name}.json").write_text(dump(one), encoding="utf-8")
+        for name, graph in drawn.items():
+            svg = to_svg(graph, words, places[name], name, records[name]["explanation"])
+            (folder / f"{name}.dot").write_text(dots[name], encoding="utf-8")
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

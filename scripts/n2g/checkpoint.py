@@ -84,6 +84,18 @@ def checkpoint_key(model: Mapping[str, Any]) -> str:
     return f"{''.join(c if c.isalnum() or c == '.' else '-' for c in stem).strip('-.')[:60]}-{digest[:12]}"
 
 
+def model_size(path: Path | str) -> tuple[int, int] | None:
+    """(layers, neurons a layer) of a checkpoint, or None where it is not there yet.
+
+    Raises:
+        InputError: its description is damaged.
+    """
+    if not Path(path).exists():
+        return None
+    model = read_description(path)
+    return model.n_layers, model.d_mlp
+
+
 def read_description(path: Path | str) -> Description:
     """Read a checkpoint's description.
 

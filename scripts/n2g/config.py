@@ -20,7 +20,7 @@ import jsonschema
 import yaml
 
 from n2g.errors import ConfigError, InputError
-from n2g.ids import NeuronId, parse_numbers
+from n2g.ids import Block, NeuronId, parse_numbers, to_blocks
 from n2g.sources import Source
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -135,6 +135,21 @@ def check_selection(config: Mapping[str, Any], n_layers: int, n_neurons: int) ->
                 f"neuron: {neuron} does not exist in this model: choose from L0.N0 to "
                 f"L{n_layers - 1}.N{n_neurons - 1}."
             )
+
+
+def selected_blocks(
+    config: Mapping[str, Any], n_layers: int | None = None, n_neurons: int | None = None
+) -> list[tuple[int, Block]]:
+    """The selected blocks of neurons, each with its layer; none while `all` is selected of an unknown number.
+
+    Args:
+        config: needs only the keys ``layers``, ``neurons`` and ``block_size``.
+        n_layers, n_neurons: the model's size, where it is known.
+    """
+    if (config["layers"] == "all" and n_layers is None) or (config["neurons"] == "all" and n_neurons is None):
+        return []
+    blocks = to_blocks(parse_numbers(config["neurons"], n_neurons), config["block_size"])
+    return [(layer, block) for layer in parse_numbers(config["layers"], n_layers) for block in blocks]
 
 
 def describe_keys(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from n2g.orphan import end_with_workflow
+
 
 class InputError(Exception):
     """Something outside the program is wrong: a file, a download, a setting.
@@ -21,8 +23,9 @@ class ConfigError(InputError):
 def run_script(main: Callable[[], None]) -> None:
     """Run a script's ``main``; on :class:`InputError` print its sentence on stderr and exit with status 1.
 
-    Anything else is a defect of the program, so its traceback is shown.
+    Anything else is a defect of the program, so its traceback is shown. Run by a workflow, it ends with that.
     """
+    end_with_workflow()
     try:
         main()
     except InputError as error:

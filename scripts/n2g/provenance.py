@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "n2g"
 
@@ -74,6 +75,24 @@ def _imported_names(source: bytes) -> frozenset[str]:
             parts = [alias.name for alias in node.names]
             names.update([inside, *(f"{inside}.{part}" for part in parts)] if inside else parts)
     return frozenset(names)
+
+
+def origin(config: Mapping[str, Any], lock: Path) -> dict[str, Any]:
+    """What a record says of its origin, apart from the neuron itself.
+
+    Nothing in it tells the block, the machine or the time, so that a neuron has the same record wherever and with
+    whichever others it is computed.
+
+    Args:
+        config: a complete configuration.
+        lock: the file of pinned requirements.
+    """
+    pins = dict(
+        line.partition("#")[0].strip().split("==") for line in lock.read_text().splitlines() if "==" in line
+    )
+    versions = {name: pins[name] for name in ("torch", "transformer-lens", "transformers") if name in pins}
+    keys = ("run", "model", "corpus", "method", "seed", "dtype", "settings")
+    return {key: config[key] for key in keys} | {"versions": versions}
 
 
 def _is_ours(module: str) -> bool:

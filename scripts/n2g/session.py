@@ -21,7 +21,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default="float32", help="float32 or bfloat16")
-    parser.add_argument("--threads", type=int, help="processor threads (default: all that the job may use)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.environ.get("N2G_THREADS") or None,
+        help="processor threads (default: N2G_THREADS, or all that the job may use)",
+    )
 
 
 def add_block_options(parser: argparse.ArgumentParser) -> None:

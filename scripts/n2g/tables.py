@@ -7,9 +7,7 @@ it. Every file is written under a temporary name and renamed, so that a file tha
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from n2g.errors import InputError
+from n2g.replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -365,18 +364,6 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, renamed to it if the block succeeds and removed if it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_columns(contract: TableContract, given: Any) -> None:
