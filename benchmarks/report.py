@@ -89,6 +89,7 @@ def throughput(found: Sequence[Measured]) -> list[str]:
         if one.tokens
     ]
     middle = median(one.share.median for one in found if one.share)
+    whole = sum(one.bare for one in found) / sum(one.engine for one in found)
     return [
         "## The engine beside the bare model",
         "After every forward pass of the engine the Hugging Face model's decoder did one of the same shape "
@@ -98,7 +99,7 @@ def throughput(found: Sequence[Measured]) -> list[str]:
         "their order; median, least and greatest of these are given. The engine's passes also attend to the keys and "
         "values of prefixes, which the bare model's do not have. So *prompt tokens* tells how many tokens of "
         "prompts, as they stand, are answered in a second.",
-        f"Median of the shares: **{middle:.2f}**.",
+        f"Of all passes together the share is **{whole:.2f}**; the median of the rows below is {middle:.2f}.",
         table(
             [
                 "Stage",

@@ -89,8 +89,8 @@ class Run:
 class Measured:
     """What a stage took for some neurons of a layer (of all layers, where `layer` is None).
 
-    seconds: of the whole stage in this process, the model being loaded; engine: of them in the engine. tokens:
-    that went through the model, padding included; prompt_tokens: of the prompts as they stand.
+    seconds: of the whole stage in this process, the model being loaded; engine: of them in the engine; bare: those of
+    the bare model on the same shapes, not part of them. tokens: that went through the model, padding included; prompt_tokens: of the prompts as they stand.
     """
 
     stage: str
@@ -98,6 +98,7 @@ class Measured:
     neurons: int
     seconds: float
     engine: float
+    bare: float
     tokens: int
     prompts: int
     prompt_tokens: int
@@ -180,6 +181,7 @@ def taken(stage: str, layer: int | None, neurons: int, seconds: float, meter: Me
         neurons,
         seconds,
         meter.engine_seconds,
+        meter.bare_seconds,
         meter.tokens,
         meter.prompts,
         meter.prompt_tokens,

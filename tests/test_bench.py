@@ -201,7 +201,7 @@ def test_the_whole_benchmark_on_a_small_run(tmp_path: Path) -> None:
         "Snakemake and start-up",
         "The site",
     ]
-    assert re.search(r"^Median of the shares: \*\*\d+\.\d\d\*\*\.$", text, re.MULTILINE)
+    assert re.search(r"^Of all passes together the share is \*\*\d+\.\d\d\*\*; ", text, re.MULTILINE)
     for stage in ("prune", "saliency", "augment"):
         assert re.search(rf"^\| {stage} \| 1 \| [\d,]+ \| [\d,]+ \| ", text, re.MULTILINE)
     assert "nan" not in text
