@@ -90,7 +90,8 @@ class Measured:
     """What a stage took for some neurons of a layer (of all layers, where `layer` is None).
 
     seconds: of the whole stage in this process, the model being loaded; engine: of them in the engine; bare: those of
-    the bare model on the same shapes, not part of them. tokens: that went through the model, padding included; prompt_tokens: of the prompts as they stand.
+    the bare model on the same shapes, not part of them. tokens: that went through the model, padding included;
+    prompt_tokens: of the prompts as they stand.
     """
 
     stage: str
