@@ -20,7 +20,9 @@ rule saliency:
         gpu=1,
     params:
         script=script("saliency"),
-        settings=method_settings("importance_threshold", "keep", "prefixes", "prefix_length", "gaps"),
+        settings=method_settings(
+            "importance_threshold", "keep", "max_context", "prefixes", "prefix_length", "gaps"
+        ),
         options=model_options(),
         code=code_digest("saliency"),
         lock=lock_digest(),

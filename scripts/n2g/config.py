@@ -198,9 +198,10 @@ def _check_settings(given: Mapping[str, Any]) -> None:
     from n2g.settings import Settings
 
     known = {field.name for field in fields(Settings)}
+    own = {"method": "method", "seed": "seed", "proposer": "proposer", "bos": "corpus.bos"}
     for name in given:
-        if name in ("method", "seed", "proposer"):
-            raise ConfigError(f"settings.{name}: has a key of its own: set {name} instead.")
+        if name in own:
+            raise ConfigError(f"settings.{name}: has a key of its own: set {own[name]} instead.")
         if name not in known:
             raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
     try:
