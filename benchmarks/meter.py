@@ -124,12 +124,13 @@ class Meter(Engine):
             last = self.passes.pop()
             self.passes.append(Pass(last.tokens, last.engine + rest, last.bare))
 
-    def _forward(self, tokens: torch.Tensor, layer: int, hooks: list, cache: Any = None) -> None:
-        super()._forward(tokens, layer, hooks, cache)
+    def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
+        super()._forward(tokens, hooks, cache)
         if self._clock is None:
             return
         seconds = now(self.device) - self._clock
-        bare = self.bare.seconds(*tokens.shape, layer) if self.bare else 0.0
+        deepest = max(int(name.split(".")[1]) for name, _ in hooks)
+        bare = self.bare.seconds(*tokens.shape, deepest) if self.bare else 0.0
         self.passes.append(Pass(tokens.numel(), seconds, bare))
         self._clock = now(self.device)
 

@@ -56,10 +56,12 @@ class Engine:
     prompts: int = 0
     caches: bool = field(init=False)
     _prefixes: dict = field(default_factory=dict)
+    _points: dict = field(init=False)
 
     @torch.no_grad()
     def __post_init__(self) -> None:
         """See whether the model takes up where keys and values leave off; native TransformerLens models do not."""
+        self._points = self.bridge.hook_dict
         self.caches = bool(self._keys(0, [(0, 0)] * SMALLEST_BATCH, None))
 
     @torch.no_grad()
@@ -77,7 +79,7 @@ class Engine:
 
             return hook
 
-        self._forward(tokens, max(layers), [(self.hook.format(layer=layer), keep(layer)) for layer in layers])
+        self._forward(tokens, [(self.hook.format(layer=layer), keep(layer)) for layer in layers])
         return found
 
     @torch.no_grad()
@@ -189,7 +191,7 @@ class Engine:
 
         cache = _cache([]) if cache is None else cache
         tokens = torch.tensor(rows, device=self.device)
-        self._forward(tokens, layer, [(f"blocks.{layer}.mlp.hook_in", stop)], cache)
+        self._forward(tokens, [(f"blocks.{layer}.mlp.hook_in", stop)], cache)
         return [(part.keys, part.values) for part in cache.layers[: layer + 1]]
 
     def _last(
@@ -229,20 +231,27 @@ class Engine:
 
         hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
         hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
-        self._forward(tokens, deepest, hooks, cache)
+        self._forward(tokens, hooks, cache)
         # A prompt after which the activation is no number is no evidence.
         return {
             layer: torch.nan_to_num(value[:count].float(), 0, 0, 0).cpu().numpy()
             for layer, value in found.items()
         }
 
-    def _forward(self, tokens: torch.Tensor, layer: int, hooks: list, cache: Any = None) -> None:
+    def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()
         extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
-        with suppress(_Stop):
-            self.bridge.run_with_hooks(
-                tokens, fwd_hooks=hooks, stop_at_layer=layer + 1, return_type=None, **extra
-            )
+        # The bridge's own run_with_hooks looks all names of the model up anew, which takes as long as a short pass.
+        handles = [
+            self._points[name].register_forward_hook(lambda point, _, value, hook=hook: hook(value, point))
+            for name, hook in hooks
+        ]
+        try:
+            with suppress(_Stop):
+                self.bridge(tokens, return_type=None, **extra)
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 def _parts(items: list, size: int) -> Iterator[list]:
