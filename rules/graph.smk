@@ -21,7 +21,13 @@ rule graph:
     params:
         script=script("graph"),
         settings=method_settings(
-            "firing_threshold", "min_precision", "precisions", "cuts", "trust", "max_nodes"
+            "firing_threshold",
+            "min_precision",
+            "precisions",
+            "cuts",
+            "trust",
+            "max_nodes",
+            "near_weight",
         ),
         code=code_digest("graph"),
         lock=lock_digest(),

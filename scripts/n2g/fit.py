@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,12 @@ from n2g.settings import Settings
 
 # Least weight of a class member: the prediction of a match is never 0.
 FAINT = 1e-3
+# Tokens that are added to a pattern, at most, where it matches too much.
+RESTORED = 3
+# The longest literal text that may stand for a firing token of which the model was not asked.
+LITERAL = 3
+# By how much validation must be better before the usual precision and the smaller graph are left.
+CLEARLY = 0.04
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,15 @@ def elements_of(salient: Salient, with_gaps: bool = True) -> tuple[tuple[Element
     return tuple(elements), tuple(importances)
 
 
+def _restored(salient: Salient) -> Iterator[Salient]:
+    """The example with more and more of the tokens that are not needed, the most important first."""
+    needed = list(salient.needed)
+    masked = (place for place, need in enumerate(needed) if not need)
+    for place in sorted(masked, key=lambda place: -salient.importances[place])[:RESTORED]:
+        needed[place] = True
+        yield replace(salient, needed=tuple(needed))
+
+
 def place_of(salient: Salient, place: int, elements: Sequence[Element]) -> int:
     """Index in `elements` of the token at `place` of the example."""
     rank = sum(salient.needed[place:])  # the how-manieth named token from the right
@@ -106,8 +121,9 @@ class Selection:
         return known
 
     def choose(self, fired: Sequence[Fired], sweep: Mapping[int, float], least: float) -> list[Candidate]:
-        """Patterns whose precision is at least `least`: single tokens first, then for each firing token that
-        is not yet accounted for the most general candidate that passes, then verified substitutes."""
+        """Patterns whose precision is at least `least`: single tokens first, then for each example that is not
+        yet accounted for the most general candidate that passes, then verified substitutes, and for firing tokens
+        that still nothing accounts for the shortest literal text that passes."""
         chosen: dict[tuple, Candidate] = {}
         covered = np.zeros(len(self.evidence.activations), dtype=bool)
 
@@ -127,7 +143,12 @@ class Selection:
         for example in fired:
             for candidate in self._substituted(example):
                 if candidate.elements[:1] not in chosen and self._passes(candidate, least):
-                    chosen.setdefault(candidate.elements, candidate)
+                    take(candidate)
+        for position in self.evidence.firing.tolist() if self.representative else ():
+            if not covered[position]:
+                best = next((c for c in self._literal(position) if self._passes(c, least)), None)
+                if best is not None:
+                    take(best)
         return list(chosen.values())
 
     def _passes(self, candidate: Candidate, least: float) -> bool:
@@ -157,6 +178,14 @@ class Selection:
             for with_gaps in (True, False):
                 elements, importances = elements_of(example.salient, with_gaps)
                 yield self.candidate(elements, example.salient.activation, importances)
+            for restored in _restored(example.salient):
+                elements, importances = elements_of(restored, with_gaps=False)
+                yield self.candidate(elements, example.salient.activation, importances)
+
+    def _literal(self, position: int) -> Iterable[Candidate]:
+        before = self.evidence.texts.before(position, LITERAL)[::-1]
+        for length in range(2, len(before) + 1):
+            yield self.candidate(tuple(one_of([token]) for token in before[:length]), 0.0)
 
     def _substituted(self, example: Fired) -> Iterable[Candidate]:
         for place, token, activation in example.substitutes:
@@ -234,11 +263,12 @@ def f1_score(firing: np.ndarray, predicted: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """What validation decides: the least precision of a pattern, and the firing cut as a share of the firing
-    threshold."""
+    """What validation decides: the least precision of a pattern, the firing cut as a share of the firing
+    threshold, and the most nodes."""
 
     least: float
     cut: float
+    nodes: int
 
 
 def background_class(
@@ -263,7 +293,7 @@ def build(
     """The graph of method "atlas" for a given choice."""
     settings = selection.settings
     patterns = to_patterns(selection.choose(fired, sweep, choice.least), settings.trust)
-    kept = smallest_first(patterns, settings.max_nodes)
+    kept = smallest_first(patterns, choice.nodes)
     cut = choice.cut * selection.evidence.threshold
     return NeuronGraph(kept, cut=cut, scale=maximum, bos=settings.bos, method="atlas")
 
@@ -285,25 +315,26 @@ def choose(
     validation: Evidence,
     top_documents: Sequence[int],
 ) -> Choice:
-    """The choice with the best mean of the F1 on all validation tokens and on those of `top_documents`.
+    """The choice with the best F1 on all validation tokens plus `settings.near_weight` times that on the tokens of
+    `top_documents`; `settings.min_precision` and the first of `settings.max_nodes` unless another is clearly better.
 
-    Where the validation documents hold no firing token, `settings.min_precision` and half of the threshold.
+    Where the validation documents hold no firing token, these and half of the threshold.
     """
     settings = train.settings
-    best = Choice(settings.min_precision, 0.5)
+    best = Choice(settings.min_precision, 0.5, settings.max_nodes[0])
     if not len(validation.firing):
         return best
     near = np.isin(validation.texts.document, top_documents)
     firing = validation.activations >= validation.threshold
     most = -1.0
     for least in settings.precisions:
-        predicted, _ = build(train, fired, sweep, 1.0, Choice(least, 0.0)).predict_index(
-            validation.texts.index
-        )
-        for cut in settings.cuts:
-            fires = predicted >= cut * train.evidence.threshold
-            gain = f1_score(firing, fires) + f1_score(firing[near], fires[near])
-            gain += 0.04 * (least == settings.min_precision)  # few validation tokens fire: prefer the usual
-            if gain > most:
-                most, best = gain, Choice(least, cut)
+        for nodes in settings.max_nodes:
+            graph = build(train, fired, sweep, 1.0, Choice(least, 0.0, nodes))
+            predicted, _ = graph.predict_index(validation.texts.index)
+            for cut in settings.cuts:
+                fires = predicted >= cut * train.evidence.threshold
+                gain = f1_score(firing, fires) + settings.near_weight * f1_score(firing[near], fires[near])
+                gain += CLEARLY * ((least == settings.min_precision) + (nodes == settings.max_nodes[0]))
+                if gain > most:
+                    most, best = gain, Choice(least, cut, nodes)
     return best

@@ -95,7 +95,7 @@ def fit_neuron(
         for n, (i, example) in enumerate(chosen)
     ]
     selection = Selection(evidence, settings, representative=False)
-    return build(selection, fired, {}, maximum, Choice(settings.min_precision, 0.5))
+    return build(selection, fired, {}, maximum, Choice(settings.min_precision, 0.5, settings.max_nodes[0]))
 
 
 def _without_bos(tokens: Sequence[int], pivot: int, bos: int | None) -> tuple[tuple[int, ...], int]:

@@ -40,7 +40,9 @@ class Settings:
         precisions: the least precisions that validation chooses from.
         cuts: the firing cuts that it chooses from, as shares of the firing threshold.
         trust: as how many matches the model's own word on a pattern counts.
-        max_nodes: most nodes of a graph; patterns with the least support go first.
+        max_nodes: how many nodes a graph may have at most: the first, or another with which validation is clearly
+            better; patterns with the least support go first.
+        near_weight: weight, when validation chooses, of the documents with the largest activations against all.
     """
 
     method: str = "atlas"
@@ -64,7 +66,8 @@ class Settings:
     precisions: tuple[float, ...] = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65)
     cuts: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
     trust: float = 1.0
-    max_nodes: int = 40
+    max_nodes: tuple[int, ...] = (40, 80)
+    near_weight: float = 2.0
 
     def __post_init__(self) -> None:
         if self.method not in ("atlas", "paper"):
@@ -96,7 +99,9 @@ class Settings:
                 raise ValueError(
                     f"settings.{name}: is not a setting: choose from {', '.join(sorted(known))}."
                 )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+        many = {f.name for f in fields(cls) if isinstance(f.default, tuple)}
+        listed = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        return cls(**{k: (v,) if k in many and not isinstance(v, tuple) else v for k, v in listed.items()})
 
 
 def _is_number(value: object, whole: bool) -> bool:
