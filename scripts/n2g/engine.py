@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
-# Below this many rows some matrix kernels add in another order, so that the result of a prompt would
-# depend on its batch. Smaller batches are padded.
-SMALLEST_BATCH = 8
+# A batch is filled up to a multiple of this many rows. In fewer rows, or in the last few of an odd number, some
+# kernels add in another order or take another exponential, so that an answer would depend on what is asked beside it.
+ROWS = 8
 # Suffixes are padded to the next of these lengths, whatever else is asked with them.
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
@@ -62,7 +62,7 @@ class Engine:
     def __post_init__(self) -> None:
         """See whether the model takes up where keys and values leave off; native TransformerLens models do not."""
         self._points = self.bridge.hook_dict
-        self.caches = bool(self._keys(0, [(0, 0)] * SMALLEST_BATCH, None))
+        self.caches = bool(self._keys(0, [(0, 0)] * ROWS, None))
 
     @torch.no_grad()
     def read(
@@ -127,7 +127,7 @@ class Engine:
             group.setdefault(Prompt(prefix, suffix[:-1]), []).append(suffix[-1])
         deepest = max(columns)
         for (_, length), group in sorted(contexts.items()):
-            for some in _parts(sorted(group), max(1, self.batch_tokens // length)):
+            for some in _parts(sorted(group), self._rows(length)):
                 cache, rows = self._prefixed(deepest, [prompt.prefix for prompt in some])
                 known = (
                     (cache, rows)
@@ -139,7 +139,7 @@ class Engine:
                     for row, prompt in zip(known[1], some, strict=True)
                     for last in group[prompt]
                 ]
-                for part in _parts(ends, self.batch_tokens):
+                for part in _parts(ends, self._rows(1)):
                     tokens = [(last,) for *_, last in part]
                     values = self._last(columns, known[0], [row for row, *_ in part], tokens, 1)
                     yield [Prompt(p.prefix, (*p.suffix, last)) for _, p, last in part], values
@@ -151,12 +151,18 @@ class Engine:
         """As `sweep`, each suffix in one go, right-padded to one of few lengths: the model looks only back."""
         groups: dict[tuple[int, int], list[Prompt]] = {}
         for prompt in prompts:
-            padded = next((size for size in LENGTHS if size >= len(prompt.suffix)), len(prompt.suffix))
-            groups.setdefault((len(prompt.prefix), padded), []).append(prompt)
+            begin, length = len(prompt.prefix), len(prompt.suffix)
+            padded = next((size for size in LENGTHS if size >= length), length)
+            padded = max(length, min(padded, self.bridge.cfg.n_ctx - begin))
+            groups.setdefault((begin, padded), []).append(prompt)
         for (_, padded), group in sorted(groups.items()):
-            for some in _parts(sorted(group), max(1, self.batch_tokens // padded)):
+            for some in _parts(sorted(group), self._rows(padded)):
                 cache, rows = self._prefixed(max(columns), [prompt.prefix for prompt in some])
                 yield some, self._last(columns, cache, rows, [prompt.suffix for prompt in some], padded)
+
+    def _rows(self, length: int) -> int:
+        """Prompts of one forward pass, each of so many tokens."""
+        return max(1, self.batch_tokens // (length * ROWS)) * ROWS
 
     def _prefixed(self, layer: int, prefixes: list[tuple[int, ...]]) -> tuple[list, list[int]]:
         """Keys and values of the distinct prefixes (all of one length), and the row of each of `prefixes`.
@@ -169,7 +175,7 @@ class Engine:
         else:
             for prefix in distinct:
                 if (prefix, layer) not in self._prefixes:
-                    self._prefixes[prefix, layer] = self._keys(layer, [prefix] * SMALLEST_BATCH, None)
+                    self._prefixes[prefix, layer] = self._keys(layer, [prefix] * ROWS, None)
             parts = [self._prefixes[prefix, layer] for prefix in distinct]
             known = [
                 (torch.cat([k[:1] for k, _ in pairs]), torch.cat([v[:1] for _, v in pairs]))
@@ -180,7 +186,7 @@ class Engine:
 
     def _extended(self, layer: int, known: list, rows: list[int], prompts: list[Prompt]) -> list:
         """The same for prefix and suffix of each prompt (all of one length)."""
-        if not self.caches or isinstance(known[0][0], int) or not known[0]:
+        if not self.caches or not known[0] or isinstance(known[0][0], int):
             return [(*prompt.prefix, *prompt.suffix) for prompt in prompts]
         cache = _select(known, torch.tensor(_filled(rows), device=self.device))
         return self._keys(layer, _filled([prompt.suffix for prompt in prompts]), cache)
@@ -208,6 +214,8 @@ class Engine:
         cache, begin = None, 0
         if not known or not known[0] or isinstance(known[0][0], int):
             begin = len(known[rows[0]])
+            if (begin + padded) % 2 and begin + padded < self.bridge.cfg.n_ctx:
+                begin += 1  # odd numbers of tokens have the trouble that odd numbers of rows have
             suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
         else:
             cache = _select(known, torch.tensor(rows, device=self.device))
@@ -260,8 +268,8 @@ def _parts(items: list, size: int) -> Iterator[list]:
 
 
 def _filled(rows: list) -> list:
-    """Rows up to the smallest batch, the first one repeated."""
-    return rows + rows[:1] * (SMALLEST_BATCH - len(rows))
+    """Rows up to the next multiple of `ROWS`, the first one repeated."""
+    return rows + rows[:1] * (-len(rows) % ROWS)
 
 
 def _cache(keys: list) -> Any:

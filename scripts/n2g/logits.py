@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 
-from n2g.engine import SMALLEST_BATCH
+from n2g.engine import ROWS
 
 TOP = 10
 DIRECTIONS = ("promoted", "suppressed", "liked")
@@ -63,9 +63,7 @@ def lens(
         top: tokens of each direction.
     """
     sign = torch.tensor(signs, dtype=torch.float32)[:, None]
-    rows = neurons + neurons[:1] * (
-        SMALLEST_BATCH - len(neurons)
-    )  # sums must not depend on who else is asked
+    rows = neurons + neurons[:1] * (-len(neurons) % ROWS)  # sums must not depend on who else is asked
     written = weights.w_out[rows]
     unembed = weights.unembed * weights.scale_out[:, None]
     read = weights.w_in[:, rows].T.contiguous() * weights.scale_in

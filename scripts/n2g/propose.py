@@ -15,14 +15,11 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float
 
+from n2g.engine import ROWS
 from n2g.errors import InputError
 
 # A place in a text: its token ids (without BOS) and the position of the token to replace.
 Query = tuple[tuple[int, ...], int]
-
-# Below this many rows some matrix kernels add in another order: smaller batches are padded, so that what is
-# proposed for a place does not depend on what else is asked.
-SMALLEST_BATCH = 8
 
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 
@@ -312,7 +309,8 @@ def _select(cache: Any, rows: torch.Tensor) -> Any:
 
 
 def _padded(rows: list) -> list:
-    return rows + rows[:1] * (SMALLEST_BATCH - len(rows))
+    """What is proposed for a place must not depend on what else is asked: as the engine's batches are filled."""
+    return rows + rows[:1] * (-len(rows) % ROWS)
 
 
 def _best(scores: Float[torch.Tensor, "row token"], count: int) -> list[list[tuple[int, float]]]:
