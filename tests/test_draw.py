@@ -139,3 +139,33 @@ def test_sentence():
         "Also fires on “c” or “␣b” after “␣the”, then up to 4 other tokens; "
         "and “␣a” at the very start of a text."
     )
+
+
+def test_the_background_is_counted_and_faint():
+    weak = {"activation": 0.5, "support": 0, "precision": 0.0}
+    many = {
+        "id": 2,
+        "parent": 0,
+        "kind": "class",
+        "tokens": list(range(20)),
+        "weights": [1.0] * 20,
+        "end": weak,
+    }
+    graph = {"cut": 1.0, "scale": 2.0, "nodes": [{"id": 0, "parent": None}, FIRING, many]}
+    words = {token: f"w{token}" for token in range(30)}
+    dot = to_dot(graph, words, "g")
+    svg = to_svg(graph, words, layout({"g": dot})["g"], "g", "")
+    assert "20 tokens" in svg and "w25" in svg
+    assert 'class="node background a0 end"' in svg
+    lower = graph | {"cut": 0.4}
+    assert "w0" in to_svg(lower, words, layout({"g": to_dot(lower, words, "g")})["g"], "g", "")
+
+
+FIRING = {
+    "id": 1,
+    "parent": 0,
+    "kind": "token",
+    "tokens": [25],
+    "weights": [1.0],
+    "end": {"activation": 2.0, "support": 3, "precision": 1.0},
+}

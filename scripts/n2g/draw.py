@@ -46,7 +46,8 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
     for node in reversed(graph["nodes"]):  # with rankdir=RL the first node is placed lowest
         if node["parent"] is None:
             continue
-        lines = labels(node, vocabulary)
+        faint = is_background(node, graph, strength)
+        lines = labels(node, vocabulary, faint)
         step = _step(node, graph, strength)
         active = node["parent"] == 0
         shade = ["#ffffff", *(REDS if active else BLUES)][step]
@@ -60,7 +61,7 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
             attributes["fontcolor"] = "#ffffff"
         if "end" in node:
             attributes["peripheries"] = "2"
-        if node["kind"] in ("wildcard", "gap"):
+        if faint or node["kind"] in ("wildcard", "gap"):
             attributes["style"] = "filled,dashed"
         elif not active:
             attributes["style"] = "filled,rounded"
@@ -113,7 +114,8 @@ def to_svg(graph: Mapping, vocabulary: Mapping[int, str], plain: str, name: str,
     for node in graph["nodes"]:
         if node["parent"] is not None:
             x, y = places[node["id"]]
-            marks.append(_box(node, vocabulary, (x, down - y), _colour(node, graph, strength)))
+            faint = is_background(node, graph, strength)
+            marks.append(_box(node, vocabulary, (x, down - y), _colour(node, graph, strength), faint))
     across, down = across + 12, down + 12
     style = graph_style({_colour(node, graph, strength) for node in graph["nodes"][1:]})
     return (
@@ -144,8 +146,16 @@ def activations(graph: Mapping) -> dict[int, float]:
     return {node: strongest.get(node, 0.0) for node in parents}
 
 
-def labels(node: Mapping, vocabulary: Mapping[int, str]) -> list[str]:
-    """The lines of text in a node's box."""
+def is_background(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> bool:
+    """Whether a node holds many tokens that tell the level of the activation, but never make it fire."""
+    many = node["parent"] == 0 and len(node.get("tokens", ())) > CLASS_LINES
+    return many and "end" in node and strength[node["id"]] < graph.get("cut", 0.0)
+
+
+def labels(node: Mapping, vocabulary: Mapping[int, str], background: bool = False) -> list[str]:
+    """The lines of text in a node's box; the background's tokens are only counted."""
+    if background:
+        return ["below the cut:", f"{len(node['tokens'])} tokens"]
     if node["kind"] == "wildcard":
         return ["∗"]
     if node["kind"] == "gap":
@@ -192,6 +202,8 @@ def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
 
 
 def _step(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> int:
+    if is_background(node, graph, strength):
+        return 0
     if node["parent"] == 0:
         return max(1, level(strength[node["id"]], graph["scale"]))
     if node["kind"] in ("wildcard", "gap"):
@@ -204,12 +216,15 @@ def _colour(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> str
     return f"{'a' if node['parent'] == 0 else 'c'}{_step(node, graph, strength)}"
 
 
-def _box(node: Mapping, vocabulary: Mapping[int, str], place: tuple[float, float], colour: str) -> str:
+def _box(
+    node: Mapping, vocabulary: Mapping[int, str], place: tuple[float, float], colour: str, background: bool
+) -> str:
     x, y = place
-    lines = labels(node, vocabulary)
+    lines = labels(node, vocabulary, background)
     across, down = _width(lines), _height(lines)
     active = node["parent"] == 0
-    kinds = ["node", node["kind"], colour] + ["active"] * active + ["end"] * ("end" in node)
+    kinds = ["node", "background" if background else node["kind"], colour]
+    kinds += ["active"] * (active and not background) + ["end"] * ("end" in node)
     corner = 0 if active else 6
     left, top = x - across / 2, y - down / 2
     rounded = f' rx="{corner}"' if corner else ""

@@ -67,7 +67,7 @@ def graph_style(used: Collection[str] | None = None) -> str:
         ".graph marker path{fill:var(--edge,#777);stroke:none;marker-end:none}"
         ".graph .node{fill:var(--paper,#fff)}.graph rect{stroke:var(--box,#555)}.graph .outer{fill:none}"
         ".graph .active rect{stroke-width:1.6}.graph .active text{font-weight:600}"
-        ".graph .wildcard rect,.graph .gap rect{stroke-dasharray:4 3}"
+        ".graph .wildcard rect,.graph .gap rect,.graph .background rect{stroke-dasharray:4 3}"
         ".graph text{text-anchor:middle;fill:var(--ink,#111);white-space:pre}"
         f"{steps}{strong}{{fill:var(--strong-ink,#fff)}}"
     )
