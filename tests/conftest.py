@@ -1,4 +1,4 @@
-"""What several test modules share: the browser."""
+"""What several test modules share: the browser, and a small finished run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from tiny_run import copied, finished  # noqa: F401
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
