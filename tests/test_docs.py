@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from n2g.config import complete_config
+from n2g.contracts import describe
 from n2g.settings import Settings
-from n2g.tables import describe
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

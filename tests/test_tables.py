@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from n2g.contracts import describe
 from n2g.errors import InputError
 from n2g.tables import (
     CONTRACTS,
-    describe,
     read_array,
     read_arrays,
     read_json,

@@ -82,6 +82,22 @@ def read_graphs(path: Path) -> dict[tuple[int, str], dict[str, dict[str, Any]]]:
     return found
 
 
+def map_pool(path: Path, name: str) -> np.ndarray:
+    """One of a block's pools as a read-only memory map. Raises InputError where the file is damaged."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            about = json.loads(file.read(size))[name]
+        shape, begin = tuple(about["shape"]), 8 + size + about["data_offsets"][0]
+        if about["dtype"] != "F16" or 0 in shape:
+            return np.zeros(shape, np.float16)
+        return np.memmap(path, np.float16, "r", begin, shape)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: delete it and run again.") from error
+
+
 def by_unit(table: pa.Table) -> Iterator[tuple[tuple[int, str], pa.Table]]:
     """Rows of each (neuron, pole), in the order in which these first appear; their rows stand together."""
     neurons, poles = table["neuron"].to_numpy(), table["pole"].to_numpy(zero_copy_only=False)
