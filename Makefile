@@ -16,12 +16,15 @@ VENV := . .venv/bin/activate &&
 PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
 RUN_NAME = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml"))["run"])')
 
+# Without a GPU, as many jobs side by side as there are cores, but no more than memory has room for.
+SIDE_BY_SIDE = $(shell nvidia-smi -L >/dev/null 2>&1 || { n=$$(nproc); [ $$n -gt 4 ] && n=4; echo "--cores $$n --resources gpu=$$n"; })
+
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile \
 	    | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 atlas: $(ENVIRONMENT) unlock ## Run the workflow and build the site
-	@$(VENV) snakemake $(ARGS)
+	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
 	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
 
 reproduce: $(ENVIRONMENT) unlock ## Compute one neuron alone: make reproduce NEURON=L3.N42

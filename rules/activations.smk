@@ -8,7 +8,8 @@ ACTIVATION_FILES = [
     "pools.safetensors",
 ]
 ACTIVATION_COMMAND = (
-    "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
+    "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
+    " --corpus $(dirname {input.tokens:q})"
     " --blocks {params.blocks} {params.options} --output {params.root:q} > {log:q} 2>&1"
 )
 
@@ -27,6 +28,8 @@ rule activations:
         run_log("activations"),
     benchmark:
         run_benchmark("activations")
+    wildcard_constraints:
+        run=re.escape(RUN),
     conda:
         "../envs/model.yaml"
     resources:

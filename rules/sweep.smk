@@ -1,7 +1,8 @@
 # Every token of the vocabulary after neutral text: all selected neurons at once, as in the pass over the corpus.
 
 SWEEP_COMMAND = (
-    "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
+    "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
+    " --corpus $(dirname {input.tokens:q})"
     " --blocks {params.blocks} --settings {params.settings:q} {params.options} --output {params.root:q}"
     " > {log:q} 2>&1"
 )
@@ -23,6 +24,8 @@ rule sweep:
         run_log("sweep"),
     benchmark:
         run_benchmark("sweep")
+    wildcard_constraints:
+        run=re.escape(RUN),
     conda:
         "../envs/model.yaml"
     resources:

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import graphviz
+
 from n2g.display import elide, visible, width
 from n2g.errors import InputError
 from n2g.palette import BLUES, REDS, STRONG, graph_style, level
@@ -37,12 +39,13 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
         DOT with one node `n{id}` for each node but the root. Any Graphviz draws it; `layout` places it.
     """
     strength = activations(graph)
-    statements = [
-        'graph [rankdir=RL, nodesep=0.1, ranksep=0.35, bgcolor="transparent"]',
-        'node [shape=box, fixedsize=true, style=filled, fontname="Courier", fontsize=12, color="#555555"]',
-        'edge [dir=back, arrowsize=0.5, color="#777777"]',
-    ]
-    edges = []
+    dot = graphviz.Digraph(
+        name,
+        graph_attr={"rankdir": "RL", "nodesep": "0.1", "ranksep": "0.35", "bgcolor": "transparent"},
+        node_attr={"shape": "box", "fixedsize": "true", "style": "filled", "fontname": "Courier"}
+        | {"fontsize": "12", "color": "#555555"},
+        edge_attr={"dir": "back", "arrowsize": "0.5", "color": "#777777"},
+    )
     for node in reversed(graph["nodes"]):  # with rankdir=RL the first node is placed lowest
         if node["parent"] is None:
             continue
@@ -50,12 +53,10 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
         lines = labels(node, vocabulary, faint)
         step = _step(node, graph, strength)
         active = node["parent"] == 0
-        shade = ["#ffffff", *(REDS if active else BLUES)][step]
         attributes = {
-            "label": "\n".join(lines),
             "width": f"{_width(lines) / 72:.3f}",
             "height": f"{_height(lines) / 72:.3f}",
-            "fillcolor": shade,
+            "fillcolor": ["#ffffff", *(REDS if active else BLUES)][step],
         }
         if step >= STRONG:
             attributes["fontcolor"] = "#ffffff"
@@ -65,12 +66,11 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
             attributes["style"] = "filled,dashed"
         elif not active:
             attributes["style"] = "filled,rounded"
-        listed = ", ".join(f"{key}={_quote(value)}" for key, value in attributes.items())
-        statements.append(f"n{node['id']} [{listed}]")
+        label = "\\n".join(map(graphviz.escape, lines))
+        dot.node(f"n{node['id']}", graphviz.nohtml(label), **attributes)
         if not active:
-            edges.append(f"n{node['parent']} -> n{node['id']}")
-    body = "".join(f"  {statement};\n" for statement in statements + edges)
-    return f"digraph {_quote(name)} {{\n{body}}}\n"
+            dot.edge(f"n{node['parent']}", f"n{node['id']}")
+    return dot.source
 
 
 def layout(dots: Mapping[str, str], program: str = "graphviz-pure") -> dict[str, str]:
@@ -267,11 +267,6 @@ def _width(lines: list[str]) -> float:
 
 def _height(lines: list[str]) -> float:
     return len(lines) * LINE + PADDING / 2
-
-
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
 
 
 def _attribute(text: str) -> str:

@@ -328,8 +328,9 @@ def choose(
     firing = validation.activations >= validation.threshold
     most = -1.0
     for least in settings.precisions:
+        patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
         for nodes in settings.max_nodes:
-            graph = build(train, fired, sweep, 1.0, Choice(least, 0.0, nodes))
+            graph = NeuronGraph(smallest_first(patterns, nodes), bos=settings.bos, method="atlas")
             predicted, _ = graph.predict_index(validation.texts.index)
             for cut in settings.cuts:
                 fires = predicted >= cut * train.evidence.threshold
