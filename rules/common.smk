@@ -28,7 +28,13 @@ except InputError as error:  # one sentence instead of a traceback, before any j
     sys.exit(str(error))
 
 # What jobs are told and results do not depend on: no params, so that it causes no reruns.
-os.environ.update(N2G_WORKFLOW=str(os.getpid()), N2G_THREADS=str(config["threads"] or ""))
+# Jobs that work side by side on the CPU share its cores; one that all others wait for has them alone.
+SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
+os.environ.update(
+    N2G_WORKFLOW=str(os.getpid()),
+    N2G_THREADS=str(config["threads"] or (max(1, workflow.cores // SIDE_BY_SIDE) if SIDE_BY_SIDE > 1 else "")),
+    N2G_ALL_THREADS=str(config["threads"] or ""),
+)
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
