@@ -74,6 +74,36 @@ def save_gpt2(folder: Path) -> Path:
     return folder
 
 
+def save_neox(folder: Path) -> Path:
+    """A GELU model with parallel attention and MLP and rotary positions: 2 layers of 40 neurons."""
+    import torch
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    torch.manual_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        intermediate_size=40,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    GPTNeoXForCausalLM(config).save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+# The native models in which neurons differ: what they do with the sum of their inputs.
+NATIVE: dict[str, dict[str, object]] = {
+    "gelu": {},
+    "solu": {"act_fn": "solu_ln"},
+    "relu": {"act_fn": "relu"},
+    "gated": {"act_fn": "silu", "gated_mlp": True, "normalization_type": "RMS"},
+}
+
+
 def save_gguf(path: Path) -> Path:
     """A GGUF file of the Llama family: 2 layers of 32 neurons, 8-bit weights where their shape allows."""
     from gguf import GGMLQuantizationType, GGUFWriter, quants
