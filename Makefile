@@ -27,9 +27,9 @@ atlas: $(ENVIRONMENT) unlock ## Run the workflow and build the site
 	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
 	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
 
-reproduce: $(ENVIRONMENT) unlock ## Compute one neuron alone: make reproduce NEURON=L3.N42
-	@[ -n "$(NEURON)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }
-	@$(VENV) snakemake neuron --config neuron=$(NEURON) $(ARGS)
+reproduce: $(ENVIRONMENT) unlock ## Compute a neuron anew and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
+	@[ -n "$(NEURON)$(SAMPLE)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }
+	@$(VENV) snakemake reproduce --config $(if $(NEURON),neuron=$(NEURON),sample=$(SAMPLE)) $(ARGS)
 
 serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=... for another port)
 	@[ -f "results/$(RUN_NAME)/atlas/index.html" ] \

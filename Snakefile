@@ -31,6 +31,8 @@ include: "rules/evaluate.smk"
 include: "rules/logits.smk"
 include: "rules/render.smk"
 include: "rules/atlas.smk"
+include: "rules/manifest.smk"
+include: "rules/reproduce.smk"
 
 
 wildcard_constraints:
@@ -49,6 +51,7 @@ rule all:
     default_target: True
     input:
         atlas_target,
+        run_file("manifest.json").format(run=RUN),
 
 
 # Only the model, so that its size is known where all layers or neurons are selected.

@@ -2,44 +2,33 @@
 import os
 import json
 import re
-import shlex
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
-# `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
-if str(Path(sys.executable).parent) not in os.get_exec_path():
-    os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
-
-from n2g import provenance
+from n2g import jobs, provenance
+from n2g.again import asked, check_published
 from n2g.checkpoint import checkpoint_key, model_size
-from n2g.config import check_selection, complete_config, selected_blocks
-from n2g.errors import InputError
+from n2g.config import NO_MATTER, command_options, complete_config, selected_blocks, settings_given
+from n2g.errors import exit_with_sentence
 from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId
 from n2g.sources import Source, wanted_files
 
 BASE = Path(workflow.basedir)
 LOCK = BASE / "requirements" / "run.lock"
 
-try:
+with exit_with_sentence():  # instead of a traceback, before any job starts
     config = complete_config(config)
-except InputError as error:  # one sentence instead of a traceback, before any job starts
-    sys.exit(str(error))
 
-# What jobs are told and results do not depend on: no params, so that it causes no reruns.
+# `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
 # Jobs that work side by side on the CPU share its cores; one that all others wait for has them alone.
 SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
-os.environ.update(
-    N2G_WORKFLOW=str(os.getpid()),
-    N2G_THREADS=str(config["threads"] or (max(1, workflow.cores // SIDE_BY_SIDE) if SIDE_BY_SIDE > 1 else "")),
-    N2G_ALL_THREADS=str(config["threads"] or ""),
-)
+os.environ.update(jobs.variables(config["threads"], workflow.cores, SIDE_BY_SIDE))
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
 CHECKPOINT = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
-
 
 # A run is computed in results/{run}. The scratch place of `reproduce` is a run of its own inside, by the same rules.
 RUN = config["run"]
@@ -91,19 +80,8 @@ def lock_digest():
     return provenance.file_digest(LOCK)
 
 
-def options(**keys):
-    """Command-line options from configuration keys: options(max_length="corpus/max_length").
-
-    A null key gives no option. Rules list the keys that they read, so that only those cause reruns.
-    """
-    given = [(name.replace("_", "-"), lookup(dpath=key, within=config)) for name, key in keys.items()]
-    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
-
-
-def method_settings(*names):
-    """The method and those of its settings that a rule reads, as JSON."""
-    given = {name: config["settings"][name] for name in names if name in config["settings"]}
-    return json.dumps({"method": config["method"], "seed": config["seed"], **given}, sort_keys=True)
+options = partial(command_options, config)
+method_settings = partial(settings_given, config)
 
 
 def run_folder(wildcards):
@@ -126,18 +104,20 @@ def model_options():
 
 # The selection of neurons. Sizes are known once the model is there; until then, `all` selects none.
 
-try:
-    MODEL_SIZE = model_size(CHECKPOINT)
-    if MODEL_SIZE:
-        check_selection(config, *MODEL_SIZE)
-    SELECTED = selected_blocks(config, *(MODEL_SIZE or (None, None)))
-except InputError as error:
-    sys.exit(str(error))
+with exit_with_sentence():
+    SELECTED = selected_blocks(config, *(model_size(CHECKPOINT) or (None, None)))
+    ASKED = asked(config, SELECTED)
 
 
 def all_blocks(name):
     """One file of every selected block, for example all_blocks("prune.parquet")."""
     return [run_file(f"{layer}/{block}/{name}") for layer, block in SELECTED]
+
+
+def again_blocks(name):
+    """One file of the block of its own of each neuron to reproduce."""
+    blocks = dict.fromkeys((neuron.layer, neuron.block) for neuron in ASKED)
+    return [run_file(f"{layer}/{block}/{name}") for layer, block in blocks]
 
 
 def atlas_target(wildcards):
@@ -153,3 +133,10 @@ def neuron_target(wildcards):
         sys.exit("neuron: is not set: name one, as in --config neuron=L3.N42.")
     neuron = NeuronId.parse(config["neuron"])
     return block_file("render").format(run=RUN, layer=neuron.layer, block=neuron.block)
+
+
+def again_target(wildcards):
+    """The records of the neurons to reproduce, each computed in a block of its own in the scratch place."""
+    with exit_with_sentence():
+        check_published(Path("results") / RUN, ASKED)
+    return [path.format(run=AGAIN) for path in again_blocks("render")]

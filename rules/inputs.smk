@@ -15,7 +15,7 @@ rule fetch_model:
     params:
         script=script("fetch"),
         options=options(
-            source="model/source", file="model/file", sha256="model/sha256", loader="model/loader"
+            source="model.source", file="model.file", sha256="model.sha256", loader="model.loader"
         ),
         code=code_digest("fetch"),
     message:
@@ -37,7 +37,7 @@ rule fetch_corpus:
         "../envs/inputs.yaml"
     params:
         script=script("fetch"),
-        options=options(source="corpus/source", file="corpus/file", sha256="corpus/sha256"),
+        options=options(source="corpus.source", file="corpus.file", sha256="corpus.sha256"),
         code=code_digest("fetch"),
     message:
         "Fetching the texts"
@@ -60,7 +60,7 @@ if config["model"]["tokenizer"]:
             "../envs/inputs.yaml"
         params:
             script=script("fetch"),
-            options=options(source="model/tokenizer"),
+            options=options(source="model.tokenizer"),
             code=code_digest("fetch"),
         message:
             "Fetching the tokenizer"
@@ -82,7 +82,7 @@ rule checkpoint:
         "../envs/model.yaml"
     params:
         script=script("checkpoint"),
-        options=options(loader="model/loader"),
+        options=options(loader="model.loader"),
         tokenizer=lambda wildcards, input: f"--tokenizer {input.tokenizer}" if input.tokenizer else "",
         code=code_digest("checkpoint"),
         lock=lock_digest(),

@@ -18,6 +18,8 @@ rule logits:
         run_log("logits"),
     benchmark:
         run_benchmark("logits")
+    wildcard_constraints:
+        run=re.escape(RUN),
     conda:
         "../envs/model.yaml"
     params:

@@ -4,10 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
+from n2g.canonical import dump
 from n2g.draw import layout, to_dot, to_svg
 from n2g.errors import run_script
 from n2g.findings import read_block, read_texts
-from n2g.records import dump, record
+from n2g.records import record
 from n2g.replacing import replacing
 
 

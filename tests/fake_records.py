@@ -8,9 +8,10 @@ from random import Random
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from n2g.canonical import dump
 from n2g.draw import layout, to_dot, to_svg
 from n2g.ids import NeuronId
-from n2g.records import Findings, dump, record
+from n2g.records import Findings, record
 
 HOSTILE = [
     "<script>window.hacked=1</script>",

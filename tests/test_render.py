@@ -13,11 +13,12 @@ import fake_records
 import numpy as np
 import pytest
 
+from n2g.canonical import dump
 from n2g.edges import EDGES
 from n2g.findings import decimals, histogram
 from n2g.ids import NeuronId
 from n2g.metrics import SCORES
-from n2g.records import Findings, dump, record
+from n2g.records import Findings, record
 from n2g.tables import CONTRACTS, write_array, write_table
 
 ROOT = Path(__file__).parents[1]

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from tiny_run import ROOT, RUN, checkout, snakemake
 
+from n2g.canonical import dump
 from n2g.config import describe_keys
-from n2g.records import dump
 from n2g.settings import Settings
 
 NEURONS = ["L0.N0", "L0.N1", "L2.N0", "L2.N1"]

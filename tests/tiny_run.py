@@ -23,6 +23,7 @@ FILES = (
     "profiles",
     "requirements",
     "Makefile",
+    "pyproject.toml",
 )
 RUN = "results/tiny"
 

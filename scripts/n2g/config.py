@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -23,6 +24,8 @@ from n2g.errors import ConfigError, InputError
 from n2g.ids import Block, NeuronId, parse_numbers, to_blocks
 from n2g.sources import Source
 
+# Keys that no result depends on.
+NO_MATTER = ("neuron", "sample", "threads")
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 _TYPES = {
@@ -114,17 +117,19 @@ def with_defaults(schema: Mapping[str, Any], given: Any) -> Any:
     return filled
 
 
-def check_selection(config: Mapping[str, Any], n_layers: int, n_neurons: int) -> None:
+def check_selection(config: Mapping[str, Any], n_layers: int | None, n_neurons: int | None) -> None:
     """Check the selected layers and neurons, and the single neuron, against a model's size.
 
     Args:
         config: needs only the keys ``layers``, ``neurons`` and ``neuron``.
-        n_layers: the model's number of layers.
+        n_layers: the model's number of layers, or None where it is not known yet; then nothing is checked.
         n_neurons: hidden MLP neurons in a layer.
 
     Raises:
         ConfigError: a layer or neuron does not exist.
     """
+    if n_layers is None or n_neurons is None:
+        return
     for key, count in (("layers", n_layers), ("neurons", n_neurons)):
         with _at(key):
             parse_numbers(config[key], count)
@@ -143,13 +148,39 @@ def selected_blocks(
     """The selected blocks of neurons, each with its layer; none while `all` is selected of an unknown number.
 
     Args:
-        config: needs only the keys ``layers``, ``neurons`` and ``block_size``.
+        config: needs only the keys ``layers``, ``neurons``, ``block_size`` and ``neuron``.
         n_layers, n_neurons: the model's size, where it is known.
+
+    Raises:
+        ConfigError: a layer or neuron does not exist.
     """
+    check_selection(config, n_layers, n_neurons)
     if (config["layers"] == "all" and n_layers is None) or (config["neurons"] == "all" and n_neurons is None):
         return []
     blocks = to_blocks(parse_numbers(config["neurons"], n_neurons), config["block_size"])
     return [(layer, block) for layer in parse_numbers(config["layers"], n_layers) for block in blocks]
+
+
+def value_at(config: Mapping[str, Any], path: str) -> Any:
+    """The value of a key by its dotted path."""
+    for step in path.split("."):
+        config = config[step]
+    return config
+
+
+def command_options(config: Mapping[str, Any], **keys: str) -> str:
+    """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length 256``.
+
+    A null key gives no option. Rules list the keys that they read, so that only those cause reruns.
+    """
+    given = [(name.replace("_", "-"), value_at(config, key)) for name, key in keys.items()]
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
+
+
+def settings_given(config: Mapping[str, Any], *names: str) -> str:
+    """The method, the seed, and those settings that a rule reads, as JSON."""
+    given = {name: config["settings"][name] for name in names if name in config["settings"]}
+    return json.dumps({"method": config["method"], "seed": config["seed"], **given}, sort_keys=True)
 
 
 def describe_keys(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from n2g.orphan import end_with_workflow
+from n2g.jobs import end_with_workflow
 
 
 class InputError(Exception):
@@ -20,14 +21,20 @@ class ConfigError(InputError):
     """A configuration value is wrong; the message starts with the key's dotted path."""
 
 
+@contextmanager
+def exit_with_sentence() -> Iterator[None]:
+    """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(str(error))
+
+
 def run_script(main: Callable[[], None]) -> None:
     """Run a script's ``main``; on :class:`InputError` print its sentence on stderr and exit with status 1.
 
     Anything else is a defect of the program, so its traceback is shown. Run by a workflow, it ends with that.
     """
     end_with_workflow()
-    try:
+    with exit_with_sentence():
         main()
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)

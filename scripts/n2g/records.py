@@ -5,15 +5,16 @@ A record holds the text of every token id in it, the provenance of its numbers, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
+from n2g.canonical import digest_of
 from n2g.ids import NeuronId
 from n2g.sentence import explain
+
+VERSION = 1  # of the form of records, see schemas/record.schema.json
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def record(
         A JSON-ready record; numbers have at most four significant digits, and what is not a number is null.
     """
     content = {
+        "version": VERSION,
         "id": str(neuron),
         "layer": neuron.layer,
         "neuron": neuron.neuron,
@@ -71,13 +73,8 @@ def record(
     content = _rounded(content)
     content["graph"] = findings.graph  # a graph predicts the same from its record
     content["vocabulary"] = {str(token): texts[token] for token in sorted(_tokens(findings))}
-    content["digest"] = hashlib.sha256(dump(content).encode("utf-8")).hexdigest()
+    content["digest"] = digest_of(content)
     return content
-
-
-def dump(record: Mapping[str, Any]) -> str:
-    """A record as canonical JSON: the same record gives the same bytes."""
-    return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _tokens(findings: Findings) -> set[int]:

@@ -1,0 +1,47 @@
+"""Which neurons are to be computed anew, and what is there to compare them with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from n2g.errors import InputError
+from n2g.ids import Block, NeuronId
+
+
+def asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[NeuronId]:
+    """The neurons that a configuration wants reproduced: the one it names, or a seeded sample of the selected ones.
+
+    config: needs the keys ``neuron``, ``sample``, ``poles`` and ``seed``.
+    """
+    if config["neuron"]:
+        return [NeuronId.parse(config["neuron"])]
+    selected = [
+        NeuronId(layer, neuron, pole == "negative")
+        for layer, block in blocks
+        for neuron in block.neurons
+        for pole in config["poles"]
+    ]
+    count = min(config["sample"] or 0, len(selected))
+    return sorted(random.Random(config["seed"]).sample(selected, count))
+
+
+def published_records(run: Path, neuron: NeuronId) -> list[Path]:
+    """The records of a neuron in a run: from its block among others, from a block of its own, or from both."""
+    return sorted(run.glob(f"{neuron.layer}/*/render/{neuron}.json"))
+
+
+def check_published(run: Path, neurons: Sequence[NeuronId]) -> None:
+    """Raise InputError where no neuron is asked for, or one has no record to compare with."""
+    if not neurons:
+        raise InputError(
+            "neuron: is not set: name one, as in --config neuron=L3.N42, or say how many, as in --config sample=25."
+        )
+    for neuron in neurons:
+        if not published_records(run, neuron):
+            raise InputError(
+                f"{neuron} has no record in {run} to compare with: make one with `snakemake neuron --config "
+                f"neuron={neuron}`."
+            )
