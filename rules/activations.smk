@@ -32,6 +32,7 @@ rule activations:
         run=re.escape(RUN),
     conda:
         "../envs/model.yaml"
+    threads: lambda wildcards: workflow.cores
     resources:
         gpu=1,
     params:

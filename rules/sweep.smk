@@ -28,6 +28,7 @@ rule sweep:
         run=re.escape(RUN),
     conda:
         "../envs/model.yaml"
+    threads: lambda wildcards: workflow.cores
     resources:
         gpu=1,
     params:
