@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -44,20 +46,36 @@ def jobs(run: Run) -> list[Job]:
     return found
 
 
-def gap(found: Sequence[Job]) -> float | None:
-    """Median seconds between the end of a job and the start of the next; None where the files tell no sequence."""
-    order = sorted(found, key=lambda job: job.end)
-    gaps = [after.end - after.seconds - before.end for before, after in pairwise(order)]
-    usual = median(gaps) if gaps else -1
-    return usual if 0 <= usual < 5 else None
+@dataclass(frozen=True)
+class Course:
+    """How the jobs followed each other: seconds in which at least one ran; median seconds between the end of a job and
+    the start of the next."""
+
+    busy: float
+    between: float
+
+
+def course(found: Sequence[Job]) -> Course | None:
+    """What the dates of the files tell; None where they cannot be those of the jobs, as in copies."""
+    order = sorted(found, key=lambda job: job.end - job.seconds)
+    ends = sorted(job.end for job in found)
+    busy, until, gaps = 0.0, -inf, []
+    for job in order:
+        start = job.end - job.seconds
+        busy += max(0.0, job.end - max(start, until))
+        until = max(until, job.end)
+        if earlier := bisect_right(ends, start):
+            gaps.append(start - ends[earlier - 1])
+    if not gaps or sum(job.seconds for job in found) > busy * len(os.sched_getaffinity(0)):
+        return None
+    return Course(busy, median(gaps))
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """What is no work, in seconds: until the first job, between two jobs, and until a stage's program begins."""
+    """What is no work, in seconds: until the first job of Snakemake, and until a stage's program begins."""
 
     planning: float
-    between: float | None
     starts: Mapping[str, float]
 
 
@@ -68,15 +86,14 @@ def overhead(run: Run, configuration: Path) -> Overhead:
     code = "import sys; sys.path.insert(0, sys.argv[1]); from n2g.checkpoint import boot; boot(*sys.argv[2:])"
     model = [str(SCRIPTS), str(run.checkpoint), str(run.config["device"]), run.config["dtype"]]
     with_model = min(seconds([sys.executable, "-c", code, *model]) for _ in range(2))
-    known = jobs(run)
-    stages = sorted({job.stage for job in known if (SCRIPTS / f"{job.stage}.py").exists()})
+    stages = sorted({job.stage for job in jobs(run) if (SCRIPTS / f"{job.stage}.py").exists()})
     starts = {
         stage: with_model
         if stage in WITH_MODEL
         else seconds([sys.executable, str(SCRIPTS / f"{stage}.py"), "--help"])
         for stage in stages
     }
-    return Overhead(seconds(snakemake), gap(known), starts)
+    return Overhead(seconds(snakemake), starts)
 
 
 def seconds(command: Sequence[str]) -> float:

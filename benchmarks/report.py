@@ -7,7 +7,7 @@ from statistics import median
 
 from measure import Comparison, Results
 from meter import Share
-from notes import Job, Overhead
+from notes import Job, Overhead, course
 from pages import Site
 from workload import BLOCK_STAGES, Measured, Run
 
@@ -210,39 +210,48 @@ def selected(run: Run) -> int:
 
 def overhead(run: Run, jobs: Sequence[Job], cost: Overhead) -> list[str]:
     """What is no work, as a share of the wall time."""
-    between = cost.between or 0.0
+    known = course(jobs)
+    total = sum(job.seconds for job in jobs)
+    busy, between = (known.busy, known.between) if known else (total, 0.0)
+    beside = total / busy  # jobs at once, on average
     started = [job for job in jobs if job.stage in cost.starts]
+
+    def share(count: int, starts: float, work: float) -> str:
+        idle = cost.planning + between * count
+        return f"{100 * (idle + starts / beside) / (idle + (starts + work) / beside):.1f} %"
+
     starts = sum(cost.starts[job.stage] for job in started)
-    wall = cost.planning + between * len(jobs) + sum(job.seconds for job in jobs)
-    here = (cost.planning + between * len(jobs) + starts) / wall
-    blocks = -(-run.model.d_mlp // run.config["block_size"])
-    count = selected(run)
+    here = share(len(jobs), starts, total - starts)
     of_block = {job.stage for job in started if job.layer is not None}
-    work = sum(job.seconds - cost.starts[job.stage] for job in started if job.stage in of_block) / count
     once = [job for job in started if job.stage not in of_block]
-    idle = cost.planning + between * (blocks * len(of_block) + len(once))
-    idle += blocks * sum(cost.starts[stage] for stage in of_block) + sum(
-        cost.starts[one.stage] for one in once
+    work = sum(job.seconds - cost.starts[job.stage] for job in started if job.stage in of_block) / selected(
+        run
     )
-    busy = work * run.model.d_mlp + sum(job.seconds - cost.starts[job.stage] for job in once)
-    unknown = (
-        "" if cost.between is not None else " (unknown here: the files' dates tell no sequence; left out)"
+    blocks = -(-run.model.d_mlp // run.config["block_size"])
+    layer = share(
+        blocks * len(of_block) + len(once),
+        blocks * sum(cost.starts[stage] for stage in of_block) + sum(cost.starts[job.stage] for job in once),
+        work * run.model.d_mlp + sum(job.seconds - cost.starts[job.stage] for job in once),
+    )
+    order = (
+        f"The jobs took {busy:.0f} s of wall time, {beside:.1f} at once on average."
+        if known
+        else "The dates of the files do not tell how the jobs followed each other; one after the other is assumed."
     )
     return [
         "## Snakemake and start-up",
         "A dry run of the whole workflow was timed now, and so was the start of each stage's program: the imports and, "
-        "where it needs the model, loading it. The rest is from the table above.",
+        f"where it needs the model, loading it. The rest is from the table above. {order}",
         table(
             ["", "seconds"],
             [
                 ["Snakemake, until the first job", f"{cost.planning:.1f}"],
-                [f"Snakemake, a job (median){unknown}", f"{between:.2f}"],
+                ["Snakemake, between two jobs (median)", f"{between:.2f}" if known else "–"],
                 *([f"Start of {stage}", f"{value:.1f}"] for stage, value in sorted(cost.starts.items())),
             ],
         ),
-        f"Of the wall time of this run, {100 * here:.0f} % was Snakemake and start-up. Of a whole layer "
-        f"({run.model.d_mlp} neurons in {blocks} blocks, with the mean work of these {count} neurons) it would be "
-        f"**{100 * idle / (idle + busy):.1f} %**.",
+        f"Of the wall time of this run, {here} was Snakemake and start-up. Of a whole layer ({run.model.d_mlp} neurons "
+        f"in {blocks} blocks, with the mean work of these {selected(run)} neurons) it would be **{layer}**.",
     ]
 
 

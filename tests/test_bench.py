@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import tiny
 import torch
-import yaml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -32,7 +31,7 @@ from n2g.prune import Example  # noqa: E402
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "benchmarks" / "bench.py"), "--output", "report.md", *arguments]
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench.py"), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -138,8 +137,23 @@ def test_what_snakemake_noted(tmp_path: Path) -> None:
         notes.Job("corpus", None, 2.0, 100.5, 12.0),
         notes.Job("prune", 3, 4.0, None, 16.25),
     ]
-    assert notes.gap(found) == 0.25
-    assert notes.gap(found[:1]) is None
+    assert notes.course(found) == notes.Course(6.0, 0.25)
+    assert notes.course(found[:1]) is None
+
+
+def test_how_jobs_followed_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes.os, "sched_getaffinity", lambda _: {0, 1})
+    times = [
+        (0.0, 4.0),
+        (0.0, 6.0),
+        (4.5, 8.0),
+        (6.5, 7.0),
+        (100.0, 101.0),
+    ]  # start, end; the last after a pause
+    found = [notes.Job("graph", 0, end - start, None, end) for start, end in times]
+    assert notes.course(found) == notes.Course(9.0, 0.5)
+    copied = [notes.Job("graph", 0, 3.0, None, 9.0) for _ in range(5)]
+    assert notes.course(copied) is None
 
 
 def test_evenly_chosen() -> None:
@@ -150,46 +164,15 @@ def test_evenly_chosen() -> None:
 
 def test_without_a_finished_run_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
-    done = bench(tmp_path)
+    done = bench(tmp_path, "--output", "report.md")
     assert done.returncode == 1
     assert done.stderr == "There is no finished run in results/smollm2 to measure: run `make atlas` first.\n"
     assert not (tmp_path / "report.md").exists()
 
 
-@pytest.mark.slow
-def test_the_whole_benchmark_on_a_small_run(tmp_path: Path) -> None:
-    tiny.save_llama(tmp_path / "model")
-    (tmp_path / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
-    config = {
-        "run": "tiny",
-        "model": {"source": "model"},
-        "corpus": {"source": "texts.txt", "max_length": 32, "near_duplicates": None},
-        "layers": "1",
-        "neurons": "0-3",
-        "device": "cpu",
-        "settings": {"prefix_length": 3},
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    made = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--cores",
-            "1",
-            "--resources",
-            "gpu=1",
-            "--snakefile",
-            ROOT / "Snakefile",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
-    done = bench(tmp_path, "--quick")
+def test_the_whole_benchmark_on_a_small_run(finished: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in (finished / "results").rglob("*") if path.is_file()}
+    done = bench(finished, "--quick", "--output", str(tmp_path / "report.md"))
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "report.md").read_text()
     assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
@@ -203,8 +186,8 @@ def test_the_whole_benchmark_on_a_small_run(tmp_path: Path) -> None:
     ]
     assert re.search(r"^Of all passes together the share is \*\*\d+\.\d\d\*\*; ", text, re.MULTILINE)
     for stage in ("prune", "saliency", "augment"):
-        assert re.search(rf"^\| {stage} \| 1 \| [\d,]+ \| [\d,]+ \| ", text, re.MULTILINE)
+        assert len(re.findall(rf"^\| {stage} \| [01] \| [\d,]+ \| [\d,]+ \| ", text, re.MULTILINE)) == 2
     assert "nan" not in text
-    for private in filter(None, (str(tmp_path), str(ROOT), platform.node())):
+    for private in filter(None, (str(finished), str(tmp_path), str(ROOT), platform.node())):
         assert private not in text
-    assert before == {path: path.read_bytes() for path in before}
+    assert before == {path: path.read_bytes() for path in (finished / "results").rglob("*") if path.is_file()}
