@@ -22,13 +22,15 @@ CUDA = re.compile(r"nvidia-|cuda-|triton$")
 
 # Conda environment -> the packages of run.in that its rules need.
 TABLES = ["numpy", "pyarrow", "safetensors", "tqdm"]
+MODEL = [
+    *TABLES,
+    *("torch", "transformer-lens", "transformers", "tokenizers", "gguf"),
+    *("huggingface-hub", "datasketch", "jaxtyping", "networkx"),
+]
 ENVIRONMENTS = {
     "inputs": ["huggingface-hub"],
-    "model": [
-        *TABLES,
-        *("torch", "transformer-lens", "transformers", "tokenizers", "gguf"),
-        *("huggingface-hub", "datasketch", "jaxtyping", "networkx"),
-    ],
+    "model": MODEL,
+    "explain": [*MODEL, "openai"],
     "graph": [*TABLES, "networkx"],
     "site": [
         *TABLES,
