@@ -82,6 +82,7 @@ SETTINGS = {
     "cuts": [0.5],
     "trust": 2.0,
     "max_nodes": 30,
+    "near_weight": 1.0,
 }
 CHANGES |= {f"settings.{name}": {"settings": {name: value}} for name, value in SETTINGS.items()}
 
