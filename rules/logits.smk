@@ -1,5 +1,7 @@
-# The tokens that each neuron's weights push towards and read, from the weights alone: all selected blocks at once.
+# The tokens that each neuron's weights push towards and read, and the neurons they connect it with, from the weights
+# alone: all selected blocks at once.
 
+LOGITS_FILES = ("logits.parquet", "connections.parquet")
 LOGITS_COMMAND = (
     "python {params.script:q} --checkpoint {input.checkpoint:q} --blocks {params.blocks} --poles {params.poles}"
     " --output {params.root:q} > {log:q} 2>&1"
@@ -13,7 +15,7 @@ rule logits:
     input:
         checkpoint=CHECKPOINT,
     output:
-        all_blocks("logits.parquet"),
+        [path for name in LOGITS_FILES for path in all_blocks(name)],
     log:
         run_log("logits"),
     benchmark:
@@ -39,7 +41,7 @@ rule logits_of_block:
     input:
         checkpoint=CHECKPOINT,
     output:
-        block_file("logits.parquet"),
+        [block_file(name) for name in LOGITS_FILES],
     log:
         block_log("logits"),
     benchmark:

@@ -26,7 +26,7 @@ if ASKED:
 
     use rule logits as logits_again with:
         output:
-            again_blocks("logits.parquet"),
+            [path for name in LOGITS_FILES for path in again_blocks(name)],
         wildcard_constraints:
             run=re.escape(AGAIN),
 

@@ -1,9 +1,10 @@
-"""Find the tokens that the output weights of neurons push, and those that their input weights like."""
+"""Read from the weights which tokens neurons push and like, and which other neurons they are connected with."""
 
 import argparse
 from pathlib import Path
 
-from n2g.checkpoint import boot
+from n2g.checkpoint import boot, read_description
+from n2g.connections import connections
 from n2g.errors import run_script
 from n2g.ids import Block
 from n2g.logits import lens, weights_of
@@ -22,11 +23,13 @@ def main() -> None:
     given = parser.parse_args()
 
     bridge = boot(given.checkpoint, "cpu")
+    weights = [weights_of(bridge, layer) for layer in range(read_description(given.checkpoint).n_layers)]
     for name in given.blocks:
         layer, _, block = name.partition("/")
         units = [(neuron, pole) for neuron in Block.parse(block).neurons for pole in given.poles.split(",")]
         signs = [-1.0 if pole == "negative" else 1.0 for _, pole in units]
-        found = lens(weights_of(bridge, int(layer)), [neuron for neuron, _ in units], signs)
+        neurons, number = [neuron for neuron, _ in units], int(layer)
+        tokens = lens(weights[number], neurons, signs)
         rows = [
             {
                 "neuron": neuron,
@@ -36,11 +39,18 @@ def main() -> None:
                 "token": token,
                 "value": value,
             }
-            for (neuron, pole), directions in zip(units, found, strict=True)
+            for (neuron, pole), directions in zip(units, tokens, strict=True)
             for direction, pairs in directions.items()
             for rank, (token, value) in enumerate(pairs)
         ]
         write_rows(given.output / name / "logits.parquet", "logits", rows)
+        ends = connections(weights, number, neurons, signs)
+        rows = [
+            {"neuron": neuron, "pole": pole, **end._asdict()}
+            for (neuron, pole), found in zip(units, ends, strict=True)
+            for end in found
+        ]
+        write_rows(given.output / name / "connections.parquet", "connections", rows)
 
 
 if __name__ == "__main__":

@@ -220,6 +220,18 @@ _ALL = [
         ),
     ),
     _contract(
+        "connections",
+        "A neuron of another layer that a neuron is strongly connected with by weight (n2g.connections says how).",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative; weights have the pole's sign"),
+        direction=(pa.string(), "upstream: the other writes what the neuron reads; downstream: the reverse"),
+        sign=(pa.string(), "positive or negative: of the weight"),
+        rank=(pa.int32(), "0 for the strongest of the direction and sign"),
+        other_layer=(pa.int32(), "layer of the other neuron"),
+        other_neuron=(pa.int32(), "position of the other neuron, its positive pole"),
+        weight=(pa.float32(), "strength of the connection"),
+    ),
+    _contract(
         "reproduced",
         "A neuron of a sample, computed anew from the inputs and compared with its published record.",
         layer=(pa.int32(), "layer number"),

@@ -73,12 +73,17 @@ def lens(
         embed = embed - embed.mean(-1, keepdim=True)
     count = len(neurons)
     pushed, liked = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
-    found = {"promoted": _top(pushed, top), "suppressed": _top(-pushed, top), "liked": _top(liked, top)}
+    found = {
+        "promoted": strongest(pushed, top),
+        "suppressed": strongest(-pushed, top),
+        "liked": strongest(liked, top),
+    }
     found["suppressed"] = [[(token, -value) for token, value in row] for row in found["suppressed"]]
     return [{name: rows[at] for name, rows in found.items()} for at in range(len(neurons))]
 
 
-def _top(values: torch.Tensor, top: int) -> list[list[tuple[int, float]]]:
+def strongest(values: Float[torch.Tensor, "row n"], top: int) -> list[list[tuple[int, float]]]:
+    """(index, value) of the largest values of each row, descending; none where one is not a finite number."""
     best = values.topk(min(top, values.shape[-1]), dim=-1)
     known = values.isfinite().all(-1).tolist()
     rows = zip(known, best.indices.tolist(), best.values.tolist(), strict=True)
