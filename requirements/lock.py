@@ -30,7 +30,7 @@ MODEL = [
 ENVIRONMENTS = {
     "inputs": ["huggingface-hub"],
     "model": MODEL,
-    "explain": [*MODEL, "openai"],
+    "explain": [*MODEL, "openai", "graphviz"],
     "graph": [*TABLES, "networkx"],
     "site": [
         *TABLES,

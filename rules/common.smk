@@ -10,7 +10,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g import jobs, provenance
 from n2g.again import asked, check_published
 from n2g.checkpoint import checkpoint_key, model_size
-from n2g.config import NO_MATTER, command_options, complete_config, selected_blocks, settings_given
+from n2g.config import NO_MATTER, command_options, complete_config, explains, selected_blocks, settings_given
 from n2g.errors import exit_with_sentence
 from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId
 from n2g.sources import Source, wanted_files

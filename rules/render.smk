@@ -12,6 +12,7 @@ rule render:
         scores=block_file("evaluate.parquet"),
         predictions=block_file("predictions.parquet"),
         logits=block_file("logits.parquet"),
+        explanations=[block_file("explanations.parquet")] if explains(config) else [],
     output:
         directory(block_file("render")),
     log:
@@ -30,5 +31,6 @@ rule render:
         "Writing the records of layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --block $(dirname {input.graphs:q})"
-        " --layer {wildcards.layer} {params.options} --provenance {params.provenance:q} --output {output:q}"
+        " --layer {wildcards.layer} {params.options} --provenance {params.provenance:q}"
+        " --explanations {input.explanations:q} --output {output:q}"
         " > {log:q} 2>&1"

@@ -18,6 +18,9 @@ def main() -> None:
     parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
     parser.add_argument("--layer", type=int, required=True, help="the block's layer")
     parser.add_argument("--method", default="atlas", help="atlas or paper: whose graphs to show")
+    parser.add_argument(
+        "--explanations", nargs="*", type=Path, default=[], help="the table, where there is one"
+    )
     parser.add_argument("--provenance", type=json.loads, default={}, help="run, model, ... as JSON")
     parser.add_argument("--dot", default="graphviz-pure", help="the Graphviz program")
     parser.add_argument(
@@ -28,7 +31,7 @@ def main() -> None:
     texts = read_texts(given.corpus)
     words = dict(enumerate(texts.words))
     records = {}
-    for neuron, findings in read_block(given.block, given.layer, texts, given.method):
+    for neuron, findings in read_block(given.block, given.layer, texts, given.method, *given.explanations):
         command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
         origin = {**given.provenance, "hook": f"blocks.{given.layer}.mlp.hook_post", "command": command}
         records[str(neuron)] = record(neuron, findings, words, origin)

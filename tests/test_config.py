@@ -17,7 +17,7 @@ def changed(key: str, value: object) -> dict:
     """The minimal configuration with one key set, by its dotted path."""
     config = {part: dict(section) for part, section in MINIMAL.items()}
     *outer, last = key.split(".")
-    target = config[outer[0]] if outer else config
+    target = config.setdefault(outer[0], {}) if outer else config
     target[last] = value
     return config
 
@@ -45,7 +45,7 @@ def test_the_schema_is_valid_and_describes_every_key() -> None:
 def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
     given = yaml.safe_load((ROOT / "config.yaml").read_text())
     shown = {key for key in given if not isinstance(given[key], dict)} | {
-        f"{part}.{key}" for part in ("model", "corpus") for key in given[part]
+        f"{part}.{key}" for part in ("model", "corpus", "explain") for key in given[part]
     }
     rare = {"model.tokenizer", "corpus.bos"}
     assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
@@ -91,6 +91,11 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("model.sha256", "0" * 64, "model.file"),
         ("model.file", "../secret", "leads out of the source"),
         ("model.tokenizer", "nowhere.json", "does not exist"),
+        ("explain.model", "gpt", "explain.base_url: is needed"),
+        ("explain.local", "nowhere", "does not exist"),
+        ("explain", {"local": ".", "model": "gpt"}, "set one of them"),
+        ("explain.base_url", "http://me:secret@host/v1", "must match"),
+        ("explain.key", "sk-not-a-name", "must match"),
         ("settings", {"method": "paper"}, "set method instead"),
         ("settings", {"train_exmaples": 3}, "did you mean train_examples?"),
     ],

@@ -25,6 +25,7 @@ JOB = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
 
 # A key of the configuration -> another value for it. With some keys others must change as well.
 ONE_FILE = {"source": "model", "file": "config.json"}
+ENDPOINT = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}  # explains; by default nothing does
 CHANGES = {
     "run": {"run": "other"},
     "model.source": {"model": {"source": "moved"}},
@@ -59,6 +60,15 @@ CHANGES = {
     "method": {"method": "paper"},
     "proposer": {"proposer": "causal"},
     "masked_lm": {"proposer": "masked-lm", "masked_lm": "model"},
+    "explain.base_url": {"explain": ENDPOINT | {"base_url": "http://127.0.0.1:2/v1"}},
+    "explain.model": {"explain": ENDPOINT},
+    "explain.simulator": {"explain": ENDPOINT | {"simulator": "other"}},
+    "explain.local": {"explain": {"local": "model"}},
+    "explain.key": {"explain": ENDPOINT | {"key": None}},
+    "explain.concurrency": {"explain": ENDPOINT | {"concurrency": 2}},
+    "explain.budget": {"explain": ENDPOINT | {"budget": 9}},
+    "explain.input_price": {"explain": ENDPOINT | {"input_price": 1}},
+    "explain.output_price": {"explain": ENDPOINT | {"output_price": 1}},
     "dot": {"dot": "dot"},
     "neuron": {"neuron": "L0.N0"},
     "sample": {"sample": 1},

@@ -217,6 +217,7 @@ def _check_meaning(config: Mapping[str, Any]) -> None:
     if config["corpus"]["min_length"] >= config["corpus"]["max_length"]:
         raise ConfigError("corpus.min_length: must be smaller than corpus.max_length: lower it.")
     _check_settings(config["settings"])
+    _check_explain(config["explain"])
     for part in ("model", "corpus"):
         _check_source(part, config[part])
     if config["model"]["tokenizer"] is not None:
@@ -239,6 +240,21 @@ def _check_settings(given: Mapping[str, Any]) -> None:
         Settings.from_options(dict(given))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _check_explain(given: Mapping[str, Any]) -> None:
+    """Check that the keys of `explain` name one model, or none."""
+    if given["local"] and (given["model"] or given["simulator"]):
+        raise ConfigError("explain.local: takes the place of explain.model: set one of them.")
+    if given["local"] and not Path(given["local"]).is_dir():
+        raise ConfigError(f"explain.local: {given['local']} does not exist: name a folder with a model.")
+    if given["model"] and not given["base_url"]:
+        raise ConfigError("explain.base_url: is needed with explain.model: give the endpoint's address.")
+
+
+def explains(config: Mapping[str, Any]) -> bool:
+    """Whether a language model is to explain neurons."""
+    return bool(config["explain"]["model"] or config["explain"]["local"])
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -280,6 +280,37 @@ _ALL = [
         score=(pa.float64(), "Jaccard index, share of patterns covered, 1 for a duplicate, or correlation"),
         rank=(pa.int32(), "0 for the best of the kind"),
     ),
+    _contract(
+        "explanations",
+        "An explanation in words of a neuron, simulated on test texts; a neuron that no train text activates has none.",
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        explainer=(pa.string(), "graph (which is also its own simulator) or model"),
+        status=(
+            pa.string(),
+            "ok; invalid: there is no explanation; budget: the neuron's tokens were used up before the final score",
+        ),
+        label=(pa.string(), "the explanation, one line; may be empty"),
+        model=(pa.string(), "who wrote it; empty for the graph"),
+        simulator=(pa.string(), "who predicted activations from it; empty for the graph"),
+        prompt=(
+            pa.string(),
+            "SHA-256 of the question that it answers, which names the kept answer; or empty",
+        ),
+        revised=(pa.bool_(), "whether it came from a revision"),
+        validation=(pa.float64(), "its ev_correlation_score on validation texts, by which it was chosen"),
+        sequences=(pa.int32(), "test texts, the same for both explainers"),
+        tokens=(pa.int32(), "tokens of these"),
+        rated=(pa.float64(), "share of the tokens for which the simulator gave a value; others count as 0"),
+        ev_correlation=(pa.float64(), "ev_correlation_score of Bills et al. on all these tokens"),
+        rsquared=(pa.float64(), "rsquared_score of Bills et al., not centred"),
+        absolute_dev_explained=(pa.float64(), "absolute_dev_explained_score of Bills et al."),
+        ev_correlation_top=(pa.float64(), "ev_correlation_score on the texts with the largest activations"),
+        ev_correlation_random=(pa.float64(), "ev_correlation_score on the random texts"),
+        prompt_tokens=(pa.int64(), "tokens asked, for everything about the neuron; kept answers included"),
+        completion_tokens=(pa.int64(), "tokens answered"),
+        cost=(pa.float64(), "their cost, at the configured prices"),
+    ),
 ]
 CONTRACTS: dict[str, TableContract] = {contract.name: contract for contract in _ALL}
 

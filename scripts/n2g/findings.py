@@ -39,7 +39,9 @@ def read_texts(corpus: Path) -> Texts:
     return Texts(load_documents(corpus), titles, words)
 
 
-def read_block(folder: Path, layer: int, texts: Texts, method: str) -> Iterator[tuple[NeuronId, Findings]]:
+def read_block(
+    folder: Path, layer: int, texts: Texts, method: str, explanations: Path | None = None
+) -> Iterator[tuple[NeuronId, Findings]]:
     """The findings of each neuron of a block, in the order of its statistics.
 
     Args:
@@ -47,10 +49,12 @@ def read_block(folder: Path, layer: int, texts: Texts, method: str) -> Iterator[
         layer: the block's layer.
         texts: the corpus.
         method: the method whose graphs the records show.
+        explanations: the block's table of explanations in words, where a language model was asked.
     """
     graphs = read_graphs(folder / "graph.jsonl")
     names = ("examples", "predictions", "evaluate", "logits")
     parts = {name: dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in names}
+    parts["explanations"] = dict(by_unit(read_table(explanations, "explanations"))) if explanations else {}
     for row in read_table(folder / "statistics.parquet", "statistics").to_pylist():
         key = (row["neuron"], row["pole"])
         line = graphs[key][method]
@@ -65,6 +69,7 @@ def read_block(folder: Path, layer: int, texts: Texts, method: str) -> Iterator[
             metrics=_metrics(rows["evaluate"]),
             examples=examples,
             logits=_logits(rows["logits"]),
+            explanations=_explanations(rows["explanations"]),
         )
         yield NeuronId(layer, row["neuron"], row["pole"] == "negative"), found
 
@@ -109,6 +114,14 @@ def _logits(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
     for row in sorted(rows, key=lambda row: row["rank"]):
         found.setdefault(row["direction"], []).append([row["token"], row["value"]])
     return found
+
+
+def _explanations(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
+    """Explainer -> the columns of its explanation."""
+    return {
+        row["explainer"]: {name: value for name, value in row.items() if name not in (*KEYS, "explainer")}
+        for row in rows
+    }
 
 
 def _train(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:

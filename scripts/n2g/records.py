@@ -29,6 +29,7 @@ class Findings:
         metrics: test set -> predictor -> metric -> value.
         examples: excerpts with tokens, activations and, for held-out texts, predictions.
         logits: `promoted`, `suppressed` and `liked`, each pairs of token id and value; empty where not computed.
+        explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.
     """
 
     graph: Mapping[str, Any] | None
@@ -38,6 +39,7 @@ class Findings:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples: Iterable[Mapping[str, Any]] = ()
     logits: Mapping[str, Any] = field(default_factory=dict)
+    explanations: Mapping[str, Any] = field(default_factory=dict)
 
 
 def record(
@@ -70,6 +72,8 @@ def record(
         "logits": findings.logits,
         "provenance": dict(provenance),
     }
+    if findings.explanations:
+        content["explanations"] = findings.explanations
     content = _rounded(content)
     content["graph"] = findings.graph  # a graph predicts the same from its record
     content["vocabulary"] = {str(token): texts[token] for token in sorted(_tokens(findings))}

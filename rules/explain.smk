@@ -1,0 +1,35 @@
+# Explanations in words by a language model, scored beside those from the graphs. Only where the configuration names one.
+
+
+rule explain:
+    input:
+        checkpoint=CHECKPOINT,
+        tokens=run_file("corpus/tokens.npy"),
+        documents=run_file("corpus/documents.parquet"),
+        vocabulary=run_file("corpus/vocabulary.parquet"),
+        counts=run_file("corpus/corpus.json"),
+        observations=[block_file(name) for name in ACTIVATION_FILES],
+        graphs=block_file("graph.jsonl"),
+    output:
+        block_file("explanations.parquet"),
+    log:
+        block_log("explain"),
+    benchmark:
+        block_benchmark("explain")
+    conda:
+        "../envs/explain.yaml"
+    resources:
+        gpu=1,
+    params:
+        script=script("explain"),
+        options=f"{model_options()} {options(method='method', seed='seed')}",
+        explain=json.dumps(config["explain"], sort_keys=True),
+        answers="resources/answers",
+        code=code_digest("explain"),
+        lock=lock_digest(),
+    message:
+        "Asking a language model about layer {wildcards.layer}, neurons {wildcards.block}"
+    shell:
+        "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
+        " --block $(dirname {output:q}) --layer {wildcards.layer} {params.options} --explain {params.explain:q}"
+        " --answers {params.answers} --output {output:q} > {log:q} 2>&1"

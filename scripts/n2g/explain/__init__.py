@@ -1,0 +1,1 @@
+"""Explanations in words by a language model: ask, simulate, score, revise."""

@@ -1,0 +1,137 @@
+"""A block of neurons: the rows of the `explanations` table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from n2g.documents import Documents
+from n2g.explain.cache import Account
+from n2g.explain.excerpts import Evidence, Excerpt, gather
+from n2g.explain.neuron import Models, explain_neuron
+from n2g.explain.revise import Run
+from n2g.explain.score import Scores, score
+from n2g.explain.session import Options
+from n2g.graph import NeuronGraph
+from n2g.sentence import explain as sentence
+from n2g.store import Observations
+
+Key = tuple[int, str]
+
+
+def explain_block(
+    documents: Documents,
+    observations: Observations,
+    graphs: Mapping[Key, Mapping[str, Any]],
+    words: Sequence[str],
+    models: Models,
+    runs: Callable[[Key], Run] | None,
+    options: Options,
+    seed: int = 0,
+) -> Iterator[dict[str, Any]]:
+    """Two rows for every (neuron, pole) that some train document activates: its graph, and the language model.
+
+    Args:
+        documents: the corpus.
+        observations: what the pass over the corpus found for the block.
+        graphs: the graph of each (neuron, pole), in the form of `NeuronGraph.to_dict()`.
+        words: text of each token id.
+        models: who explains and simulates.
+        runs: (neuron, pole) -> what runs sentences through it; None where typed text cannot become tokens.
+        options: how many neurons at a time (each asks one question at a time), at which price and budget.
+        seed: of the choice of random texts.
+
+    Raises:
+        InputError: a model cannot answer. What was answered is kept.
+    """
+    closed = documents.without_test()
+    fitting = gather(closed, observations.without_test(documents), "validation", seed)
+    tested = gather(documents, observations, "test", seed)
+    pairs = [(one, test.held) for one, test in zip(fitting, tested, strict=True) if one.shown]
+
+    def show(tokens: Sequence[int]) -> list[str]:
+        return [words[token] for token in tokens]
+
+    def work(pair: tuple[Evidence, Sequence[Excerpt]]) -> list[dict[str, Any]]:
+        one, held = pair
+        account = Account(options.budget)
+        run = runs(one.key) if runs else None
+        found = explain_neuron(models, account, one, held, show, run)
+        counts = {"prompt_tokens": account.prompt_tokens, "completion_tokens": account.completion_tokens}
+        label = {
+            name: getattr(found, name) for name in ("status", "label", "prompt", "revised", "validation")
+        }
+        names = {"explainer": "model", "model": models.explainer.name, "simulator": models.simulator.name}
+        row = _row(one.key, held, found.scores, **names, **label, **counts, cost=options.cost(**counts))
+        return [_graph_row(documents, one.key, held, graphs[one.key], words), row]
+
+    with ThreadPoolExecutor(options.concurrency) as pool:
+        waiting = [pool.submit(work, pair) for pair in pairs]
+        try:
+            for future in tqdm(waiting, desc="explain", unit="neuron", mininterval=5):
+                yield from future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _graph_row(
+    documents: Documents,
+    key: Key,
+    held: Sequence[Excerpt],
+    graph: Mapping[str, Any] | None,
+    words: Sequence[str],
+) -> dict[str, Any]:
+    known = NeuronGraph.from_dict(dict(graph)) if graph else NeuronGraph()
+
+    def predict(one: Excerpt) -> tuple[np.ndarray, int]:
+        """The graph sees the whole document, as in the evaluation."""
+        values = np.array(known.predict(documents.ids(one.document).tolist()))
+        return values[one.start : one.start + len(one.tokens)], len(one.tokens)
+
+    text = sentence(graph, dict(enumerate(words))) if graph else ""
+    status = "ok" if text else "invalid"
+    return _row(key, held, score(held, predict), explainer="graph", status=status, label=text)
+
+
+def _row(key: Key, held: Sequence[Excerpt], scores: Scores, **given: Any) -> dict[str, Any]:
+    empty = {"model": "", "simulator": "", "prompt": "", "revised": False, "validation": 0.0}
+    empty |= {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+    sequences = {"sequences": len(held)}
+    return {"neuron": key[0], "pole": key[1], **empty, **given, **sequences, **asdict(scores)}
+
+
+class Runner:
+    """Runs typed sentences through single neurons of a layer, one sentence at a time, so that an activation does not
+    depend on what else is asked.
+
+    engine: an `n2g.engine.Engine`. encode: as `n2g.corpus.encoder` gives it. longest: tokens of a sequence.
+    """
+
+    def __init__(
+        self, engine: Any, layer: int, encode: Callable, bos: int, longest: int, words: Sequence[str]
+    ):
+        self._engine, self._layer, self._encode = engine, layer, encode
+        self._bos, self._longest, self._words = bos, longest, words
+        self._lock = threading.Lock()
+
+    def of(self, key: Key) -> Run:
+        """What runs sentences through one (neuron, pole)."""
+        neuron, sign = key[0], 1 if key[1] == "positive" else -1
+
+        def run(sentence: str) -> tuple[Sequence[str], np.ndarray]:
+            import torch
+
+            ids = [self._bos, *self._encode([sentence])[0]][: self._longest]
+            with self._lock:
+                tokens = torch.tensor([ids], device=self._engine.device)
+                found = self._engine.read(tokens, [self._layer])[self._layer][0, 1:, neuron]
+            values = torch.nan_to_num(found.float(), 0, 0, 0).cpu().numpy().astype(np.float64)
+            return [self._words[token] for token in ids[1:]], sign * values
+
+        return run

@@ -1,0 +1,119 @@
+"""One neuron: ask for a label, score it, revise it, keep the better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from n2g.explain import prompts
+from n2g.explain.asking import Message, Model, Request
+from n2g.explain.cache import Account, BudgetSpent
+from n2g.explain.excerpts import Evidence, Excerpt, levels
+from n2g.explain.labels import BadLabel, label
+from n2g.explain.revise import Run, counter_examples
+from n2g.explain.score import Scores, score
+from n2g.explain.simulate import simulate
+
+LABEL_TOKENS = 120
+TRIES = 3  # for an answer that is a label
+NO_SCORES = Scores()
+
+
+@dataclass(frozen=True)
+class Models:
+    """Who explains, and who simulates."""
+
+    explainer: Model
+    simulator: Model
+
+    def __str__(self) -> str:
+        distinct = dict.fromkeys((self.explainer, self.simulator))
+        return "\n".join(map(str, distinct))
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What came of a neuron.
+
+    Attributes:
+        status: `ok`, `invalid` (no answer was a label) or `budget` (its tokens were used up before the final score).
+        label: the explanation that scored best on validation documents, or "".
+        prompt: digest of the question whose answer it is, or "".
+        revised: whether it came from a revision.
+        validation: its ev_correlation_score on validation documents.
+        scores: on test documents.
+    """
+
+    status: str
+    label: str = ""
+    prompt: str = ""
+    revised: bool = False
+    validation: float = 0.0
+    scores: Scores = NO_SCORES
+
+
+def explain_neuron(
+    models: Models,
+    account: Account,
+    fitting: Evidence,
+    tested: Sequence[Excerpt],
+    show: Callable[[Sequence[int]], list[str]],
+    run: Run | None,
+) -> Explained:
+    """Explain one neuron.
+
+    Args:
+        models: who is asked.
+        account: of the neuron.
+        fitting: train texts to explain, and validation texts to choose between labels by.
+        tested: test texts, for the final score only.
+        show: token ids -> their texts.
+        run: runs sentences through the neuron, or None where typed text cannot become tokens; then nothing is
+            revised.
+
+    Raises:
+        InputError: a model cannot answer.
+    """
+
+    def judge(text: str, excerpts: Sequence[Excerpt]) -> Scores:
+        return score(
+            excerpts,
+            lambda one: simulate(account, models.simulator, text, show(one.tokens), fitting.maximum),
+        )
+
+    texts = [
+        tuple(zip(show(one.tokens), levels(one.activations, fitting.maximum), strict=True))
+        for one in fitting.shown
+    ]
+    best = Explained("budget")
+    try:
+        found = ask_label(models.explainer, account, prompts.explain(texts))
+        if found is None:
+            return Explained("invalid")
+        best = Explained("budget", *found)
+        best = Explained("budget", *found, validation=judge(best.label, fitting.held).ev_correlation)
+        if run is not None:
+            examples = counter_examples(account, models.explainer, best.label, run, fitting.maximum)
+            better = examples and ask_label(
+                models.explainer, account, prompts.revise(texts, best.label, examples)
+            )
+            if better and better[0] != best.label:
+                value = judge(better[0], fitting.held).ev_correlation
+                if value > best.validation:
+                    best = Explained("budget", *better, revised=True, validation=value)
+        scores = judge(best.label, tested)
+    except BudgetSpent:
+        return best
+    return Explained("ok", best.label, best.prompt, best.revised, best.validation, scores)
+
+
+def ask_label(model: Model, account: Account, messages: Sequence[Message]) -> tuple[str, str] | None:
+    """A label and the digest of the question that it answers, or None where no answer is one."""
+    for _ in range(TRIES):
+        request = Request(tuple(messages), LABEL_TOKENS)
+        reply = account.ask(model, request)
+        try:
+            return label(reply), request.digest(model.name)
+        except BadLabel as error:
+            messages = prompts.again(messages, reply.text, str(error))
+    return None

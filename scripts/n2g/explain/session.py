@@ -1,0 +1,69 @@
+"""The `explain` section of the configuration, and the models that it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from n2g.errors import InputError
+from n2g.explain.asking import Model
+from n2g.explain.cache import Kept
+from n2g.explain.neuron import Models
+
+
+@dataclass(frozen=True)
+class Options:
+    """What schemas/config.schema.yaml says of these keys."""
+
+    base_url: str | None = None
+    model: str | None = None
+    simulator: str | None = None
+    local: str | None = None
+    key: str | None = None
+    concurrency: int = 1
+    budget: int | None = None
+    input_price: float = 0.0
+    output_price: float = 0.0
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any]) -> Options:
+        """Raises ValueError where a name is unknown."""
+        unknown = set(given) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"{sorted(unknown)} are no keys of explain")
+        return cls(**given)
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Of so many tokens; prices are those of a million."""
+        return (prompt_tokens * self.input_price + completion_tokens * self.output_price) / 1e6
+
+
+def open_models(options: Options, answers: Path, device: str) -> Models:
+    """Who explains and who simulates. The key goes from the environment to the client, and nowhere else.
+
+    Args:
+        options: who they are.
+        answers: the folder where answers are kept.
+        device: of a local model.
+
+    Raises:
+        InputError: no model is named, or a local one cannot be read.
+    """
+
+    def open_model(name: str | None) -> Model:
+        if options.local:
+            from n2g.explain.local import Local
+
+            return Kept(Local(Path(options.local), device), answers)
+        from n2g.explain.client import Endpoint
+
+        if not (options.base_url and name):
+            raise InputError("explain: names no model: set base_url and model, or local.")
+        key = os.environ.get(options.key, "") if options.key else ""
+        return Kept(Endpoint(options.base_url, name, key), answers)
+
+    explainer = open_model(options.model)
+    return Models(explainer, open_model(options.simulator) if options.simulator else explainer)

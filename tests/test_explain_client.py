@@ -1,0 +1,224 @@
+"""Asking a model: an endpoint that fails in every way, answers that are kept, and a local model."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from math import exp
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from loopback import Answer, completion, serve_model, serving
+
+from n2g.errors import InputError
+from n2g.explain.asking import Piece, Reply, Request
+from n2g.explain.cache import Account, BudgetSpent, Kept
+from n2g.explain.client import Endpoint
+from n2g.explain.local import Local
+
+ASKED = Request(({"role": "user", "content": "Hello?"},), 20)
+RATED = replace(ASKED, lines=("1\ta\t", "2\tb\t"))
+KEY = "sk-very-secret"
+
+
+def failing(times: int, fault: Callable[[], Answer]) -> Callable[[dict], Answer]:
+    """Answers with a fault so many times, then as it should."""
+    left = [fault] * times
+    return lambda body: left.pop()() if left else completion("Hi.")
+
+
+def slow() -> Answer:
+    time.sleep(1.0)
+    return completion("too late")
+
+
+FAULTS = {
+    "429": lambda: (429, {"error": {"message": "slow down"}}),
+    "500": lambda: (500, {"error": {"message": "oops"}}),
+    "time-out": slow,
+    "no JSON": lambda: (200, b"{"),
+    "other JSON": lambda: (200, {"hello": 1}),
+    "no choice": lambda: (200, {"choices": [], "usage": None}),
+    "hangs up": lambda: None,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_passes_is_tried_again(fault: str) -> None:
+    with serving(failing(1, FAULTS[fault])) as server:
+        reply = Endpoint(server.url, "m", KEY, timeout=0.5, retries=2).answer(ASKED)
+    assert reply == Reply("Hi.", True, 10, 3)
+    assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_stays_is_one_sentence(fault: str) -> None:
+    with serving(failing(99, FAULTS[fault])) as server:
+        with pytest.raises(
+            InputError, match=r"^explain\.base_url: .*(see to it|check the address)"
+        ) as caught:
+            Endpoint(server.url, "m", KEY, timeout=0.2, retries=0).answer(ASKED)
+        assert "\n" not in str(caught.value) and KEY not in str(caught.value)
+
+
+def test_a_server_that_is_gone_is_one_sentence() -> None:
+    with serving(lambda body: completion("Hi.")) as server:
+        endpoint = Endpoint(server.url, "m", retries=0)
+        assert endpoint.answer(ASKED).text == "Hi."
+    with pytest.raises(InputError, match="does not answer"):
+        endpoint.answer(ASKED)
+
+
+def test_the_key_goes_to_the_endpoint_and_into_no_message() -> None:
+    refusal = (401, {"error": {"message": f"Incorrect API key: {KEY}"}})
+    with (
+        serving(lambda body: refusal) as server,
+        pytest.raises(InputError, match=r"refuses .*explain\.key") as caught,
+    ):
+        Endpoint(server.url, "m", KEY).answer(ASKED)
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}" and len(server.bodies) == 1
+    assert "Incorrect" in str(caught.value) and KEY not in str(caught.value)
+
+
+def test_an_endpoint_that_refuses_parameters_is_asked_without_them() -> None:
+    def answer(body: dict) -> Answer:
+        if {"logprobs", "temperature", "max_tokens"} & set(body):
+            return 400, {"error": {"message": "unsupported parameter"}}
+        return completion("1")
+
+    with serving(answer) as server:
+        endpoint = Endpoint(server.url, "m")
+        assert endpoint.answer(RATED).text == endpoint.answer(RATED).text == "1"
+    assert [body.get("logprobs") for body in server.bodies] == [True, None, None, None]
+    assert [body.get("max_completion_tokens") for body in server.bodies] == [None, None, 20, 20]
+
+
+def test_answers_are_kept_and_asked_for_once(tmp_path: Path) -> None:
+    def answer(body: dict) -> Answer:
+        time.sleep(0.05)  # so that all threads ask while the first waits
+        return completion("Hi.")
+
+    with serving(answer) as server:
+        kept = Kept(Endpoint(server.url, "m", KEY), tmp_path)
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(kept.answer, [ASKED] * 8))
+        assert len(server.bodies) == 1 and replies == [Reply("Hi.", True, 10, 3)] * 8
+        assert (kept.asked, kept.known) == (1, 7)
+        kept.answer(replace(ASKED, limit=21))
+        Kept(Endpoint(server.url, "other", KEY), tmp_path).answer(ASKED)
+        assert len(server.bodies) == 3, "another question or model is asked"
+        again = Kept(Endpoint(server.url, "m", KEY), tmp_path)
+        assert again.answer(ASKED) == replies[0] and again.asked == 0
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert len(files) == 3 and all(KEY not in path.read_text() for path in files)
+        for path in files:
+            path.write_text(path.read_text()[:-40])
+        assert again.answer(ASKED) == replies[0] and again.asked == 1, "a damaged one is asked for again"
+
+
+def test_pieces_are_kept(tmp_path: Path) -> None:
+    class Model:
+        name = "m"
+
+        def answer(self, request: Request) -> Reply:
+            return Reply("7", True, 1, 1, (Piece("7", {"7": -0.5, "8": -1.25}),))
+
+    assert (
+        Kept(Model(), tmp_path).answer(RATED)
+        == Kept(Model(), tmp_path).answer(RATED)
+        == Model().answer(RATED)
+    )
+
+
+def test_an_account_ends_at_the_budget() -> None:
+    class Model:
+        name = "m"
+
+        def answer(self, request: Request) -> Reply:
+            return Reply("Hi.", True, 10, 3)
+
+    account = Account(26)
+    for _ in range(2):
+        account.ask(Model(), ASKED)
+    assert (account.prompt_tokens, account.completion_tokens) == (20, 6)
+    with pytest.raises(BudgetSpent):
+        account.ask(Model(), ASKED)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save_llama(tmp_path_factory.mktemp("model"))
+
+
+def logs(model: Path, text: str) -> dict[str, float]:
+    """Log-probability of each single-character token after a text, from a plain pass."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        found = torch.log_softmax(AutoModelForCausalLM.from_pretrained(model)(ids).logits[0, -1], -1)
+    return {digit: float(found[tokenizer.convert_tokens_to_ids(digit)]) for digit in "0123456789"}
+
+
+def test_a_real_model_behind_an_endpoint_and_the_same_in_a_folder_say_the_same(model: Path) -> None:
+    class Same(Local):
+        def _prompt(self, messages: tuple) -> str:
+            return "\n".join(one["content"] for one in messages)
+
+    with serving(serve_model(model)) as server:
+        served = Endpoint(server.url, "tiny").answer(RATED)
+    assert "".join(piece.text for piece in served.pieces) == served.text and len(served.pieces) == 20
+    assert not served.ended
+    for piece in served.pieces:
+        assert 1 < len(piece.alternatives) <= 20
+        assert max(piece.alternatives, key=piece.alternatives.__getitem__) == piece.text
+    local = Same(model, "cpu").answer(ASKED)
+    assert (local.ended, local.completion_tokens) == (False, 20)
+    plain = [re.sub(r"[^ -~]", "", reply.text) for reply in (local, served)]  # lone bytes join to characters
+    assert plain[0] == plain[1] != ""
+
+
+def test_a_local_model_is_asked_for_numbers_only(model: Path) -> None:
+    local = Local(model, "cpu")
+    reply = local.answer(RATED)
+    prompt = "User: Hello?\n\nAssistant: "
+    assert [piece.text for piece in reply.pieces[::3]] == list(RATED.lines)
+    written = ""
+    for line, level in zip(RATED.lines, reply.pieces[1::3], strict=True):
+        expected = logs(model, f"{prompt}{written}{line}")
+        ten = expected["1"] + logs(model, f"{prompt}{written}{line}1")["0"]
+        one = np.log(exp(expected["1"]) - exp(ten))
+        known = level.alternatives if "10" in level.alternatives else {**level.alternatives, "10": ten}
+        for text, log in {
+            **expected,
+            "1": one if "10" in level.alternatives else expected["1"],
+            "10": ten,
+        }.items():
+            assert known[text] == pytest.approx(log, abs=1e-4)
+        assert level.text == max(level.alternatives, key=level.alternatives.__getitem__)
+        written += f"{line}{level.text}\n"
+    assert reply.text == written and reply.ended
+
+
+def test_a_local_model_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read as a model"):
+        Local(tmp_path, "cpu")
+
+
+def test_threads_share_a_local_model(model: Path) -> None:
+    local = Local(model, "cpu")
+    expected, found = local.answer(RATED), []
+    threads = [threading.Thread(target=lambda: found.append(local.answer(RATED))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 3
