@@ -22,7 +22,6 @@ rule graph:
         script=script("graph"),
         settings=method_settings(
             "firing_threshold",
-            "min_precision",
             "precisions",
             "cuts",
             "trust",

@@ -17,9 +17,11 @@ FAINT = 1e-3
 # Tokens that are added to a pattern, at most, where it matches too much.
 RESTORED = 3
 # The longest literal text that may stand for a firing token of which the model was not asked.
-LITERAL = 3
-# By how much validation must be better before the usual precision and the smaller graph are left.
-CLEARLY = 0.04
+LITERAL = 4
+# By how much validation must be better before the smaller graph is left; and, divided by the square root of the number
+# of its firing tokens, but at most 1, before the usual precision is left, and likewise the usual cut.
+LARGER = 0.01
+OTHER = 2.0
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,11 @@ class Choice:
     nodes: int
 
 
+def usual(settings: Settings) -> Choice:
+    """What is chosen where validation has nothing to say: the first of each."""
+    return Choice(settings.precisions[0], settings.cuts[0], settings.max_nodes[0])
+
+
 def background_class(
     known: Iterable[Pattern], background: Mapping[int, float], below: float
 ) -> list[Pattern]:
@@ -283,7 +290,7 @@ def background_class(
     if not means or below <= 0:
         return []
     largest = max(means.values())
-    weights = [max(FAINT, round(mean / largest, 4)) for mean in means.values()]
+    weights = [max(FAINT, round(mean / largest, 2)) for mean in means.values()]
     return [Pattern((one_of(means, weights),), End(largest, 0, 0.0))]
 
 
@@ -316,17 +323,17 @@ def choose(
     top_documents: Sequence[int],
 ) -> Choice:
     """The choice with the best F1 on all validation tokens plus `settings.near_weight` times that on the tokens of
-    `top_documents`; `settings.min_precision` and the first of `settings.max_nodes` unless another is clearly better.
-
-    Where the validation documents hold no firing token, these and half of the threshold.
+    `top_documents`; the first of `settings.precisions`, `cuts` and `max_nodes` unless another is clearly better, which
+    takes the more, the fewer firing tokens the validation documents hold.
     """
     settings = train.settings
-    best = Choice(settings.min_precision, 0.5, settings.max_nodes[0])
+    best = usual(settings)
     if not len(validation.firing):
         return best
     near = np.isin(validation.texts.document, top_documents)
     firing = validation.activations >= validation.threshold
-    most = -1.0
+    first, most = best, -1.0
+    lead = min(1.0, OTHER / len(validation.firing) ** 0.5)
     for least in settings.precisions:
         patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
         for nodes in settings.max_nodes:
@@ -335,7 +342,7 @@ def choose(
             for cut in settings.cuts:
                 fires = predicted >= cut * train.evidence.threshold
                 gain = f1_score(firing, fires) + settings.near_weight * f1_score(firing[near], fires[near])
-                gain += CLEARLY * ((least == settings.min_precision) + (nodes == settings.max_nodes[0]))
+                gain += lead * ((least == first.least) + (cut == first.cut)) + LARGER * (nodes == first.nodes)
                 if gain > most:
                     most, best = gain, Choice(least, cut, nodes)
     return best

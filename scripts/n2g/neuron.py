@@ -9,7 +9,7 @@ import numpy as np
 from n2g.augment import augment, candidates_for, propose_all
 from n2g.engine import Prompt, drive
 from n2g.evidence import Evidence, Texts
-from n2g.fit import Choice, Fired, Selection, build
+from n2g.fit import Fired, Selection, build, usual
 from n2g.graph import NeuronGraph, TokenIndex
 from n2g.neutral import from_examples
 from n2g.paper import PaperExample, fit_paper
@@ -95,7 +95,7 @@ def fit_neuron(
         for n, (i, example) in enumerate(chosen)
     ]
     selection = Selection(evidence, settings, representative=False)
-    return build(selection, fired, {}, maximum, Choice(settings.min_precision, 0.5, settings.max_nodes[0]))
+    return build(selection, fired, {}, maximum, usual(settings))
 
 
 def _without_bos(tokens: Sequence[int], pivot: int, bos: int | None) -> tuple[tuple[int, ...], int]:

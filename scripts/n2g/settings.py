@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from n2g.augment import Proposer
 
 
-SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "min_precision", "precisions", "cuts")
+SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "cuts")
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,8 @@ class Settings:
         substitutes: substitutes proposed for a token with method "paper".
         candidates: substitutes proposed for a token with method "atlas", and as many from other examples.
         alone: share of the maximum from which the sweep notes a token that works without context.
-        min_precision: least precision of a pattern where validation cannot choose; and preferred, if close.
-        precisions: the least precisions that validation chooses from.
-        cuts: the firing cuts that it chooses from, as shares of the firing threshold.
+        precisions: the least precisions of a pattern that validation chooses from; the first is the usual one.
+        cuts: the firing cuts that it chooses from, as shares of the firing threshold; the first is the usual one.
         trust: as how many matches the model's own word on a pattern counts.
         max_nodes: how many nodes a graph may have at most: the first, or another with which validation is clearly
             better; patterns with the least support go first.
@@ -62,11 +61,10 @@ class Settings:
     substitutes: int = 5
     candidates: int = 16
     alone: float = 0.35
-    min_precision: float = 0.35
-    precisions: tuple[float, ...] = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65)
+    precisions: tuple[float, ...] = (0.2, 0.02, 0.1, 0.35, 0.5, 0.65)
     cuts: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
     trust: float = 1.0
-    max_nodes: tuple[int, ...] = (40, 80)
+    max_nodes: tuple[int, ...] = (40, 120)
     near_weight: float = 2.0
 
     def __post_init__(self) -> None:

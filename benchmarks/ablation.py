@@ -1,0 +1,218 @@
+"""Fit the graphs of a finished run again, each time without one ingredient of the method, and score them.
+
+Writes benchmarks/ablation.md. Nothing of the run is changed; no model is asked. What asks the model otherwise (such as
+prompts after BOS alone) needs a run of its own with other settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest import mock
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
+
+import numpy as np  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+from workload import Run  # noqa: E402
+
+from n2g import fit, stages  # noqa: E402
+from n2g.block import Block  # noqa: E402
+from n2g.errors import run_script  # noqa: E402
+from n2g.evaluate import GraphPredictor, HeldOut, Truth, hold_out, truths  # noqa: E402
+from n2g.fit import Fired  # noqa: E402
+from n2g.metrics import scores  # noqa: E402
+from n2g.saliency import Salient  # noqa: E402
+from n2g.settings import Settings  # noqa: E402
+from n2g.store import load_documents, load_observations  # noqa: E402
+from n2g.tables import read_json, read_table  # noqa: E402
+
+# Below every precision that a pattern can have: all that the model confirmed is taken.
+NO_EVIDENCE = 1e-9
+
+Examples = list[tuple[str, Fired]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The method without an ingredient.
+
+    examples: what becomes of the examples of a neuron. settings: changed settings. constants: changed constants of
+    `n2g.fit`. alone, background: whether the sweep and the tokens below the cut are used.
+    """
+
+    name: str
+    examples: Callable[[Examples], Examples] = lambda found: found
+    settings: Mapping = field(default_factory=dict)
+    constants: Mapping[str, int] = field(default_factory=dict)
+    alone: bool = True
+    background: bool = True
+
+
+def changed(**values: object) -> Callable[[Examples], Examples]:
+    """Every example with other values."""
+    return lambda found: [(split, replace(one, **values)) for split, one in found]
+
+
+def salient_changed(change: Callable[[Salient], Salient | None]) -> Callable[[Examples], Examples]:
+    """Every example with another account of its tokens; without one where `change` gives None."""
+
+    def apply(found: Examples) -> Examples:
+        made = []
+        for split, one in found:
+            new = one.salient and change(one.salient)
+            kept = one.substitutes if new and new.needed == one.salient.needed else ()
+            made.append((split, replace(one, salient=new, substitutes=kept)))
+        return made
+
+    return apply
+
+
+def one_by_one(salient: Salient) -> Salient:
+    """Needed is what is important when masked alone, as in the published rules; nothing is masked jointly."""
+    size = len(salient.tokens)
+    important = [value >= 0.75 for value in salient.importances]
+    return replace(
+        salient, needed=tuple(important[i] or i == size - 1 for i in range(size)), gaps=(0,) * size
+    )
+
+
+VARIANTS = [
+    Variant("the whole method"),
+    Variant("tokens masked one by one, patterns not verified as a whole", salient_changed(one_by_one)),
+    Variant("no substitutes, so no classes", changed(substitutes=())),
+    Variant("no gaps", salient_changed(lambda one: replace(one, gaps=(0,) * len(one.tokens)))),
+    Variant("no start of the text", salient_changed(lambda one: None if one.start else one)),
+    Variant("no sweep of the vocabulary", alone=False),
+    Variant("no examples from validation misses", lambda found: [one for one in found if one[0] == "train"]),
+    Variant("no negative evidence", settings={"precisions": (NO_EVIDENCE,)}),
+    Variant("precision not chosen by validation", settings={"precisions": (0.2,)}),
+    Variant("cut not chosen by validation", settings={"cuts": (0.2,)}),
+    Variant("cut at the firing threshold", settings={"cuts": (1.0,)}),
+    Variant("no tokens put back into patterns that match too much", constants={"RESTORED": 0}),
+    Variant("no patterns for firing tokens nobody asked about", constants={"LITERAL": 1}),
+    Variant("at most 40 nodes", settings={"max_nodes": (40,)}),
+    Variant("at most 10 nodes", settings={"max_nodes": (10,)}),
+    Variant("no tokens below the cut", background=False),
+]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All that fitting and scoring the units of a layer's block takes; `known` is unit -> (examples, tokens that fire
+    alone, means of tokens)."""
+
+    block: Block
+    known: Mapping
+    texts: HeldOut
+    truth: Mapping[tuple[int, str], Truth]
+
+    @classmethod
+    def load(cls, run: Run, layer: int) -> Layer:
+        """Read the tables of the layer's block."""
+        folder = run.blocks[layer]
+        documents, observations = load_documents(run.corpus), load_observations(folder)
+        options = {**json.loads(run.settings()), "bos": read_json(run.corpus / "corpus.json")["bos"]}
+        block = Block(run.corpus, folder, Settings.from_options(options))
+        fired, tables = stages.load_fired(folder, block), {}
+        for name, value in (("sweep", "activation"), ("background", "mean")):
+            for row in read_table(folder / f"{name}.parquet", name).to_pylist():
+                found = tables.setdefault((name, row["neuron"], row["pole"]), {})
+                found[row["token"]] = row[value]
+        known = {
+            unit.key: (
+                fired[unit.key],
+                *(tables.get((name, *unit.key), {}) for name in ("sweep", "background")),
+            )
+            for unit in block.units
+        }
+        texts = hold_out(documents, observations)
+        return cls(block, known, texts, dict(truths(texts, observations, block.settings.firing_threshold)))
+
+    def scored(self, variant: Variant) -> Iterator[dict[str, dict[str, float]]]:
+        """Test set -> scores, for each neuron in turn; a set in which it never fires is left out."""
+        settings = replace(self.block.settings, **variant.settings)
+        constants = {"LITERAL": fit.LITERAL, **variant.constants}
+        with (
+            mock.patch.multiple(fit, **constants),
+            mock.patch.object(self.block, "settings", settings),
+        ):
+            for unit in self.block.units:
+                fired, alone, background = self.known[unit.key]
+                graph = stages.fit_unit(
+                    self.block,
+                    unit,
+                    variant.examples(fired),
+                    alone if variant.alone else {},
+                    background if variant.background else {},
+                )
+                yield self.score(unit.key, GraphPredictor(graph)) | {"graph": {"nodes": nodes_of(graph)}}
+
+    def score(self, key: tuple[int, str], predictor: GraphPredictor) -> dict[str, dict[str, float]]:
+        """Test set -> scores of one graph."""
+        truth, predicted = self.truth[key], predictor.predict(self.texts.index)
+        found = {}
+        for name in ("top", "random"):
+            at = self.texts.tokens_of(truth.sets[name].tolist())
+            if truth.firing[at].any():
+                found[name] = scores(truth.activations[at], predicted[at], truth.firing[at], predictor.cut)
+        return found
+
+
+def nodes_of(graph: fit.NeuronGraph) -> int:
+    """Nodes that are drawn, the root left out."""
+    return graph.trie.number_of_nodes() - 1
+
+
+def macro(layers: Sequence[Sequence[Mapping]], name: str, score: str) -> float:
+    """Mean over the layers of the mean over the neurons."""
+    return float(np.mean([np.mean([one[name][score] for one in layer if name in one]) for layer in layers]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--configfile", type=Path, default=Path("config.yaml"), help="names the run to fit again"
+    )
+    parser.add_argument("--output", type=Path, default=HERE / "ablation.md", help="the table to write")
+    given = parser.parse_args()
+
+    run = Run.open(given.configfile)
+    found: dict[str, list] = {variant.name: [] for variant in VARIANTS}
+    for number in tqdm(run.blocks, unit="layer"):
+        layer = Layer.load(run, number)
+        for variant in tqdm(VARIANTS, desc=f"layer {number}", leave=False):
+            found[variant.name].append(list(layer.scored(variant)))
+    columns = [
+        ("top", "f1"),
+        ("random", "f1"),
+        ("top", "correlation"),
+        ("random", "correlation"),
+        ("graph", "nodes"),
+    ]
+    lines = [
+        "# What each ingredient is worth",
+        "",
+        f"The graphs of the run `{run.config['run']}` fitted again, each time with one thing left out or changed,",
+        "and scored on the test documents: means over neurons, then over layers. From `python benchmarks/ablation.py`.",
+        "",
+        "| | F1 top | F1 random | r top | r random | nodes |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, layers in found.items():
+        cells = [macro(layers, *column) for column in columns]
+        lines.append(
+            f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells[:-1]) + f" | {cells[-1]:.1f} |"
+        )
+    given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"The table is in {os.path.relpath(given.output)}.")
+
+
+if __name__ == "__main__":
+    run_script(main)
