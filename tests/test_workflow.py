@@ -87,7 +87,6 @@ SETTINGS = {
     "substitutes": 4,
     "candidates": 8,
     "alone": 0.4,
-    "min_precision": 0.4,
     "precisions": [0.2, 0.5],
     "cuts": [0.5],
     "trust": 2.0,
