@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from n2g.documents import SPLITS, Documents
 from n2g.edges import EDGES
 from n2g.engine import Engine
+from n2g.memory import in_parts
 
 
 @dataclass(frozen=True)
@@ -318,6 +320,13 @@ def collect(
     collectors = {
         layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()
     }
+    columns = {
+        layer: [
+            (torch.as_tensor(u.neurons, device=engine.device), torch.as_tensor(u.signs, device=engine.device))
+            for u in parts
+        ]
+        for layer, parts in units.items()
+    }
     budget = 4 * engine.batch_tokens  # whole documents fill a batch with less overhead
     with tqdm(
         total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5
@@ -329,14 +338,27 @@ def collect(
                     documents.ids(document).astype(np.int64)
                 )
             tokens = tokens.to(engine.device)
-            read = engine.read(tokens, sorted(collectors))
-            for layer, parts in collectors.items():
-                for part in parts:
-                    columns = torch.as_tensor(part.units.neurons, device=engine.device)
-                    signs = torch.as_tensor(part.units.signs, device=engine.device)
-                    part.add(batch, tokens, read[layer].index_select(-1, columns).float() * signs)
+            for begin, end, values in in_parts(partial(_selected, engine, tokens, columns), len(tokens)):
+                for layer, parts in collectors.items():
+                    for part, found in zip(parts, values[layer], strict=True):
+                        part.add(batch[begin:end], tokens[begin:end], found)
             progress.update(int(documents.lengths[batch].sum()))
     return {layer: [part.finish() for part in parts] for layer, parts in collectors.items()}
+
+
+def _selected(
+    engine: Engine, tokens: torch.Tensor, columns: Mapping[int, list[tuple]], begin: int, end: int
+) -> tuple[int, int, dict[int, list[torch.Tensor]]]:
+    """Activations [document, position, unit] of some rows of `tokens`, for every block of units of each layer."""
+    read = engine.read(tokens[begin:end], sorted(columns))
+    return (
+        begin,
+        end,
+        {
+            layer: [read[layer].index_select(-1, neurons).float() * signs for neurons, signs in parts]
+            for layer, parts in columns.items()
+        },
+    )
 
 
 def _rounded(values: np.ndarray, significant: int = 9) -> np.ndarray:

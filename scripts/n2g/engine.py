@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
+from n2g.memory import in_parts
+
 # A batch is filled up to a multiple of this many rows. In fewer rows, or in the last few of an odd number, some
 # kernels add in another order or take another exponential, so that an answer would depend on what is asked beside it.
 ROWS = 8
@@ -177,10 +179,7 @@ class Engine:
                 if (prefix, layer) not in self._prefixes:
                     self._prefixes[prefix, layer] = self._keys(layer, [prefix] * ROWS, None)
             parts = [self._prefixes[prefix, layer] for prefix in distinct]
-            known = [
-                (torch.cat([k[:1] for k, _ in pairs]), torch.cat([v[:1] for _, v in pairs]))
-                for pairs in zip(*parts, strict=True)
-            ]
+            known = _joined([[(k[:1], v[:1]) for k, v in part] for part in parts])
         row = {prefix: i for i, prefix in enumerate(distinct)}
         return known, [row[prefix] for prefix in prefixes]
 
@@ -188,8 +187,13 @@ class Engine:
         """The same for prefix and suffix of each prompt (all of one length)."""
         if not self.caches or not known[0] or isinstance(known[0][0], int):
             return [(*prompt.prefix, *prompt.suffix) for prompt in prompts]
-        cache = _select(known, torch.tensor(_filled(rows), device=self.device))
-        return self._keys(layer, _filled([prompt.suffix for prompt in prompts]), cache)
+        rows, suffixes = _filled(rows), _filled([prompt.suffix for prompt in prompts])
+
+        def run(begin: int, end: int) -> list:
+            cache = _select(known, torch.tensor(rows[begin:end], device=self.device))
+            return self._keys(layer, suffixes[begin:end], cache)
+
+        return _joined(in_parts(run, len(rows), ROWS))
 
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
         def stop(value: torch.Tensor, hook: Any) -> None:
@@ -211,6 +215,28 @@ class Engine:
         """Activations at the last token of each suffix after the prefixes `known[rows]`."""
         count, rows, suffixes = len(suffixes), _filled(list(rows)), _filled(suffixes)
         self.prompts += count
+        parts = in_parts(
+            lambda begin, end: self._pass(columns, known, rows[begin:end], suffixes[begin:end], padded),
+            len(rows),
+            ROWS,
+        )
+        # A prompt after which the activation is no number is no evidence.
+        return {
+            layer: torch.nan_to_num(
+                torch.cat([part[layer] for part in parts])[:count].float(), 0, 0, 0
+            ).numpy()
+            for layer in columns
+        }
+
+    def _pass(
+        self,
+        columns: Mapping[int, Sequence[int]],
+        known: list,
+        rows: Sequence[int],
+        suffixes: list,
+        padded: int,
+    ) -> dict[int, torch.Tensor]:
+        """The same in one forward pass."""
         cache, begin = None, 0
         if not known or not known[0] or isinstance(known[0][0], int):
             begin = len(known[rows[0]])
@@ -240,11 +266,7 @@ class Engine:
         hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
         hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
         self._forward(tokens, hooks, cache)
-        # A prompt after which the activation is no number is no evidence.
-        return {
-            layer: torch.nan_to_num(value[:count].float(), 0, 0, 0).cpu().numpy()
-            for layer, value in found.items()
-        }
+        return {layer: value.cpu() for layer, value in found.items()}
 
     def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()
@@ -279,6 +301,16 @@ def _cache(keys: list) -> Any:
     for layer, (key, value) in enumerate(keys):
         cache.update(key, value, layer)
     return cache
+
+
+def _joined(parts: list[list]) -> list:
+    """The keys and values of several lots of rows, layer by layer."""
+    if len(parts) == 1:
+        return parts[0]
+    return [
+        (torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs]))
+        for pairs in zip(*parts, strict=True)
+    ]
 
 
 def _select(keys: list, rows: torch.Tensor) -> Any:

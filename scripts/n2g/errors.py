@@ -23,11 +23,21 @@ class ConfigError(InputError):
 
 @contextmanager
 def exit_with_sentence() -> Iterator[None]:
-    """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr."""
+    """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr.
+
+    So too where the GPU's memory is full and smaller batches have not helped.
+    """
     try:
         yield
     except InputError as error:
         sys.exit(str(error))
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which most programs do without
+            raise
+        sys.exit(
+            "the GPU's memory is full, even with small batches: end other programs that use it, select fewer"
+            " neurons, or set device: cpu; what is finished is kept."
+        )
 
 
 def run_script(main: Callable[[], None]) -> None:

@@ -23,6 +23,7 @@ from n2g.errors import InputError
 from n2g.ids import NeuronId
 from n2g.palette import site_style
 from n2g.plots import distribution
+from n2g.replacing import replacing
 
 TOOLS = [
     ("All neurons", "table/index.html"),
@@ -122,7 +123,10 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         count, first = len(missing), missing[0]
         raise InputError(f"{count} selected neurons have no record, {first} first: run the workflow again.")
     layers = sorted({neuron.layer for neuron in ids})
-    with tempfile.TemporaryDirectory(prefix="n2g-atlas-", dir=out.parent) as folder:
+    with (
+        replacing(out) as whole,
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder,
+    ):
         stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/shell/page.md": shell.TITLE}
         stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + REPORTS}
@@ -149,8 +153,7 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         if atlas.vocabulary:
             known = atlas.vocabulary
             web_tokenizer.write(built / "data", known.tokenizer, known.bos, known.words)
-        shutil.rmtree(out, ignore_errors=True)
-        built.rename(out)
+        built.rename(whole)
 
 
 def _environment(site: Path) -> Environment:

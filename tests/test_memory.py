@@ -1,0 +1,114 @@
+"""Where memory has no room: smaller batches with the same results, then one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from test_engine import booted, draw, one_thread  # noqa: F401
+
+from n2g.activations import Keep, Units, collect
+from n2g.documents import Documents
+from n2g.engine import ROWS, Engine, Prompt
+from n2g.memory import in_parts
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+@pytest.fixture(scope="module", params=["gated", "llama"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return booted(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture
+def small(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """A model that has room for as many tokens as the one element of the list says; it notes each refusal after it."""
+    room = [10**9]
+    forward = model.forward
+
+    def limited(tokens: torch.Tensor, *rest: Any, **options: Any) -> Any:
+        if tokens.numel() > room[0]:
+            room.append(tokens.numel())
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(tokens, *rest, **options)
+
+    monkeypatch.setattr(model, "forward", limited)
+    return room
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_batch_without_room_is_halved_and_answers_stay_the_same(
+    model: Any, small: list[int], shared: bool
+) -> None:
+    prompts, neurons = draw(7)
+    prompts += [Prompt((0,), tuple(range(first, first + 40))) for first in range(30)]
+    neurons += [first % 24 for first in range(30)]
+    layer = model.cfg.n_layers - 1
+    engine = Engine(model, batch_tokens=4096)
+    expected = engine.ask(layer, prompts, neurons, shared)
+    small[0] = ROWS * 64
+    found = Engine(model, batch_tokens=4096).ask(layer, prompts, neurons, shared)
+    assert len(small) > 1, "no batch was refused"
+    assert np.array_equal(found.view(np.int32), expected.view(np.int32))
+    small[:] = [ROWS * 64 - 1]
+    with pytest.raises(torch.OutOfMemoryError):  # the longest prompts: not even so few rows fit
+        Engine(model, batch_tokens=4096).ask(layer, prompts, neurons, shared)
+
+
+def corpus(seed: int, count: int) -> Documents:
+    """Documents of 5 to 40 random tokens."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(5, 40, count)
+    tokens = random.integers(2, tiny.VOCABULARY - 20, lengths.sum()).astype(np.int32)
+    offsets = np.cumsum(lengths) - lengths
+    tokens[offsets] = 0
+    return Documents(tokens, offsets, lengths, (np.arange(count) % 5 // 3).astype(np.int8))
+
+
+def test_the_pass_over_the_corpus_is_halved_too(model: Any, small: list[int]) -> None:
+    documents, units = corpus(0, 60), {1: [Units.of(range(4), ["positive"]), Units.of([7], ["negative"])]}
+    engine = Engine(model, batch_tokens=128)
+    expected = collect(engine, documents, units, Keep(pool=5))
+    small[0] = 60
+    found = collect(engine, documents, units, Keep(pool=5))
+    assert len(small) > 1, "no batch was refused"
+    for one, other in zip(found[1], expected[1], strict=True):
+        for table in ("statistics", "firings", "background", "pools"):
+            assert one[table].keys() == other[table].keys()
+            for name, values in other[table].items():
+                if np.asarray(values).dtype.kind == "f":
+                    np.testing.assert_allclose(one[table][name], values, rtol=1e-3, atol=1e-6)
+                else:
+                    np.testing.assert_array_equal(one[table][name], values)
+
+
+def test_parts_cover_every_row_once_in_order() -> None:
+    for room in (8, 9, 24, 40, 100):
+
+        def run(begin: int, end: int, room: int = room) -> tuple[int, int]:
+            if end - begin > room:
+                raise torch.OutOfMemoryError
+            return begin, end
+
+        parts = in_parts(run, 88, 8)
+        assert [row for part in parts for row in range(*part)] == list(range(88))
+        assert all(begin % 8 == 0 for begin, _ in parts)
+
+
+def test_a_full_gpu_is_one_sentence() -> None:
+    program = (
+        "import torch; from n2g.errors import run_script\n"
+        "def main(): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.')\n"
+        "run_script(main)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("the GPU's memory is full, ")
+    assert len(done.stderr.splitlines()) == 1
