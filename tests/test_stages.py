@@ -197,3 +197,35 @@ def test_dead_and_failed_neurons_do_not_stop_the_others(tmp_path: Path) -> None:
     summary = json.loads((output / "summary.json").read_text())
     assert set(summary["layers"]) == {"1"}
     assert all(np.isfinite(a).all() for a in read_arrays(output / block / "pools.safetensors").values())
+
+
+def test_both_poles_of_a_planted_neuron(tmp_path: Path) -> None:
+    """A gate that opens on two tokens, and a linear part that is positive for one and negative for the other."""
+    checkpoint = stages.make_model(tmp_path, **tiny.NATIVE["gated"])
+    corpus = stages.make_corpus(tmp_path / "texts", checkpoint)
+    counts = np.bincount(np.load(corpus / "tokens.npy"), minlength=tiny.VOCABULARY)
+    first, second = (int(token) for token in np.argsort(-counts)[12:14])
+    path = next(checkpoint.parent.glob("*.safetensors"))
+    weights = load_file(path)
+    for name in ("embed.weight", "pos_embed.weight"):
+        weights[name][:, :2] = 0
+    for name in ("blocks.0.attn.o.weight", "blocks.0.attn.o.bias"):
+        weights[name][:2] = 0  # attention writes nothing there
+    weights["embed.weight"][first, 0] = weights["embed.weight"][second, 1] = 5
+    weights["blocks.0.mlp.gate.weight"][NEURON] = np.eye(16)[0] + np.eye(16)[1]
+    weights["blocks.0.mlp.in.weight"][NEURON] = np.eye(16)[0] - np.eye(16)[1]
+    save_file(weights, path)
+    block = f"0/{NEURON:05}-{NEURON:05}"
+    output = stages.run(checkpoint, corpus, tmp_path / "out", [block], poles="positive,negative")
+    for line in map(json.loads, stages.lines(output / block)):
+        if line["method"] == "atlas":
+            graph = NeuronGraph.from_dict(line["graph"])
+            fires = [p for p in graph.patterns() if p.end.activation >= graph.cut]
+            assert [p.elements[0].tokens for p in fires] == [
+                (second if line["pole"] == "negative" else first,)
+            ]
+            assert len(fires[0].elements) == 1
+    for row in stages.rows(output / block, "evaluate"):
+        if row["predictor"] == "graph" and row["set"] == "random":
+            assert row["firing"] > 0
+            assert row["f1"] == 1
