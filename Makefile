@@ -14,9 +14,11 @@ ENVIRONMENT := $(call stamp,run,requirements/run.lock)
 TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock)
 VENV := . .venv/bin/activate &&
 PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
-RUN_NAME = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml"))["run"])')
+# The run that ARGS names, as in `make serve ARGS="--config run=demo"`, or else config.yaml
+CONFIGURED = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml")).get("run", "default"))')
+RUN_NAME = $(or $(patsubst run=%,%,$(filter run=%,$(subst ",,$(ARGS)))),$(CONFIGURED))
 
-# Without a GPU, as many jobs side by side as there are cores, but no more than memory has room for.
+# Without a GPU, as many jobs side by side as there are cores, but at most 4: each holds the model.
 SIDE_BY_SIDE = $(shell nvidia-smi -L >/dev/null 2>&1 || { n=$$(nproc); [ $$n -gt 4 ] && n=4; echo "--cores $$n --resources gpu=$$n"; })
 
 help: ## List the commands

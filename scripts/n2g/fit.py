@@ -93,7 +93,7 @@ def _restored(salient: Salient) -> Iterator[Salient]:
 
 def place_of(salient: Salient, place: int, elements: Sequence[Element]) -> int:
     """Index in `elements` of the token at `place` of the example."""
-    rank = sum(salient.needed[place:])  # the how-manieth named token from the right
+    rank = sum(salient.needed[place:])  # which of the named tokens, counted from the right
     named = [i for i, element in enumerate(elements) if element.kind in ("token", "class")]
     return named[rank - 1]
 
@@ -300,13 +300,14 @@ def build(
     """The graph of method "atlas" for a given choice."""
     settings = selection.settings
     patterns = to_patterns(selection.choose(fired, sweep, choice.least), settings.trust)
-    kept = smallest_first(patterns, choice.nodes)
+    kept = best_supported(patterns, choice.nodes)
     cut = choice.cut * selection.evidence.threshold
     return NeuronGraph(kept, cut=cut, scale=maximum, bos=settings.bos, method="atlas")
 
 
-def smallest_first(patterns: Sequence[Pattern], nodes: int) -> list[Pattern]:
-    """The patterns with the most support (then activation) that together need at most `nodes` elements."""
+def best_supported(patterns: Sequence[Pattern], nodes: int) -> list[Pattern]:
+    """The patterns with the most support (then activation) that together have at most `nodes` elements; always the
+    first one."""
     kept, used = [], 0
     for pattern in sorted(patterns, key=lambda p: (-p.end.support, -p.end.activation, _order(p))):
         if used + len(pattern.elements) <= nodes or not kept:
@@ -337,7 +338,7 @@ def choose(
     for least in settings.precisions:
         patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
         for nodes in settings.max_nodes:
-            graph = NeuronGraph(smallest_first(patterns, nodes), bos=settings.bos, method="atlas")
+            graph = NeuronGraph(best_supported(patterns, nodes), bos=settings.bos, method="atlas")
             predicted, _ = graph.predict_index(validation.texts.index)
             for cut in settings.cuts:
                 fires = predicted >= cut * train.evidence.threshold
