@@ -1,0 +1,168 @@
+"""How far a small neural network gets that sees the same tokens as a graph does: an upper reference, not a graph.
+
+One network a layer reads the embeddings of a token and the three before it and predicts where each neuron of the
+layer's block fires. It learns from all train tokens; its cuts are chosen on validation documents as those of graphs
+are. Writes benchmarks/neural.md; nothing of the run is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+from workload import Run  # noqa: E402
+
+from n2g.block import Block  # noqa: E402
+from n2g.checkpoint import boot  # noqa: E402
+from n2g.errors import run_script  # noqa: E402
+from n2g.evaluate import hold_out, truths  # noqa: E402
+from n2g.evidence import Evidence, Texts  # noqa: E402
+from n2g.fit import f1_score  # noqa: E402
+from n2g.graph import TokenIndex  # noqa: E402
+from n2g.settings import Settings  # noqa: E402
+from n2g.store import load_documents, load_observations  # noqa: E402
+from n2g.tables import read_json  # noqa: E402
+
+WINDOW, COMPONENTS, BATCH, CHUNK = 4, 192, 2048, 16384
+CUTS = 200  # tried on validation documents, among the largest hundredth of all predictions
+
+
+def components(embedding: torch.Tensor) -> torch.Tensor:
+    """float [token + 1, COMPONENTS]: principal components of the embedding, of unit variance; 0 for no token."""
+    centred = embedding.detach().float().cpu()
+    centred -= centred.mean(0)
+    _, _, axes = torch.pca_lowrank(centred[::4], min(COMPONENTS, centred.shape[1]))
+    found = centred @ axes
+    return torch.cat([found / found.std(0), torch.zeros(1, found.shape[1])])
+
+
+def windows(index: TokenIndex, none: int) -> torch.Tensor:
+    """int64 [token, WINDOW]: each token and those before it, `none` where the text has not begun."""
+    at = np.arange(len(index.tokens))
+    parts = [
+        np.where(at - back >= index.begins, index.tokens[np.maximum(at - back, 0)], none)
+        for back in range(WINDOW)
+    ]
+    return torch.from_numpy(np.stack(parts, 1).astype(np.int64))
+
+
+def learn(
+    inputs: torch.Tensor, seen: torch.Tensor, targets: torch.Tensor, epochs: int, label: str
+) -> torch.nn.Module:
+    """A network fitted to activations as shares of the maximum, those of firing tokens weighing most.
+
+    inputs: `components`. seen: `windows`. targets: float [token, neuron].
+    """
+    net = torch.nn.Sequential(
+        torch.nn.Linear(WINDOW * inputs.shape[1], 384),
+        torch.nn.GELU(),
+        torch.nn.Dropout(0.1),
+        torch.nn.Linear(384, 256),
+        torch.nn.GELU(),
+        torch.nn.Linear(256, targets.shape[1]),
+    )
+    optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.01)
+    batch = min(BATCH, len(seen))
+    steps = epochs * (len(seen) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    with tqdm(total=steps, desc=label, mininterval=5) as progress:
+        for _ in range(epochs):
+            for chosen in torch.randperm(len(seen))[: len(seen) // batch * batch].view(-1, batch):
+                wanted = targets[chosen]
+                loss = torch.nn.functional.binary_cross_entropy_with_logits(
+                    net(inputs[seen[chosen]].flatten(1)), wanted.clamp(0, 1), weight=1 + 20 * wanted
+                )
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                progress.update()
+    return net.eval()
+
+
+@torch.no_grad()
+def predict(net: torch.nn.Module, inputs: torch.Tensor, seen: torch.Tensor) -> np.ndarray:
+    """float [token, neuron]."""
+    return torch.cat([net(inputs[part].flatten(1)) for part in seen.split(CHUNK)]).numpy()
+
+
+def best_cut(known: Evidence, predicted: np.ndarray, top: list[int], weight: float) -> float:
+    """The cut with the best F1 on validation documents, those with the largest activations counted as for graphs."""
+    fires, near = known.activations >= known.threshold, np.isin(known.texts.document, top)
+    large = predicted[predicted > np.quantile(predicted, 0.99)]
+    gains = {
+        cut: f1_score(fires, predicted >= cut) + weight * f1_score(fires[near], predicted[near] >= cut)
+        for cut in np.unique(np.quantile(large, np.linspace(0, 1, CUTS))).tolist()
+    }
+    return max(gains, key=lambda cut: gains[cut])
+
+
+def layer_scores(run: Run, layer: int, inputs: torch.Tensor, epochs: int) -> dict[str, float]:
+    """Test set -> mean F1 over the neurons that fire there."""
+    torch.manual_seed(0)
+    folder, none = run.blocks[layer], len(inputs) - 1
+    settings = Settings(bos=read_json(run.corpus / "corpus.json")["bos"])
+    block = Block(run.corpus, folder, settings)
+    units = [unit for unit in block.units if unit.maximum > 0]
+
+    def text_tokens(texts: Texts) -> np.ndarray:
+        return np.flatnonzero(np.arange(len(texts.origin)) >= texts.index.begins)
+
+    rows = text_tokens(block.train)
+    targets = np.stack([block.evidence(u, block.train).activations[rows] / u.maximum for u in units], 1)
+    seen = windows(block.train.index, none)[rows]
+    net = learn(inputs, seen, torch.from_numpy(targets.astype(np.float32)), epochs, f"layer {layer}")
+    held = predict(net, inputs, windows(block.validation.index, none))
+    documents, observations = load_documents(run.corpus), load_observations(folder)
+    texts = hold_out(documents, observations)
+    tested = predict(net, inputs, windows(texts.index, none))
+    real = dict(truths(texts, observations, settings.firing_threshold))
+    found: dict[str, list[float]] = {"top": [], "random": []}
+    for column, unit in enumerate(units):
+        top = [document for document, *_ in unit.top.get("validation", [])]
+        cut = best_cut(block.evidence(unit, block.validation), held[:, column], top, settings.near_weight)
+        for name, scores in found.items():
+            at = texts.tokens_of(real[unit.key].sets[name].tolist())
+            fires = real[unit.key].firing[at]
+            if fires.any():
+                scores.append(f1_score(fires, tested[at, column] >= cut))
+    return {name: float(np.mean(scores)) for name, scores in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="names the run")
+    parser.add_argument("--epochs", type=int, default=6, help="passes over the train tokens")
+    parser.add_argument("--output", type=Path, default=HERE / "neural.md", help="the table to write")
+    given = parser.parse_args()
+
+    run = Run.open(given.configfile)
+    torch.manual_seed(0)
+    inputs = components(boot(run.checkpoint).W_E)
+    layers = {layer: layer_scores(run, layer, inputs, given.epochs) for layer in run.blocks}
+    lines = [
+        "# A small neural network on the same tokens",
+        "",
+        f"F1 of firing tokens on the test documents of the run `{run.config['run']}`, means over the neurons of each",
+        f"layer, after {given.epochs} passes over the train tokens. Written by `python benchmarks/neural.py`.",
+        "",
+        "| | " + " | ".join(f"L{layer}" for layer in layers) + " | mean |",
+        "| --- |" + " ---: |" * (len(layers) + 1),
+    ]
+    for name in ("top", "random"):
+        cells = [scores[name] for scores in layers.values()]
+        lines.append(f"| {name} | " + " | ".join(f"{cell:.2f}" for cell in [*cells, np.mean(cells)]) + " |")
+    given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"The table is in {os.path.relpath(given.output)}.")
+
+
+if __name__ == "__main__":
+    run_script(main)
