@@ -4,6 +4,7 @@
 rule manifest:
     input:
         atlas=run_file("atlas"),
+        similar=run_file("similar.parquet"),
         model=f"resources/models/{MODEL.key}/fetched.json",
         checkpoint=CHECKPOINT,
         texts=f"resources/texts/{TEXTS.key}/fetched.json",

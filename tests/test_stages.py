@@ -57,6 +57,27 @@ def activations(checkpoint: Path, texts: dict[int, np.ndarray], layer: int) -> d
     return found
 
 
+def test_neurons_are_compared_with_each_other(made: Made) -> None:
+    patterns = read_table(made.output / "patterns.parquet", "patterns").to_pylist()
+    assert [row["token"] for row in patterns] == sorted(row["token"] for row in patterns)
+    assert {(row["layer"], row["neuron"]) for row in patterns} >= {(1, 3), (1, 10)}
+    similar = read_table(made.output / "similar.parquet", "similar").to_pylist()
+    scores = {
+        (row["layer"], row["neuron"], row["other_layer"], row["other_neuron"]): row
+        for row in similar
+        if row["kind"] == "behaviour"
+    }
+    assert scores
+    texts = (
+        activations(made.checkpoint, made.texts("test"), 0),
+        activations(made.checkpoint, made.texts("test"), 1),
+    )
+    whole = [np.concatenate([layer[document] for document in sorted(layer)]) for layer in texts]
+    for (layer, neuron, other, second), row in scores.items():
+        expected = np.corrcoef(whole[layer][:, neuron], whole[other][:, second])[0, 1]
+        assert row["score"] == pytest.approx(expected, abs=2e-3)
+
+
 def test_what_was_seen_is_what_a_plain_pass_gives(made: Made) -> None:
     for block in BLOCKS:
         layer = int(block.split("/")[0])

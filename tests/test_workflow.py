@@ -166,7 +166,16 @@ def test_nothing_changed_reruns_nothing(finished: Path) -> None:
 def test_a_smaller_selection_asks_the_model_little_anew(finished: Path) -> None:
     status, said = snakemake(finished, "--dry-run", "--nolock", "--config", "layers=0")
     assert status == 0, said
-    assert set(planned(said)) == {"sweep", "graph", "evaluate", "render", "summary", "atlas", "manifest"}
+    assert set(planned(said)) == {
+        "sweep",
+        "graph",
+        "evaluate",
+        "render",
+        "summary",
+        "similar",
+        "atlas",
+        "manifest",
+    }
 
 
 READS = """

@@ -101,6 +101,8 @@ def judge(corpus: Path, output: Path, blocks: Sequence[str]) -> None:
         name: [output / block / name for block in blocks] for name in ("evaluate.parquet", "graph.jsonl")
     }
     evaluations, graphs = ("--evaluations", *files["evaluate.parquet"]), ("--graphs", *files["graph.jsonl"])
+    pools = ("--pools", *(output / block / "pools.safetensors" for block in blocks))
+    stage("similar", "--corpus", corpus, *graphs, *pools, "--method", "atlas", "--output", output)
     stage("summary", *evaluations, *graphs, "--output", output / "summary.json")
 
 

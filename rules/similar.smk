@@ -1,0 +1,28 @@
+# Which neurons of the run are alike, and the patterns of all graphs in one table.
+
+
+rule similar:
+    input:
+        tokens=run_file("corpus/tokens.npy"),
+        documents=run_file("corpus/documents.parquet"),
+        graphs=all_blocks("graph.jsonl"),
+        pools=all_blocks("pools.safetensors"),
+    output:
+        patterns=run_file("patterns.parquet"),
+        similar=run_file("similar.parquet"),
+    log:
+        run_log("similar"),
+    benchmark:
+        run_benchmark("similar")
+    conda:
+        "../envs/graph.yaml"
+    params:
+        script=script("similar"),
+        options=options(method="method"),
+        code=code_digest("similar"),
+        lock=lock_digest(),
+    message:
+        "Comparing all neurons with each other"
+    shell:
+        "python {params.script:q} --corpus $(dirname {input.tokens:q}) --graphs {input.graphs:q}"
+        " --pools {input.pools:q} {params.options} --output $(dirname {output.similar:q}) > {log:q} 2>&1"
