@@ -206,6 +206,14 @@ def test_a_bad_label_is_asked_for_again(documents: Documents) -> None:
     assert (row["status"], row["label"], row["ev_correlation"], model.asked) == ("invalid", "", 0.0, 3)
 
 
+def test_an_answer_that_runs_on_is_its_first_sentence(documents: Documents) -> None:
+    answers = ["a\nb", f'The token "c". {"And so on. " * 40}', "a\nb"]
+    (row,) = [
+        one for one in explained(documents, Scripted(*answers), RULES[:1]) if one["explainer"] == "model"
+    ]
+    assert (row["status"], row["label"]) == ("ok", 'The token "c".')
+
+
 def test_the_budget_ends_a_neuron_and_what_was_known_stays(documents: Documents) -> None:
     (row,) = [
         one for one in explained(documents, Scripted(), RULES[:1], budget=14) if one["explainer"] == "model"

@@ -58,9 +58,11 @@ def explain_block(
     def show(tokens: Sequence[int]) -> list[str]:
         return [words[token] for token in tokens]
 
+    ended = threading.Event()
+
     def work(pair: tuple[Evidence, Sequence[Excerpt]]) -> list[dict[str, Any]]:
         one, held = pair
-        account = Account(options.budget)
+        account = Account(options.budget, ended)
         run = runs(one.key) if runs else None
         found = explain_neuron(models, account, one, held, show, run)
         counts = {"prompt_tokens": account.prompt_tokens, "completion_tokens": account.completion_tokens}
@@ -77,6 +79,7 @@ def explain_block(
             for future in tqdm(waiting, desc="explain", unit="neuron", mininterval=5):
                 yield from future.result()
         finally:
+            ended.set()
             pool.shutdown(cancel_futures=True)
 
 

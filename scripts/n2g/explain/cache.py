@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import threading
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -75,15 +76,19 @@ class BudgetSpent(Exception):
 class Account:
     """A model as one neuron uses it: counts tokens, kept answers included, and ends at the budget.
 
-    As kept answers count, a repeated run ends at the same question.
+    As kept answers count, a repeated run ends at the same question. Once `ended` is set, nothing more is asked: another
+    neuron has failed, and with it the block.
     """
 
-    def __init__(self, budget: int | None):
-        self.budget = budget
+    def __init__(self, budget: int | None, ended: threading.Event | None = None):
+        self.budget, self._ended = budget, ended
         self.prompt_tokens = self.completion_tokens = 0
 
     def ask(self, model: Model, request: Request) -> Reply:
-        """The model's answer. Raises BudgetSpent where earlier answers have used up the budget."""
+        """The model's answer. Raises BudgetSpent where earlier answers have used up the budget, CancelledError where
+        nothing more is to be asked."""
+        if self._ended and self._ended.is_set():
+            raise CancelledError
         if self.budget is not None and self.prompt_tokens + self.completion_tokens >= self.budget:
             raise BudgetSpent
         reply = model.answer(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from n2g.display import plain
 from n2g.explain.asking import Reply
@@ -15,6 +16,9 @@ _REASONING = re.compile(
     r"i will|i'll|the user|first,|to (?:find|determine|explain|answer)|looking at|based on|as an ai)\b",
     re.IGNORECASE,
 )
+
+
+_SENTENCE = re.compile(r".*?[.!?](?=\s|$)")
 
 
 class BadLabel(ValueError):
@@ -46,3 +50,13 @@ def label(reply: Reply) -> str:
     if _REASONING.search(text):
         raise BadLabel("reasons instead of answering")
     return plain(text)
+
+
+def first_sentence(reply: Reply) -> str:
+    """The first sentence of an answer that runs on, if that is a label. Raises BadLabel where it is none.
+
+    >>> first_sentence(Reply('"near" in the text. The text is', False, 1, 1))
+    '"near" in the text.'
+    """
+    found = _SENTENCE.match(reply.text.strip())
+    return label(replace(reply, text=found[0], ended=True) if found else reply)

@@ -105,9 +105,8 @@ class Local:
         """Log-probability of each number; where "10" is two tokens, its own is that of "1" and of "0" after it."""
         found = {text: float(logs[ids[0]]) for text, ids in self._numbers.items() if len(ids) == 1}
         if "10" not in found and exp(found.get("1", -torch.inf)) > WORTH:
-            length = cache.get_seq_length()
             zero = float(self._next(self._numbers["1"], cache)[self._numbers["0"][0]])
-            cache.crop(length)
+            cache.crop(-1)
             found["10"] = found["1"] + zero
             found["1"] += float(torch.log1p(-torch.tensor(min(exp(zero), 1 - 1e-6))))
         return found

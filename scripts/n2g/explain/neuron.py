@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from n2g.explain import prompts
 from n2g.explain.asking import Message, Model, Request
 from n2g.explain.cache import Account, BudgetSpent
 from n2g.explain.excerpts import Evidence, Excerpt, levels
-from n2g.explain.labels import BadLabel, label
+from n2g.explain.labels import BadLabel, first_sentence, label
 from n2g.explain.revise import Run, counter_examples
 from n2g.explain.score import Scores, score
 from n2g.explain.simulate import simulate
@@ -108,12 +109,18 @@ def explain_neuron(
 
 
 def ask_label(model: Model, account: Account, messages: Sequence[Message]) -> tuple[str, str] | None:
-    """A label and the digest of the question that it answers, or None where no answer is one."""
+    """A label and the digest of the question that it answers. Where no answer is a label, the first sentence of one
+    that runs on may be; else None."""
+    given = []
     for _ in range(TRIES):
         request = Request(tuple(messages), LABEL_TOKENS)
         reply = account.ask(model, request)
+        given.append((reply, request.digest(model.name)))
         try:
-            return label(reply), request.digest(model.name)
+            return label(reply), given[-1][1]
         except BadLabel as error:
             messages = prompts.again(messages, reply.text, str(error))
+    for reply, digest in given:
+        with suppress(BadLabel):
+            return first_sentence(reply), digest
     return None
