@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,34 @@ def test_the_pass_over_the_corpus_is_halved_too(model: Any, small: list[int]) ->
                     np.testing.assert_allclose(one[table][name], values, rtol=1e-3, atol=1e-6)
                 else:
                     np.testing.assert_array_equal(one[table][name], values)
+
+
+class Pretended:
+    """An engine whose activations are made up from the token ids."""
+
+    device, batch_tokens = "cpu", 128
+
+    def read(self, tokens: torch.Tensor, layers: list[int]) -> dict[int, torch.Tensor]:
+        return {layer: (tokens[..., None] * torch.arange(1, 9) * 7919 % 1000) / 1000 for layer in layers}
+
+
+def peak(documents: Documents, keep: Keep) -> int:
+    """The most memory (bytes) that the pass over the corpus had in arrays at a time."""
+    tracemalloc.start()
+    try:
+        collect(Pretended(), documents, {0: [Units.of(range(8), ["positive"])]}, keep)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_larger_corpus_needs_no_more_memory() -> None:
+    """Eight times the texts: the activations that fire alone are some 15 MB more, of which only the largest are kept."""
+    small, large = corpus(1, 1000), corpus(1, 8000)
+    keep = Keep(pool=5, firings=100, pending=20_000)
+    assert peak(large, keep) - peak(small, keep) < 1_000_000
+    hoarded = replace(keep, pending=10**9)
+    assert peak(large, hoarded) - peak(small, hoarded) > 10_000_000, "the measure is blind"
 
 
 def test_parts_cover_every_row_once_in_order() -> None:

@@ -44,13 +44,14 @@ class Units:
 @dataclass(frozen=True)
 class Keep:
     """How much to keep: top documents a split, documents of the random pool, the share of the maximum
-    below which single activations are forgotten, at most how many of them a unit, and of how many tokens the mean
-    activation."""
+    below which single activations are forgotten, at most how many of them a unit, after how many of all units they are
+    sorted out, and of how many tokens the mean activation."""
 
     top: Mapping[str, int] = field(default_factory=lambda: {"train": 20, "validation": 10, "test": 10})
     pool: int = 1000
     floor: float = 0.25
     firings: int = 50_000
+    pending: int = 20_000_000
     background: int = 1000
 
 
@@ -135,7 +136,7 @@ class Collector:
             ((offsets[row] + place).cpu().numpy(), unit.cpu().numpy().astype(np.int32), values)
         )
         self.pending += len(values)
-        if self.pending > 20_000_000:
+        if self.pending > self.keep.pending:
             self._compact()
 
     def _compact(self) -> np.ndarray:
