@@ -259,10 +259,12 @@ def site(found: Sequence[Site]) -> list[str]:
     """The cost of the site's pages."""
     small, large = found
     slope = (large.seconds - small.seconds) / (large.pages - small.pages)
-    rows = [[one.pages, f"{one.seconds:.1f}", f"{one.memory:,.0f}"] for one in found]
+    rows = [
+        [one.pages, f"{one.seconds:.1f}", f"{one.memory:,.0f}", f"{one.disk / 1e6:,.1f}"] for one in found
+    ]
     return [
         "## The site",
         "The site was built with every record, and with copies of them under new numbers.",
-        table(["Neuron pages", "seconds", "MiB"], rows),
+        table(["Neuron pages", "seconds", "MiB of memory", "MB on disk"], rows),
         f"1,000 more pages take **{1000 * slope:.1f} s**.",
     ]

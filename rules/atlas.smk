@@ -1,13 +1,15 @@
 # The site: a page for every selected neuron, built from the records.
 import json
 
-TABLES = ("statistics", "evaluate", "logits")  # offered for download
+TABLES = ["statistics", "evaluate", "logits", "connections"]  # offered for download
+TABLES += ["explanations"] if explains(config) else []
 
 
 rule atlas:
     input:
         renders=all_blocks("render"),
         tables=[path for name in TABLES for path in all_blocks(f"{name}.parquet")],
+        run_tables=[run_file("patterns.parquet"), run_file("similar.parquet")],
         checkpoint=CHECKPOINT,
         counts=run_file("corpus/corpus.json"),
         vocabulary=run_file("corpus/vocabulary.parquet"),
@@ -35,5 +37,6 @@ rule atlas:
     shell:
         "python {params.script:q} --renders {input.renders:q} --corpus $(dirname {input.counts:q})"
         " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --tables {params.tables}"
+        " --run-tables {input.run_tables:q}"
         " --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q}"
         " > {log:q} 2>&1"

@@ -20,6 +20,9 @@ def main() -> None:
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
     parser.add_argument("--tables", default="", help="tables of the blocks to offer for download, by commas")
     parser.add_argument(
+        "--run-tables", nargs="*", type=Path, default=[], help="tables of the whole run, likewise"
+    )
+    parser.add_argument(
         "--config", type=json.loads, required=True, help="run, model, corpus and poles, as JSON"
     )
     parser.add_argument("--site", type=Path, required=True, help="templates, style sheets, scripts")
@@ -35,7 +38,8 @@ def main() -> None:
     summary = json.loads(given.summary.read_text(encoding="utf-8"))
     known = vocabulary(given.corpus, given.checkpoint)
     tables = tuple(filter(None, given.tables.split(",")))
-    atlas = Atlas(given.config, summary, expected, known, tables, given.corpus / "vocabulary.parquet")
+    run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
+    atlas = Atlas(given.config, summary, expected, known, tables, run_tables)
     build(atlas, given.renders, given.site, given.docs, given.out)
 
 

@@ -6,6 +6,7 @@ import json
 from tqdm import tqdm
 
 from n2g.block import Block
+from n2g.costs import node_costs
 from n2g.errors import run_script
 from n2g.ids import NeuronId
 from n2g.replacing import replacing
@@ -25,6 +26,10 @@ def main() -> None:
         for unit, status, reason, graph in tqdm(
             fitted, total=len(block.units), desc=settings.method, mininterval=5
         ):
+            content = graph.to_dict()
+            costs = node_costs(graph, block.evidence(unit, block.validation))
+            for node in content["nodes"][1:]:
+                node["cost"] = round(costs[node["id"]], 4) if costs else None
             line = {
                 "id": str(NeuronId(given.layer, unit.neuron, unit.pole == "negative")),
                 "layer": given.layer,
@@ -33,7 +38,7 @@ def main() -> None:
                 "method": settings.method,
                 "status": status,
                 "reason": reason,
-                "graph": graph.to_dict(),
+                "graph": content,
             }
             lines.append(json.dumps(line, sort_keys=True, allow_nan=False))
     with replacing(given.output) as temporary:

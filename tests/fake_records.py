@@ -12,6 +12,7 @@ from n2g.canonical import dump
 from n2g.draw import layout, to_dot, to_svg
 from n2g.ids import NeuronId
 from n2g.records import Findings, record
+from n2g.tables import write_rows
 
 HOSTILE = [
     "<script>window.hacked=1</script>",
@@ -69,7 +70,7 @@ def graph(random: Random, texts: dict[int, str], size: int = 12) -> dict:
         if kind in ("token", "class", "start"):
             node["end"] = {"activation": round(1 + random.random(), 3), "support": 3, "precision": 0.9}
         nodes.append(node)
-    return {"version": 1, "method": "atlas", "bos": None, "cut": 1.0, "scale": 2.0, "nodes": nodes}
+    return {"version": 1, "method": "atlas", "bos": None, "cut": 0.7, "scale": 2.0, "nodes": nodes}
 
 
 def example(random: Random, texts: dict[int, str], kind: str, split: str) -> dict:
@@ -103,6 +104,7 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
     scores = {name: round(random.random(), 3) for name in ("precision", "recall", "f1", "correlation")}
     metrics = {kind: {name: scores | {"firing": 9} for name in PREDICTORS} for kind in SETS}
     kinds = [("top", "train"), ("top", "test"), ("quantile", "test"), ("random", "test")]
+    kinds += [("false-positive", "test"), ("false-negative", "test")]
     examples = [example(random, texts, *kind) for kind in kinds for _ in range(3)]
     logits = {"promoted": [[token, 1.5] for token in sorted(texts)[:5]], "suppressed": []}
     return Findings(graph(random, texts), status, None, statistics, metrics, examples, logits)
@@ -137,6 +139,26 @@ def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] =
                 (folder / f"{name}.dot").write_text(dots[name], encoding="utf-8")
                 (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
     return folders
+
+
+def write_connections(root: Path) -> None:
+    """Connections of the made-up neurons: of L0.N1 with one that has a page and one that has none."""
+    for layer, rows in ((0, [(1, 1, 2, 0.5), (1, 1, 99, 0.25)]), (1, [])):
+        found = [
+            {"neuron": neuron, "pole": "positive", "direction": "downstream", "sign": "positive"}
+            | {"rank": rank, "other_layer": other_layer, "other_neuron": other, "weight": weight}
+            for rank, (neuron, other_layer, other, weight) in enumerate(rows)
+        ]
+        (folder,) = (root / str(layer)).iterdir()
+        write_rows(folder / "connections.parquet", "connections", found)
+
+
+def write_similar(path: Path) -> Path:
+    """L0.N1 is like L1.N0; both have pages."""
+    other = {"other_layer": 1, "other_neuron": 0, "other_pole": "positive"}
+    unit = {"layer": 0, "neuron": 1, "pole": "positive"}
+    write_rows(path, "similar", [unit | other | {"kind": "behaviour", "score": 0.875, "rank": 0}])
+    return path
 
 
 def summary(layers: int = 2) -> dict:

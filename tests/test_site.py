@@ -14,7 +14,8 @@ import fake_records
 import pytest
 
 from n2g.errors import InputError
-from n2g.site import Atlas, Vocabulary, build, f1
+from n2g.rows import f1
+from n2g.site import Atlas, Vocabulary, build
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
@@ -22,13 +23,17 @@ EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range
 
 def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     renders = fake_records.write(folder)
+    fake_records.write_connections(folder)
+    similar = fake_records.write_similar(folder / "similar.parquet")
     docs = folder / "docs"
     docs.mkdir()
-    (docs / "method.md").write_text("# Method\n\nHow it works.\n")
+    (docs / "method.md").write_text("# Method\n\nHow it works.\n\n## Limits\n")
     known = fake_records.tokenizer(folder / "tokenizer.json")
     words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
-    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected, vocabulary)
+    atlas = Atlas(
+        fake_records.CONFIG, fake_records.summary(), expected, vocabulary, ("connections",), (similar,)
+    )
     build(atlas, renders, ROOT / "site", docs, folder / "atlas")
     return folder / "atlas"
 
@@ -62,9 +67,10 @@ def pages(atlas: Path) -> list[Path]:
 
 def test_every_neuron_has_a_page_and_a_record(atlas):
     for neuron in EXPECTED:
-        folder = atlas / "neurons" / neuron.replace(".", "/")
-        assert (folder / "index.html").is_file()
-        assert json.loads(gzip.decompress((folder / f"{neuron}.json.gz").read_bytes()))["id"] == neuron
+        page = atlas / "neurons" / f"{neuron.replace('.', '/')}.html"
+        assert page.is_file()
+        packed = page.with_suffix(".json.gz").read_bytes()
+        assert json.loads(gzip.decompress(packed))["id"] == neuron
 
 
 def test_manifest_names_every_download(atlas):
@@ -72,6 +78,7 @@ def test_manifest_names_every_download(atlas):
     files = json.loads((data / "manifest.json").read_text())["files"]
     paths = {file["path"] for file in files}
     assert {"summary.json", "neurons.csv", "records/layer-0.jsonl.gz", "records/layer-1.jsonl.gz"} <= paths
+    assert {"tables/connections.parquet", "tables/similar.parquet"} <= paths
     for file in files:
         content = (data / file["path"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file["sha256"]
@@ -101,8 +108,8 @@ def test_no_score_where_nothing_fires():
 
 
 def test_status_pages_say_why(atlas):
-    dead = (atlas / "neurons/L1/N2/index.html").read_text()
-    failed = (atlas / "neurons/L1/N3/index.html").read_text()
+    dead = (atlas / "neurons/L1/N2.html").read_text()
+    failed = (atlas / "neurons/L1/N3.html").read_text()
     assert "never fires" in dead
     assert "&lt;b&gt;Out of memory&lt;/b&gt;" in failed
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from n2g.draw import activations, is_background
 from n2g.tables import CONTRACTS, read_table, write_json
 
 MEANINGS = {
@@ -23,9 +24,9 @@ MEANINGS = {
 
 
 class RecordLines:
-    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron, without the excerpts.
+    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron, without excerpts, background and metrics.
 
-    The excerpts are in each neuron's own record, beside its page; the digest is that record's.
+    These are in each neuron's own record, beside its page; the digest is that record's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,8 +34,8 @@ class RecordLines:
         self._layer: int | None = None
         self._file: Any = None
 
-    def add(self, row: int, record: Mapping[str, Any]) -> None:
-        """Write a record, whatever its row; records come layer by layer."""
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Write a record; they come layer by layer."""
         if record["layer"] != self._layer:
             self.close()
             self._layer = record["layer"]
@@ -51,9 +52,16 @@ class RecordLines:
 
 
 def without_excerpts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record without its excerpts and the texts of tokens that occur only in them."""
-    slim = {key: value for key, value in record.items() if key != "examples"}
-    nodes = (record.get("graph") or {"nodes": []})["nodes"]
+    """A record without its excerpts, the background of its graph, the metrics that are in a table of their own, and
+    the texts of tokens that only these hold."""
+    slim = {key: value for key, value in record.items() if key not in ("examples", "metrics")}
+    if graph := record.get("graph"):
+        strength, left_out = activations(graph), set()
+        for node in graph["nodes"]:
+            if node["parent"] in left_out or is_background(node, graph, strength):
+                left_out.add(node["id"])
+        slim["graph"] = graph | {"nodes": [node for node in graph["nodes"] if node["id"] not in left_out]}
+    nodes = (slim.get("graph") or {"nodes": []})["nodes"]
     used = {token for node in nodes for token in node.get("tokens", ())}
     used |= {token for pairs in (record.get("logits") or {}).values() for token, _ in pairs}
     known = record["vocabulary"]
@@ -82,21 +90,22 @@ def write_tables(folder: Path, names: Sequence[str], blocks: Iterable[Path]) -> 
                 writer.write_table(table.add_column(0, "layer", layer))
 
 
-def write_manifest(data: Path, summary: Mapping[str, Any], vocabulary: Path | None) -> list[dict[str, Any]]:
+def write_manifest(
+    data: Path, summary: Mapping[str, Any], run_tables: Iterable[Path]
+) -> list[dict[str, Any]]:
     """Put the last files in place and write `manifest.json`.
 
     Args:
         data: the folder `data` of the atlas, with its records and tables.
         summary: the content of `summary.json`.
-        vocabulary: the run's vocabulary table, to be copied; or None.
+        run_tables: tables of the whole run, to be copied.
 
     Returns:
         `path`, `bytes`, `sha256` and `meaning` of every file.
     """
     write_json(data / "summary.json", summary)
-    if vocabulary:
-        (data / "tables").mkdir(exist_ok=True)
-        shutil.copyfile(vocabulary, data / "tables" / "vocabulary.parquet")
+    for table in run_tables:
+        shutil.copyfile(table, data / "tables" / table.name)
     paths = [data / "summary.json", data / "neurons.csv"]
     paths += sorted((data / "tables").glob("*.parquet"))
     paths += sorted((data / "records").glob("*.jsonl.gz"), key=lambda path: (len(path.name), path.name))
@@ -115,7 +124,8 @@ def write_manifest(data: Path, summary: Mapping[str, Any], vocabulary: Path | No
 
 def _meaning(path: Path) -> str:
     if path.suffix == ".gz":
-        return f"Records of {path.name.split('.')[0].replace('-', ' ')}, one line a neuron, without excerpts."
+        layer = path.name.split(".")[0].replace("-", " ")
+        return f"Records of {layer}, one line a neuron, without excerpts, background and metrics."
     return MEANINGS.get(path.as_posix()) or CONTRACTS[path.stem].meaning
 
 

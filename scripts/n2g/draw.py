@@ -23,7 +23,7 @@ from n2g.errors import InputError
 from n2g.palette import BLUES, REDS, STRONG, graph_style, level
 
 CLASS_LINES = 8
-NAMED = 8
+LONGEST = 80
 COLUMN, LINE, PADDING = 7.3, 15.0, 16.0
 
 
@@ -109,8 +109,7 @@ def to_svg(graph: Mapping, vocabulary: Mapping[int, str], plain: str, name: str,
     strength = activations(graph)
     marks = []
     for points in edges:
-        first, *rest = [f"{x:.0f},{down - y:.0f}" for x, y in reversed(points)]
-        marks.append(f'<path d="M{first}C{" ".join(rest)}"/>')
+        marks.append(f'<path d="{_edge([(x, down - y) for x, y in reversed(points)])}"/>')
     for node in graph["nodes"]:
         if node["parent"] is not None:
             x, y = places[node["id"]]
@@ -127,10 +126,17 @@ def to_svg(graph: Mapping, vocabulary: Mapping[int, str], plain: str, name: str,
     )
 
 
+def _edge(points: list[tuple[float, float]]) -> str:
+    """A line to the last point, straight where all points are at one height."""
+    first, *rest = [f"{x:.0f},{y:.0f}" for x, y in points]
+    level_with = {point.partition(",")[2] for point in (first, *rest)}
+    return f"M{first}H{points[-1][0]:.0f}" if len(level_with) == 1 else f"M{first}C{' '.join(rest)}"
+
+
 def inline(svg: str) -> str:
-    """The same picture for a page that already has the style."""
-    before, _, rest = svg.partition("<style>")
-    return before + rest.partition("</style>")[2]
+    """The same picture for a page that has the style and says the sentence itself."""
+    before, _, rest = svg.partition("<title>")
+    return before.replace(' xmlns="http://www.w3.org/2000/svg"', "") + rest.partition("</style>")[2]
 
 
 def activations(graph: Mapping) -> dict[int, float]:
@@ -175,30 +181,30 @@ def ordered(node: Mapping) -> list[int]:
 
 
 def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """What a box stands for, in words: its first tokens, and what is known of a pattern's end."""
-    kind = node["kind"]
+    """What a box does not say itself: how many tokens, how important, and what is known of a pattern's end."""
+    kind, said = node["kind"], []
     if kind == "wildcard":
-        said = "any one token"
+        said.append("any one token")
     elif kind == "gap":
-        said = f"at most {node['max']} tokens, any"
+        said.append(f"at most {node['max']} tokens, any")
     elif kind == "start":
-        said = "the start of the text"
+        said.append("the start of the text")
+    elif kind == "class":
+        said += [f"one of {len(node['tokens'])} tokens"] * (len(node["tokens"]) > CLASS_LINES)
     else:
-        tokens = ordered(node)
-        listed = ", ".join(elide(visible(vocabulary.get(one, "?")), 40) for one in tokens[:NAMED])
-        if len(tokens) > NAMED:
-            listed += f" and {len(tokens) - NAMED} more"
-        said = f"one of {listed}" if kind == "class" else listed
+        text = visible(vocabulary.get(node["tokens"][0], "?"))
+        said += [elide(text, LONGEST)] * (elide(text) != text)
     if kind not in ("wildcard", "gap") and node["parent"] != 0:
-        said += f"; importance {node.get('importance', 0.0):.2f}"
+        said.append(f"importance {node.get('importance', 0.0):.2f}")
     if "end" in node:
         end = node["end"]
-        said += f". A pattern ends here: activation {end['activation']:.3g}"
+        pattern = f"activation {end['activation']:.3g}"
         if "support" in end:
-            said += f", {end['support']} training examples"
+            pattern += f", {end['support']} examples"
         if end.get("precision") is not None:
-            said += f", precision {end['precision']:.2f}"
-    return said
+            pattern += f", precision {end['precision']:.2f}"
+        said.append(pattern)
+    return "; ".join(said)
 
 
 def _step(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> int:
@@ -217,9 +223,9 @@ def _colour(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> str
 
 
 def _box(
-    node: Mapping, vocabulary: Mapping[int, str], place: tuple[float, float], colour: str, background: bool
+    node: Mapping, vocabulary: Mapping[int, str], centre: tuple[float, float], colour: str, background: bool
 ) -> str:
-    x, y = place
+    x, y = centre
     lines = labels(node, vocabulary, background)
     across, down = _width(lines), _height(lines)
     active = node["parent"] == 0
@@ -235,15 +241,15 @@ def _box(
             f' height="{down + 6:.0f}"{rounded}/>' + frame
         )
     first = top + PADDING / 2 + LINE / 2 - 3.5
-    at = [f'x="{x:.0f}" y="{first + index * LINE + 4:.0f}"' for index in range(len(lines))]
+    place = f'x="{x:.0f}" y="{first + 4:.0f}"'
     if len(lines) == 1:
-        words = f"<text {at[0]}>{escape(lines[0])}</text>"
+        words = f"<text {place}>{escape(lines[0])}</text>"
     else:
-        spans = (f"<tspan {place}>{escape(line)}</tspan>" for place, line in zip(at, lines, strict=True))
-        words = f"<text>{''.join(spans)}</text>"
-    title = escape(describe(node, vocabulary))
-    start = f'<g class="{" ".join(kinds)}" data-node="{node["id"]}">'
-    return f"{start}<title>{title}</title>{frame}{words}</g>"
+        spans = (f'<tspan x="{x:.0f}" dy="{LINE:.0f}">{escape(line)}</tspan>' for line in lines[1:])
+        words = f"<text {place}>{escape(lines[0])}{''.join(spans)}</text>"
+    title = describe(node, vocabulary)
+    note = f"<title>{escape(title)}</title>" if title else ""
+    return f'<g class="{" ".join(kinds)}" data-node="{node["id"]}">{note}{frame}{words}</g>'
 
 
 def _positions(plain: str) -> tuple[dict[int, tuple], list[list[tuple]], tuple[float, float]]:

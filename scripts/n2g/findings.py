@@ -18,7 +18,7 @@ from n2g.records import Findings
 from n2g.store import by_unit, load_documents, read_graphs
 from n2g.tables import read_table
 
-TRAIN_SHOWN, TEST_SHOWN = 5, 6
+TRAIN_SHOWN, TEST_SHOWN = 4, 4
 MOMENTS = ("density", "maximum", "mean", "std", "skewness", "kurtosis", "firing", "tokens")
 KEYS = ("neuron", "pole", "set", "predictor")
 

@@ -285,10 +285,13 @@ class NeuronGraph:
         elements, then the larger activation (with method "paper" the longest: most elements, then most
         constraining ones). Nothing matches: 0.
         """
-        size = len(index.tokens)
+        return self.decide(self.matches(index), len(index.tokens))
+
+    def decide(self, matches: Iterable[Match], size: int) -> tuple[np.ndarray, np.ndarray]:
+        """What `predict_index` says of the matches of some or all patterns in texts of `size` tokens."""
         predicted, decided = np.zeros(size), np.zeros(size, dtype=np.int64)
         rank = np.zeros(size, dtype=np.int64)
-        for match in self.matches(index):
+        for match in matches:
             major, minor = match.specificity if self.method != "paper" else match.specificity[::-1]
             level = (major << 20) + minor
             at, value = match.positions, match.activations

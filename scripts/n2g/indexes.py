@@ -9,28 +9,38 @@ import csv
 import gzip
 import io
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from n2g.draw import activations
 from n2g.ids import NeuronId
+from n2g.rows import firing_paths, paths
 from n2g.words import brief
 
 ROWS = 1024
 SHARD = 64_000
+GROUP = 64
 ACTIVATING, CONTEXT, PROMOTED = 0, 1, 2
 Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
 
 
-def write_json(path: Path, value: Any) -> int:
-    """Write compact JSON, packed where the path ends in .gz; returns its size in bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+def write_json(path: Path, value: Any) -> None:
+    """Write compact JSON, packed where the path ends in .gz."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if path.suffix == ".gz":
-        data = gzip.compress(data, compresslevel=6, mtime=0)
-    path.write_bytes(data)
-    return len(data)
+        write_packed(path, text)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def write_packed(path: Path, text: str | bytes) -> None:
+    """Write a gzip file with the same bytes for the same text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = text.encode("utf-8") if isinstance(text, str) else text
+    path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0))
 
 
 def write_ids(folder: Path, ids: Sequence[NeuronId]) -> None:
@@ -49,13 +59,13 @@ def write_ids(folder: Path, ids: Sequence[NeuronId]) -> None:
 def write_table(
     folder: Path, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """All rows as `table/{piece}.json`, column by column, and as `neurons.csv`."""
+    """All rows as `table/{piece}.json.gz`, column by column, and as `neurons.csv`."""
     keys = [column["key"] for column in columns]
     pieces = range(0, len(rows), ROWS)
     for number, first in enumerate(pieces):
         part = rows[first : first + ROWS]
         values = {key: [_cell(row[key]) for row in part] for key in keys}
-        write_json(folder / "table" / f"{number}.json", values)
+        write_json(folder / "table" / f"{number}.json.gz", values)
     described = [{key: column[key] for key in ("key", "title", "meaning", "numeric")} for column in columns]
     write_json(folder / "table.json", {"columns": described, "rows": len(rows), "pieces": len(pieces)})
     text = io.StringIO()
@@ -70,20 +80,18 @@ class TokenIndex:
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
-        self._postings: dict[int, set[Posting]] = {}
+        self._postings: dict[int, array] = {}
 
     def add(self, row: int, record: Mapping[str, Any]) -> None:
         """Take in a record; `row` is the neuron's place in `ids.json`."""
-        f1 = round(
-            100 * ((((record.get("metrics") or {}).get("top") or {}).get("graph") or {}).get("f1") or 0)
-        )
         best: dict[tuple[int, int], int] = {}
         for token, role, strength in _uses(record):
-            key = (token, role)
-            best[key] = max(best.get(key, 0), round(100 * strength))
+            best[token, role] = max(best.get((token, role), 0), round(100 * strength))
         for (token, role), strength in best.items():
-            self._texts[token] = record["vocabulary"][str(token)]
-            self._postings.setdefault(token, set()).add((role, row, strength, f1))
+            if token not in self._postings:
+                self._texts[token] = record["vocabulary"][str(token)]
+                self._postings[token] = array("Q")
+            self._postings[token].append(((row * 4 + role) * 128 + strength) * 128 + f1_of(record))
 
     def write(self, folder: Path) -> None:
         """Write `tokens/{piece}.json.gz` and `tokens.json`, which gives the first key of each piece.
@@ -91,79 +99,150 @@ class TokenIndex:
         A piece lists [key, text, token id, postings], the postings flat: role, row, strength, F1, ...
         """
         ordered = sorted((_utf16(key_of(text)), token, text) for token, text in self._texts.items())
-        first_keys, piece, size = [], [], 0
+        pieces = Pieces(folder / "tokens")
         for _, token, text in ordered:
             key = key_of(text)
-            postings = sorted(self._postings[token], key=lambda one: (-one[2] * (one[3] + 1), one))
+            postings = sorted(map(_unpacked, self._postings[token]), key=_most_useful)
             entry = [key, text, token, [value for posting in postings for value in posting]]
-            length = len(json.dumps(entry))
-            if piece and size + length > SHARD:
-                write_json(folder / "tokens" / f"{len(first_keys) - 1}.json.gz", piece)
-                piece, size = [], 0
-            if not piece:
-                first_keys.append(key[:24])
-            piece.append(entry)
-            size += length
-        if piece:
-            write_json(folder / "tokens" / f"{len(first_keys) - 1}.json.gz", piece)
-        write_json(folder / "tokens.json", first_keys)
+            pieces.add(key[:24], json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
+        pieces.close()
+
+
+def _unpacked(value: int) -> Posting:
+    value, f1 = divmod(value, 128)
+    value, strength = divmod(value, 128)
+    row, role = divmod(value, 4)
+    return role, row, strength, f1
+
+
+def _most_useful(posting: Posting) -> tuple:
+    return -posting[2] * (posting[3] + 1), posting
+
+
+class Pieces:
+    """Sorted entries, already JSON, in packed files of about the same size: `{piece}.json.gz`, and a list of the
+    first key of each piece beside the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._firsts: list[Any] = []
+        self._piece: list[str] = []
+        self._size = 0
+
+    def add(self, key: Any, entry: str) -> None:
+        """Append an entry; keys come in ascending order."""
+        if self._piece and self._size + len(entry) > SHARD:
+            self._flush()
+        if not self._piece:
+            self._firsts.append(key)
+        self._piece.append(entry)
+        self._size += len(entry)
+
+    def _flush(self) -> None:
+        path = self._folder / f"{len(self._firsts) - 1}.json.gz"
+        write_packed(path, "[" + ",".join(self._piece) + "]")
+        self._piece, self._size = [], 0
+
+    def close(self) -> None:
+        """Write what is left, and the list of first keys."""
+        if self._piece:
+            self._flush()
+        write_json(self._folder.with_suffix(".json"), self._firsts)
 
 
 class FiringIndex:
     """The patterns of all graphs by the token they fire on: what predicts every graph for any text."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, list[list]] = {}
+        self._entries: dict[int, list[str]] = {}
 
     def add(self, row: int, record: Mapping[str, Any]) -> None:
-        """Take in a record; `row` is the neuron's place in `ids.json`."""
+        """Take in a record; `row` is the neuron's place in `ids.json`.
+
+        Tokens on which no pattern can reach the cut are left out, unless some pattern fires on any token: then a
+        weaker pattern may take precedence over it.
+        """
         graph = record.get("graph")
         if not graph:
             return
         found: dict[int, list[list]] = {}
+        strongest: dict[int, float] = {}
         for activating, pattern in _patterns(graph):
             for token, weight in activating:
                 found.setdefault(token, []).append([pattern[0], weight, *pattern[1:]])
-        f1 = _f1(record)
+                strongest[token] = max(strongest.get(token, 0.0), weight * pattern[0])
         for token, patterns in found.items():
-            self._entries.setdefault(token, []).append([row, f1, graph["scale"], graph["cut"], patterns])
+            if -1 in found or strongest[token] >= graph["cut"]:
+                entry = [row, f1_of(record), graph["scale"], graph["cut"], patterns]
+                self._entries.setdefault(token, []).append(json.dumps(entry, separators=(",", ":")))
 
     def write(self, folder: Path) -> None:
-        """Write `firing/{piece}.json.gz`, each {token id: entries}, and `firing.json`: the pieces' first ids.
+        """Write `firing/{piece}.json.gz`, each a list of [token id, entries], and `firing.json`: their first ids.
 
         An entry is [row, F1 in hundredths, scale, cut, patterns]; a pattern is [activation, weight of the
         token, element, ...] backwards from it. Token id -1 stands for patterns that may fire on any token.
         """
-        firsts, piece, size = [], {}, 0
+        pieces = Pieces(folder / "firing")
         for token in sorted(self._entries):
-            length = len(json.dumps(self._entries[token]))
-            if piece and size + length > SHARD:
-                write_json(folder / "firing" / f"{len(firsts) - 1}.json.gz", piece)
-                piece, size = {}, 0
-            if not piece:
-                firsts.append(token)
-            piece[token] = self._entries[token]
-            size += length
-        if piece:
-            write_json(folder / "firing" / f"{len(firsts) - 1}.json.gz", piece)
-        write_json(folder / "firing.json", firsts)
+            pieces.add(token, f"[{token},[{','.join(self._entries[token])}]]")
+        pieces.close()
+
+
+class Groups:
+    """A JSON value for each neuron, in order, GROUP of them in a packed file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._group: list[Any] = []
+        self._files = 0
+
+    def add(self, value: Any) -> None:
+        """Append the next neuron's value."""
+        self._group.append(value)
+        if len(self._group) == GROUP:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is left as `{row // GROUP}.json.gz`."""
+        if self._group:
+            write_json(self._folder / f"{self._files}.json.gz", self._group)
+            self._group, self._files = [], self._files + 1
+
+
+def patterns_of(record: Mapping[str, Any]) -> list:
+    """[F1 in hundredths, patterns] of a record: those that reach the cut, each [activation, element, ...] backwards.
+
+    An element is a list of tokens, those left out that alone bring the prediction below the cut; for the others
+    see `_element`.
+    """
+    graph = record.get("graph")
+    found = []
+    for path in firing_paths(graph) if graph else ():
+        value = path[-1]["end"]["activation"]
+        found.append(
+            [_short(value), *(_tokens(node, graph["cut"] / value) or _element(node) for node in path)]
+        )
+    return [f1_of(record), found]
+
+
+def _tokens(node: Mapping[str, Any], least: float) -> list[int]:
+    pairs = zip(node.get("tokens", ()), node.get("weights", ()), strict=True)
+    return [token for token, weight in pairs if weight >= least]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
 
 
 def _patterns(graph: Mapping[str, Any]) -> Iterable[tuple[list[tuple[int, float]], list]]:
     """Each pattern as ([(activating token, weight)], [activation, element, ...])."""
-    nodes = {node["id"]: node for node in graph["nodes"]}
-    for node in graph["nodes"]:
-        if "end" not in node:
-            continue
-        path = [node]
-        while nodes[path[0]["parent"]]["parent"] is not None:
-            path.insert(0, nodes[path[0]["parent"]])
+    for path in paths(graph):
         first = path[0]
         if first["kind"] in ("token", "class"):
             activating, rest = list(zip(first["tokens"], first["weights"], strict=True)), path[1:]
         else:
             activating, rest = [(-1, 1.0)], path
-        yield activating, [node["end"]["activation"], *map(_element, rest)]
+        yield activating, [path[-1]["end"]["activation"], *map(_element, rest)]
 
 
 def _element(node: Mapping[str, Any]) -> Any:
@@ -179,7 +258,7 @@ def _element(node: Mapping[str, Any]) -> Any:
     )
 
 
-def _f1(record: Mapping[str, Any]) -> int:
+def f1_of(record: Mapping[str, Any]) -> int:
     """F1 of the record's graph on top test texts, in hundredths."""
     return round(100 * ((((record.get("metrics") or {}).get("top") or {}).get("graph") or {}).get("f1") or 0))
 
@@ -199,10 +278,11 @@ def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
     if graph and graph["scale"] > 0:
         strongest = activations(graph)
         for node in graph["nodes"]:
-            active = node["parent"] == 0
-            weight = strongest[node["id"]] / graph["scale"] if active else node.get("importance", 0.0)
+            active, reached = node["parent"] == 0, strongest[node["id"]]
+            weight = reached / graph["scale"] if active else node.get("importance", 0.0)
             for token, factor in zip(node.get("tokens", ()), node.get("weights", ()), strict=False):
-                yield token, ACTIVATING if active else CONTEXT, min(1.0, weight * factor)
+                if reached * factor >= graph["cut"]:  # the others never make it fire
+                    yield token, ACTIVATING if active else CONTEXT, min(1.0, weight * factor)
     promoted = (record.get("logits") or {}).get("promoted") or []
     for token, value in promoted:
         yield token, PROMOTED, value / promoted[0][1] if promoted[0][1] > 0 else 0.0

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import Any
 
 from markupsafe import Markup
 
-from n2g.display import elide, plain, visible
-from n2g.draw import inline
+from n2g.display import elide, plain
 from n2g.palette import level
 from n2g.plots import bars
 from n2g.words import PREDICTORS, SETS, STATUSES, number, ratio
 
-AROUND = 16
-STAMPED = {("top", "train"): 2, ("top", "test"): 4}  # excerpts in the page; the others come from the record
+AROUND, ALIKE = 16, 5
+ERRORS = ("false_positives", "false_negatives")
+STAMPED = {("top", "train"): 1, ("top", "test"): 3}  # excerpts in the page; the others come from the record
 LONGEST = 80
+SETTINGS = ("method", "seed", "dtype")
 GROUPS = [
-    ("top", "train", "Training texts with the largest activations", "the graph was made from these"),
-    ("top", "test", "Test texts with the largest activations", "held out"),
-    ("quantile", "test", "Test texts across quantiles", "held out"),
-    ("random", "test", "Random test texts", "held out"),
+    ("top", "train", "Largest activations in training texts", "the graph was made from these"),
+    ("top", "test", "Largest activations in test texts", "held out"),
+    ("quantile", "test", "Across quantiles", "held out"),
+    ("random", "test", "Random texts", "held out"),
     ("false-positive", "test", "Worst false positives", "the graph fires, the neuron does not"),
     ("false-negative", "test", "Worst false negatives", "the neuron fires, the graph does not"),
 ]
 _STATISTICS = [
-    ("density", "Density", "share of tokens with an activation of at least 0.001", number),
-    ("firing", "Firing tokens", "tokens with at least half of the maximum", number),
-    ("maximum", "Maximum", "largest activation on training texts", number),
-    ("mean", "Mean", "mean activation", number),
-    ("std", "Deviation", "standard deviation of the activation", number),
-    ("skewness", "Skewness", "0 for a symmetric distribution", ratio),
-    ("kurtosis", "Kurtosis", "3 for a normal distribution, large for a selective neuron", ratio),
+    ("density", "Density", "share of tokens with at least 0.001", number),
+    ("firing", "Firing tokens", "at least half of the maximum", number),
+    ("maximum", "Maximum", "on training texts", number),
+    ("mean", "Mean", "", number),
+    ("std", "Deviation", "", number),
+    ("skewness", "Skewness", "symmetric: 0", ratio),
+    ("kurtosis", "Kurtosis", "normal: 3", ratio),
 ]
 
 
@@ -40,13 +42,13 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
 
     Args:
         record: the neuron's record.
-        svg: the graph's picture, or None when there is no pattern to draw.
+        svg: the graph's picture without its style, or None when there is no pattern to draw.
     """
     statistics = record.get("statistics") or {}
     return {
         "record": record,
         "meaning": STATUSES[record["status"]],
-        "svg": Markup(inline(svg)) if svg else None,
+        "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
         "score": _score(record.get("metrics") or {}),
         "plot": _plot(statistics, record),
@@ -57,7 +59,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         ],
         "scale": _scale(record),
         "groups": _groups(record),
-        "logits": _logits(record),
+        "weights": any((record.get("logits") or {}).values()),
         "provenance": _provenance(record),
     }
 
@@ -84,9 +86,34 @@ def _scores(metrics: Mapping[str, Any]) -> dict[str, list]:
 
 def _measured(scores: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Scores of a test set in which the neuron fires; elsewhere only the correlation says something."""
-    if not scores or scores.get("firing"):
-        return scores or {}
-    return {"correlation": scores.get("correlation")}
+    if not scores:
+        return {}
+    if not scores.get("firing"):
+        return {"correlation": scores.get("correlation")}
+    hits, errors = scores.get("true_positives"), [scores.get(name) for name in ERRORS]
+    if hits is None or None in errors:
+        return scores
+    low, high = f1_interval(hits, sum(errors))
+    return {**scores, "f1_low": low, "f1_high": high}
+
+
+def f1_interval(hits: int, errors: int) -> tuple[float, float]:
+    """95 % confidence interval of F1 as if tokens were independent of each other.
+
+    F1 grows with the share of true positives among all tokens that fire or are predicted to; the interval is
+    Wilson's of that share.
+
+    >>> [round(end, 2) for end in f1_interval(9, 1)]
+    [0.75, 0.99]
+    """
+    total = hits + errors
+    if not total:
+        return 0.0, 1.0
+    share, square = hits / total, 1.96**2 / total
+    middle = (share + square / 2) / (1 + square)
+    half = 1.96 / (1 + square) * sqrt(share * (1 - share) / total + square / (4 * total))
+    ends = max(0.0, middle - half), min(1.0, middle + half)
+    return tuple(2 * end / (1 + end) for end in ends)
 
 
 def _score(metrics: Mapping[str, Any]) -> dict | None:
@@ -127,11 +154,23 @@ def _groups(record: Mapping[str, Any]) -> list[dict]:
             if example["set"] == kind and example["split"] == split
         ]
         if known:
+            folded = _folded(known)
             count = STAMPED.get((kind, split), 0)
-            items = [_example(index, example, record) for index, example in known[:count]]
-            later = [index for index, _ in known[count:]]
-            found.append({"title": title, "note": note, "items": items, "later": later})
+            items = [_example(index, example, record) | {"times": n} for index, example, n in folded[:count]]
+            later = [f"{index}*{n}" if n > 1 else str(index) for index, _, n in folded[count:]]
+            found.append(
+                {"key": f"{split}-{kind}", "title": title, "note": note, "items": items, "later": later}
+            )
     return found
+
+
+def _folded(known: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Mapping[str, Any], int]]:
+    """(index, excerpt, how often) of excerpts: of those with the same tokens around the pivot only the first."""
+    first: dict[tuple, list] = {}
+    for index, example in known:
+        near = slice(max(0, example["pivot"] - ALIKE), example["pivot"] + ALIKE + 1)
+        first.setdefault(tuple(example["tokens"][near]), [index, example, 0])[2] += 1
+    return [tuple(one) for one in first.values()]
 
 
 def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
@@ -144,8 +183,10 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
     tokens = []
     for at in range(first, last):
         text = record["vocabulary"].get(str(example["tokens"][at]), "�")
-        real, predicted = level(example["activations"][at], scale), level(predictions[at], scale)
-        colour = " ".join([f"a{real}"] * (real > 0) + [f"p{predicted}"] * (predicted > 0))
+        value = example["activations"][at]
+        real, opposite, predicted = level(value, scale), level(-value, scale), level(predictions[at], scale)
+        steps = (("a", real), ("n", opposite), ("p", predicted))
+        colour = " ".join(f"{name}{step}" for name, step in steps if step)
         tokens.append((elide(plain(text), LONGEST), colour))
     return {
         "index": index,
@@ -156,40 +197,29 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
     }
 
 
-def _logits(record: Mapping[str, Any]) -> list[tuple[str, list]]:
-    logits = record.get("logits") or {}
-    titles = {
-        "promoted": "Tokens it makes more likely",
-        "suppressed": "Tokens it makes less likely",
-        "liked": "Tokens its input likes",
-    }
-    known = record["vocabulary"]
-    return [
-        (title, [(elide(visible(known.get(str(token), "�"))), value) for token, value in logits[key]])
-        for key, title in titles.items()
-        if logits.get(key)
-    ]
-
-
 def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = record["provenance"]
     model, corpus = known.get("model") or {}, known.get("corpus") or {}
     rows = [
         ("Run", known.get("run")),
-        (
-            "Model",
-            f"{model.get('name') or model.get('source')} ({model.get('licence') or 'licence unknown'})",
-        ),
-        (
-            "Texts",
-            f"{corpus.get('name') or corpus.get('source')} ({corpus.get('licence') or 'licence unknown'})",
-        ),
+        ("Model", _source(model)),
+        ("Texts", _source(corpus)),
         ("Hook", known.get("hook")),
+        ("Settings", _pairs({key: known.get(key) for key in SETTINGS} | (known.get("settings") or {}))),
         ("Versions", _pairs(known.get("versions"))),
         ("Digest", record.get("digest")),
     ]
     return [(name, str(value)) for name, value in rows if value]
 
 
+def _source(given: Mapping[str, Any]) -> str:
+    """Name, licence and revision of the model or of the texts."""
+    parts = [f"{given.get('name') or given.get('source')} ({given.get('licence') or 'licence unknown'})"]
+    parts += [str(given[key]) for key in ("source", "file") if given.get(key)]
+    if given.get("sha256"):
+        parts.append(f"SHA-256 {given['sha256'][:16]}…")
+    return ", ".join(parts)
+
+
 def _pairs(values: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{key} {value}" for key, value in sorted((values or {}).items()))
+    return ", ".join(f"{key} {value}" for key, value in sorted((values or {}).items()) if value is not None)

@@ -74,15 +74,21 @@ def graph_style(used: Collection[str] | None = None) -> str:
 
 
 def site_style() -> str:
-    """The palette of both themes, coloured tokens (`a3` real, `p3` predicted), and the graph style."""
+    """The palette of both themes; tokens (`a3` real, `n3` negative, `p3` predicted), cells (`f3`), the graph style."""
     light = _variables("#111", "#fff", REDS, BLUES)
     dark = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK)
     tokens = "".join(
         f".tokens .a{step}{{background:var(--a{step});color:var(--ink)}}"
+        f".tokens .n{step}{{background:var(--c{step});color:var(--ink)}}"
         f".tokens .p{step}{{border-bottom-color:var(--a{step})}}"
+        f".map .f{step}{{background:var(--c{step});color:var(--ink)}}"
         for step in range(1, LEVELS + 1)
     )
-    strong = ",".join(f".tokens .a{step}" for step in range(STRONG, LEVELS + 1))
+    strong = ",".join(
+        f"{name}{step}"
+        for name in (".tokens .a", ".tokens .n", ".map .f")
+        for step in range(STRONG, LEVELS + 1)
+    )
     return (
         f":root{{{light}}}\n[data-md-color-scheme=slate]{{{dark}}}\n"
         f"{tokens}\n{strong}{{color:var(--strong-ink)}}\n{graph_style()}\n"

@@ -57,3 +57,35 @@ def distribution(values: Sequence[float | None], low: float, high: float, captio
         counts[max(0, min(19, int((value - low) / (high - low) * 20)))] += 1
     edges = [low + (high - low) * index / 20 for index in range(21)]
     return bars(edges, counts, f"Histogram: {caption}", caption)
+
+
+def spread(groups: Sequence[tuple[str, Sequence[float], Sequence[float | None]]]) -> dict | None:
+    """A box for each group of values from 0 to 1: quartiles and median, 5 to 95 % as a line; a mark for the mean of
+    what they are compared with. None without values.
+
+    Args:
+        groups: label, values, and values to compare with, where None counts as 0.
+    """
+    known = [(name, sorted(values), others) for name, values, others in groups if values]
+    if not known:
+        return None
+    wide, high = max(260, 56 * len(known)), 150
+    step, half = wide / len(known), min(14.0, wide / len(known) * 0.3)
+    boxes = []
+    for at, (name, values, others) in enumerate(known):
+        cuts = [round(high * (1 - _quantile(values, share)), 1) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
+        mean = sum(one or 0.0 for one in others) / len(others)
+        middle = round((at + 0.5) * step, 1)
+        sides = {"left": round(middle - half, 1), "right": round(middle + half, 1)}
+        boxes.append(
+            {"name": name, "middle": middle, "cuts": cuts, "mark": round(high * (1 - mean), 1), **sides}
+        )
+    return {"width": wide, "height": high, "boxes": boxes}
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Quantile of sorted values, between neighbours in a straight line."""
+    place = share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (place - low) * (values[high] - values[low])

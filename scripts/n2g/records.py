@@ -1,6 +1,7 @@
 """Neuron records: all that is known of one neuron, as one JSON document that needs no other file.
 
-A record holds the text of every token id in it, the provenance of its numbers, and a digest over itself.
+A record holds the text of every token id in it (those of the graph's background are in the run's vocabulary
+table), the provenance of its numbers, and a digest over itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from math import isfinite
 from typing import Any
 
 from n2g.canonical import digest_of
+from n2g.draw import activations, is_background
 from n2g.ids import NeuronId
 from n2g.sentence import explain
 
@@ -82,10 +84,13 @@ def record(
 
 
 def _tokens(findings: Findings) -> set[int]:
-    """Every token id in the findings."""
+    """Every token id in the findings, but for those that only the graph's background names."""
     found = {token for example in findings.examples for token in example["tokens"]}
-    for node in findings.graph["nodes"] if findings.graph else ():
-        found.update(node.get("tokens", ()))
+    if findings.graph:
+        strength = activations(findings.graph)
+        for node in findings.graph["nodes"]:
+            if not is_background(node, findings.graph, strength):
+                found.update(node.get("tokens", ()))
     for pairs in findings.logits.values():
         found.update(token for token, _ in pairs)
     return found

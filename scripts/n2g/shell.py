@@ -26,6 +26,7 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 # The theme gives checkboxes an attribute that only text boxes may have.
 _CHECKBOX = re.compile(r'(<input [^>]*type="checkbox"[^>]*) autocomplete="off"')
 _GENERATOR = re.compile(r'<meta name="generator"[^>]*>')
+_DRAWER = re.compile(r'<label class="md-header__button md-icon" for="__drawer">.*?</label>', re.DOTALL)
 _BLANKS = re.compile(r"\s*\n\s*")
 _LINK = re.compile(r'(<(?:a|link)\b[^>]*\shref=")([^"#?:]+)(?=["#])')
 
@@ -114,6 +115,8 @@ def secured(html: str) -> str:
     html = html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{meta}', 1)
     html = _GENERATOR.sub("", html.replace(' xmlns="http://www.w3.org/2000/svg"', ""))
     html = _CHECKBOX.sub(r"\1", _LINK.sub(_to_index, html))
+    if "md-sidebar--primary" not in html:
+        html = _DRAWER.sub("", html)
     return html if "<pre" in html else _BLANKS.sub("\n", html)
 
 

@@ -98,11 +98,6 @@ def page_path(neuron: str) -> str:
     """A neuron page's path from the site's root.
 
     >>> page_path("L3.N42-")
-    'neurons/L3/N42-/index.html'
+    'neurons/L3/N42-.html'
     """
-    return f"neurons/{neuron.replace('.', '/', 1)}/index.html"
-
-
-def slug(text: str) -> str:
-    """A heading as an HTML id."""
-    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split())
+    return f"neurons/{neuron.replace('.', '/', 1)}.html"

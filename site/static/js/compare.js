@@ -1,12 +1,12 @@
 // Two neurons side by side, named in the URL: ?a=L0.N1&b=L3.N7
 import { parseId } from "./jump.js";
-import { allIds, keepInUrl, load, make, picture, pageOf, shown, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown, visible } from "./site.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random texts" };
 
-/** Token ids of the activating nodes, and of the context. */
+/** Token ids of the activating nodes, and of the context; the background's, which have no text here, are left out. */
 export function tokensOf(record) {
-  const nodes = record.graph?.nodes ?? [];
+  const nodes = (record.graph?.nodes ?? []).filter((node) => node.tokens?.every((token) => token in record.vocabulary));
   const of = (active) => new Set(nodes.filter((node) => node.tokens && (node.parent === 0) === active).flatMap((node) => node.tokens));
   return { activating: of(true), context: of(false) };
 }
@@ -57,7 +57,7 @@ export default async function compare(page) {
     }
     form.querySelector("output").textContent = "";
     keepInUrl({ a: names[0], b: names[1] });
-    const records = await Promise.all(names.map((name) => load(`neurons/${name.replace(".", "/")}/${name}.json.gz`)));
+    const records = await Promise.all(names.map((name) => load(recordAt(name))));
     page.querySelector(".shared").replaceChildren(...shared(...records));
     page.querySelector(".sides").replaceChildren(...records.map(side));
   }

@@ -12,7 +12,7 @@ export async function entriesOf(ids) {
   const wanted = [...new Set([-1, ...ids])];
   const found = await Promise.all(wanted.map(async (token) => {
     const piece = firsts.findLastIndex((first) => first <= token);
-    return [token, piece < 0 ? [] : (await load(`data/firing/${piece}.json.gz`))[token] ?? []];
+    return [token, piece < 0 ? [] : (await load(`data/firing/${piece}.json.gz`)).find(([known]) => known === token)?.[1] ?? []];
   }));
   return new Map(found);
 }

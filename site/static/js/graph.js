@@ -1,7 +1,11 @@
 // The graph: zoom, drag, and a click on a node that shows what goes through it.
 import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
-import { make, root, shown, visible } from "./site.js";
+import { allIds, load, make, root, shown, visible } from "./site.js";
+import { wordsOf } from "./tokenizer.js";
+
+const GROUP = 64; // drawings a file
+const LINKS = 60; // tokens of a node that are listed
 
 const ZOOMS = [0.4, 0.5, 0.65, 0.8, 1, 1.25, 1.6, 2, 2.5];
 
@@ -33,21 +37,31 @@ function zoomable(figure, canvas, svg) {
   });
 }
 
-/** A link that saves the picture as a file that needs no other. */
-function saved(svg, id) {
-  const link = make("a", { href: "#", download: `${id}.svg` }, "SVG");
+/** A link that saves what `content` makes when it is first clicked. */
+function saved(name, file, type, content) {
+  const link = make("a", { href: "#", download: file }, name);
   link.addEventListener("click", async (event) => {
     if (link.href.startsWith("blob:")) return;
     event.preventDefault();
-    const copy = svg.cloneNode(true);
-    for (const name of ["width", "height"]) copy.setAttribute(name, svg.viewBox.baseVal[name]);
-    const style = document.createElementNS(svg.namespaceURI, "style");
-    style.textContent = await (await fetch(new URL("css/palette.css", root))).text();
-    copy.prepend(style);
-    link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" }));
+    link.href = URL.createObjectURL(new Blob([await content()], { type }));
     link.click();
   });
   return link;
+}
+
+/** The picture as a file that needs no other. */
+async function pictureOf(svg) {
+  const copy = svg.cloneNode(true);
+  for (const name of ["width", "height"]) copy.setAttribute(name, svg.viewBox.baseVal[name]);
+  const style = document.createElementNS(svg.namespaceURI, "style");
+  style.textContent = await (await fetch(new URL("css/palette.css", root))).text();
+  copy.prepend(style);
+  return new XMLSerializer().serializeToString(copy);
+}
+
+async function dotOf(id) {
+  const row = (await allIds()).indexOf(id);
+  return (await load(`data/dot/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP];
 }
 
 function draggable(canvas) {
@@ -75,21 +89,24 @@ export function through(record, prepared, id) {
 
 function tokenLinks(node, vocabulary) {
   const order = node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => b[1] - a[1]);
-  return order.map(([token, weight]) => {
+  const links = order.slice(0, LINKS).map(([token, weight]) => {
     const url = new URL("tokens/index.html", root);
-    url.search = new URLSearchParams({ q: visible(vocabulary[token]), match: "exact" });
-    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, visible(vocabulary[token]).slice(0, 60)));
+    url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), match: "exact" });
+    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, visible(vocabulary[token] ?? `#${token}`).slice(0, 60)));
   });
+  return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
 }
 
-function panelOf(record, prepared, id, title) {
+async function panelOf(record, prepared, id, title) {
   const node = prepared.nodes.get(id);
+  const missing = (node.tokens ?? []).filter((token) => !(token in record.vocabulary));
+  const vocabulary = missing.length ? { ...(await wordsOf(missing).catch(() => ({}))), ...record.vocabulary } : record.vocabulary;
   const found = through(record, prepared, id);
   const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
-  panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, record.vocabulary).flatMap((link) => [link, " "]) : [])));
+  panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
   const facts = [];
   if (node.end) facts.push(`A pattern ends here: activation ${shown(node.end.activation)}, ${node.end.support} training examples${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
-  if (node.cost !== undefined) facts.push(`Without it F1 on validation texts changes by ${shown(-node.cost)}.`);
+  if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without it F1 on validation texts stays the same." : `Without it F1 on validation texts ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
   facts.push(`${found.length} of ${record.examples.length} examples go through it.`);
   panel.append(make("p", {}, facts.join(" ")));
   const list = make("ol");
@@ -108,7 +125,10 @@ export default function graph(figure) {
   zoomable(figure, canvas, svg);
   draggable(canvas);
   const page = figure.closest("[data-id]");
-  page.querySelector(".downloads")?.append(" · ", saved(svg, page.dataset.id));
+  const { id } = page.dataset;
+  page.querySelector(".downloads")?.append(
+    " · ", saved("DOT", `${id}.dot`, "text/vnd.graphviz", () => dotOf(id)),
+    " · ", saved("SVG", `${id}.svg`, "image/svg+xml", () => pictureOf(svg)));
   let chosen = null;
 
   async function choose(group) {
@@ -123,14 +143,14 @@ export default function graph(figure) {
     group.classList.add("chosen");
     group.setAttribute("aria-pressed", "true");
     const record = await recordOf(page);
-    const panel = panelOf(record, prepare(record.graph), Number(group.dataset.node), group.querySelector("title").textContent);
+    const panel = await panelOf(record, prepare(record.graph), Number(group.dataset.node), group.querySelector("title")?.textContent ?? "");
     if (chosen !== group) return;
     figure.append(panel);
     panel.scrollIntoView({ block: "nearest" });
   }
 
   for (const group of svg.querySelectorAll(".node")) {
-    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title").textContent}`;
+    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title")?.textContent ?? "activating token"}`;
     for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
     group.addEventListener("click", () => choose(group));
     group.addEventListener("keydown", (event) => {

@@ -1,24 +1,39 @@
-// A neuron's page: its record, the examples' values on hover and the length of their context.
-import { keepInUrl, load, make, shown, visible } from "./site.js";
+// A neuron's page: its record, the examples' values on hover, the length of their context, the paths that they take.
+import { decided, inWords, lightUp } from "./paths.js";
+import { prepare, trace } from "./predict.js";
+import { keepInUrl, load, make, recordAt, shown, visible } from "./site.js";
 import { tokens, windowOf } from "./texts.js";
 
 const AROUND = { 5: "±5", 16: "±16", full: "all" };
 
-export const recordOf = (page) => load(`neurons/${page.dataset.id.replace(".", "/")}/${page.dataset.id}.json.gz`);
+export const recordOf = (page) => load(recordAt(page.dataset.id));
 
 /** Fill the paragraph of an example anew. */
 export function fill(paragraph, record, example, around, marked) {
   const [from, last] = around === "full" ? [0, example.tokens.length] : windowOf(example, Number(around));
   const first = Math.max(from, example.start === 0 && example.tokens[0] === record.graph?.bos ? 1 : 0);
+  paragraph.dataset.first = first;
   paragraph.replaceChildren(...tokens(example, record.vocabulary, record.graph?.scale ?? record.statistics.maximum, first, last, marked));
 }
 
-/** An example that the page does not hold itself. */
-function item(record, example, index, around) {
+/** Why the graph was wrong: the path that matched at the pivot of an error. */
+function reason(record, prepared, example) {
+  const node = decided(prepared, example)[example.pivot];
+  if (!node) return "no pattern matches";
+  const words = inWords(record, prepared, example.tokens, example.pivot, node, example.start === 0);
+  return example.set === "false-positive" ? `matched: ${words}` : `below the cut: ${words}`;
+}
+
+/** An example that the page does not hold itself; `times` texts are like it. */
+function item(record, prepared, index, times, around) {
+  const example = record.examples[index];
   const paragraph = make("p", { class: example.predictions ? "tokens held-out" : "tokens", dir: "ltr" });
   fill(paragraph, record, example, around);
-  const value = make("span", { class: "value", title: "Largest activation in this text" }, shown(Math.max(...example.activations)));
-  return make("li", { "data-example": index }, value, paragraph, make("cite", {}, visible(example.title ?? "").replaceAll("␣", " ")));
+  const value = make("span", { class: "value" }, shown(Math.max(...example.activations)));
+  if (times > 1) value.append(" ", make("small", { title: "texts with the same tokens around the pivot" }, `×${times}`));
+  const text = make("div", {}, paragraph);
+  if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, reason(record, prepared, example)));
+  return make("li", { "data-example": index }, value, text, make("cite", {}, visible(example.title ?? "").replaceAll("␣", " ")));
 }
 
 /** Call once, when the element is soon to be seen. */
@@ -31,13 +46,44 @@ function whenNear(element, action) {
   watcher.observe(element.parentElement);
 }
 
+/** Pointing at a token lights the path that predicts it, and marks what the path reads. */
+async function pointed(page, token) {
+  const record = await recordOf(page);
+  if (!record.graph || !token.isConnected) return;
+  const paragraph = token.parentElement;
+  const example = record.examples[token.closest("[data-example]").dataset.example];
+  const prepared = prepare(record.graph);
+  const first = Number(paragraph.dataset.first);
+  const at = [...paragraph.children].indexOf(token) + first;
+  const node = decided(prepared, example)[at];
+  lightUp(page, prepared, node);
+  const read = new Set(node ? trace(prepared, example.tokens, at, node, example.start === 0).map(([, place]) => place) : []);
+  [...paragraph.children].forEach((one, place) => one.classList.toggle("marked", read.has(place + first)));
+}
+
+const DIRECTIONS = { promoted: "Tokens it makes more likely", suppressed: "Tokens it makes less likely", liked: "Tokens its input likes" };
+
+function weights(record) {
+  return Object.entries(DIRECTIONS).filter(([name]) => record.logits[name]?.length).map(([name, title]) => make("table", {},
+    make("caption", {}, title),
+    make("tbody", {}, ...record.logits[name].map(([token, value]) => make("tr", {},
+      make("td", {}, make("code", { title: `token ${token}` }, visible(record.vocabulary[token]).slice(0, 40))),
+      make("td", { class: "n" }, `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`))))));
+}
+
 export default function neuron(page) {
+  const place = page.querySelector("[data-weights]");
+  if (place) whenNear(place, async () => place.replaceChildren(...weights(await recordOf(page))));
   const section = page.querySelector("[data-examples]");
   if (!section) return;
   for (const list of section.querySelectorAll("[data-later]")) whenNear(list, async () => {
     const record = await recordOf(page);
+    const prepared = record.graph && prepare(record.graph);
     const around = section.querySelector("[aria-pressed=true]").value;
-    for (const index of list.dataset.later.split(",")) list.append(item(record, record.examples[index], index, around));
+    for (const later of list.dataset.later.split(",")) {
+      const [index, times] = later.split("*").map(Number);
+      list.append(item(record, prepared, index, times, around));
+    }
     delete list.dataset.later;
   });
   const refill = async (around) => {
@@ -62,4 +108,8 @@ export default function neuron(page) {
   if (asked in AROUND) choose(asked);
   // Values come with the first touch, so that reading a page costs no second file.
   else for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => refill(box.querySelector("[aria-pressed=true]").value), { once: true });
+  for (const kind of ["pointerover", "click"]) section.addEventListener(kind, (event) => {
+    const token = event.target.closest("[data-example] .tokens[data-first] b");
+    if (token) pointed(page, token);
+  });
 }

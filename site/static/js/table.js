@@ -5,7 +5,7 @@ const PAGE = 200;
 
 async function allColumns() {
   const about = await load("data/table.json");
-  const pieces = await Promise.all(Array.from({ length: about.pieces }, (_, at) => load(`data/table/${at}.json`)));
+  const pieces = await Promise.all(Array.from({ length: about.pieces }, (_, at) => load(`data/table/${at}.json.gz`)));
   const values = Object.fromEntries(about.columns.map(({ key }) => [key, pieces.flatMap((piece) => piece[key])]));
   return { columns: about.columns, values, count: about.rows };
 }

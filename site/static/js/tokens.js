@@ -1,8 +1,8 @@
 // Token search over posting lists in sorted pieces: only the pieces that can hold the word are loaded.
 import { parseId } from "./jump.js";
-import { allIds, keepInUrl, load, make, picture, pageOf, settled, visible } from "./site.js";
+import { card, pages } from "./cards.js";
+import { allIds, keepInUrl, load, make, pageOf, settled, visible } from "./site.js";
 
-const PAGE = 24;
 const ROLES = ["activating", "context", "made more likely"];
 
 export const keyOf = (text) => ((text.startsWith(" ") && text.length > 1 ? text.slice(1) : text).toLowerCase());
@@ -55,24 +55,12 @@ export default async function tokens(page) {
   const ids = await allIds();
   const asked = new URL(location).searchParams;
   for (const input of form.querySelectorAll("[name]")) input.value = asked.get(input.name) ?? "";
-  let hits = [];
   let turn = 0;
-
-  function card(hit) {
-    const id = ids[hit.row];
+  const fill = pages(list, more, (hit) => {
     const words = hit.texts.slice(0, 4).map(visible).join("  ");
-    return make("li", {},
-      make("a", { href: pageOf(id), class: "hit" },
-        make("strong", {}, id),
-        make("span", {}, `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`),
-        make("code", {}, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words),
-        picture(id)));
-  }
-
-  function extend() {
-    list.append(...hits.slice(list.children.length, list.children.length + PAGE).map(card));
-    more.hidden = list.children.length >= hits.length;
-  }
+    const about = `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`;
+    return card(ids[hit.row], about, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words);
+  });
 
   async function show() {
     const now = (turn += 1);
@@ -81,9 +69,8 @@ export default async function tokens(page) {
     const question = typed(q.value);
     const entries = question === "" ? [] : await find(question, match.value, space.value);
     if (now !== turn) return;
-    hits = rank(entries, role.value);
-    list.replaceChildren();
-    extend();
+    const hits = rank(entries, role.value);
+    fill(hits);
     const id = parseId(q.value);
     form.querySelector("output").textContent = question === "" ? "" : `${entries.length} tokens, ${new Set(hits.map((hit) => hit.row)).size} neurons`;
     if (id && ids.includes(id)) form.querySelector("output").append(" · ", make("a", { href: pageOf(id) }, id));
@@ -91,7 +78,6 @@ export default async function tokens(page) {
 
   form.addEventListener("input", settled(show));
   form.addEventListener("submit", (event) => event.preventDefault());
-  more.addEventListener("click", extend);
   form.hidden = false;
   await show();
   document.documentElement.dataset.ready = "tokens";

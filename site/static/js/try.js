@@ -1,6 +1,7 @@
 // Try it: what this neuron's graph predicts for any text, with the matched path lit in the graph.
 import { recordOf } from "./neuron.js";
-import { pathTo, predict, prepare, trace } from "./predict.js";
+import { lightUp } from "./paths.js";
+import { predict, prepare, trace } from "./predict.js";
 import { keepInUrl, settled, shown } from "./site.js";
 import { tokens } from "./texts.js";
 import { encode, wordsOf } from "./tokenizer.js";
@@ -13,8 +14,7 @@ export default function tryIt(section) {
   function light(pivot) {
     const { prepared, ids, result } = now;
     const node = result.decided[pivot];
-    const path = new Set(node ? pathTo(prepared, node) : []);
-    for (const group of page.querySelectorAll(".graph .node")) group.classList.toggle("lit", path.has(Number(group.dataset.node)));
+    lightUp(page, prepared, node);
     const read = new Set(node ? trace(prepared, ids, pivot, node).map(([, at]) => at) : []);
     [...text.children].forEach((token, at) => {
       token.classList.toggle("marked", read.has(at + now.first));

@@ -1,0 +1,68 @@
+"""What each node of a graph is worth on validation texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from n2g.costs import node_costs
+from n2g.evidence import Evidence, Texts
+from n2g.fit import f1_score
+from n2g.graph import End, NeuronGraph, Pattern, TokenIndex, gap, one_of
+
+TEXTS = [[1, 2, 3], [1, 5, 3], [4, 3], [2, 2], [3, 2, 1]]
+FIRING = [2, 5, 9]  # 3 after 1, and 2 after 2
+
+
+def held() -> Evidence:
+    index = TokenIndex.of(TEXTS, None)
+    activations = np.zeros(len(index.tokens), dtype=np.float32)
+    activations[FIRING] = 2.0
+    return Evidence(
+        Texts(index, np.arange(len(index.tokens)), index.begins.astype(np.int32)), activations, 1.0
+    )
+
+
+def patterns() -> list[Pattern]:
+    return [
+        Pattern((one_of([3]), gap(1), one_of([1])), End(2.0)),
+        Pattern((one_of([3]), one_of([4])), End(1.5)),
+        Pattern((one_of([2]), one_of([2])), End(2.0)),
+        Pattern((one_of([2]),), End(0.5)),
+    ]
+
+
+def score(chosen: list[Pattern]) -> float:
+    evidence = held()
+    predicted, _ = NeuronGraph(chosen, cut=1.0, scale=2.0).predict_index(evidence.texts.index)
+    return f1_score(evidence.activations >= 1.0, (predicted >= 1.0) & (predicted > 0))
+
+
+def test_costs_are_differences_of_f1():
+    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    costs = node_costs(graph, held())
+    assert set(costs) == set(range(1, graph.trie.number_of_nodes()))
+    for node, cost in costs.items():
+        below = {node} | {child for child in graph.trie if _under(graph, child, node)}
+        kept = [pattern for pattern in patterns() if not any(_end(graph, pattern) == one for one in below)]
+        assert cost == pytest.approx(score(patterns()) - score(kept)), node
+    assert max(costs.values()) > 0 > min(costs.values())
+
+
+def _under(graph: NeuronGraph, node: int, ancestor: int) -> bool:
+    while node and node != ancestor:
+        node = next(graph.trie.predecessors(node))
+    return node == ancestor
+
+
+def _end(graph: NeuronGraph, pattern: Pattern) -> int:
+    node = 0
+    for element in pattern.elements:
+        node = next(n for n in graph.trie.successors(node) if graph.trie.nodes[n]["element"] == element)
+    return node
+
+
+def test_nothing_to_lose_where_nothing_fires():
+    evidence = held()
+    quiet = Evidence(evidence.texts, evidence.activations * 0, 1.0)
+    assert node_costs(NeuronGraph(patterns(), cut=1.0, scale=2.0), quiet) == {}
