@@ -35,6 +35,7 @@ include: "rules/render.smk"
 include: "rules/atlas.smk"
 include: "rules/manifest.smk"
 include: "rules/reproduce.smk"
+include: "rules/export.smk"
 
 
 wildcard_constraints:

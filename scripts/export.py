@@ -1,0 +1,51 @@
+"""Write the atlas in the formats of other tools."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from n2g.errors import run_script
+from n2g.export.neuron import Neuron, read_neurons
+from n2g.export.package import About, write_export
+from n2g.replacing import replacing
+from n2g.store import load_documents
+from n2g.tables import read_json, read_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, those of a layer together"
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
+    parser.add_argument("--config", type=json.loads, required=True, help="run, model and corpus, as JSON")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of random texts")
+    parser.add_argument("--schema", type=Path, required=True, help="JSON Schema of the records")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the export")
+    given = parser.parse_args()
+
+    documents = load_documents(given.run / "corpus")
+    table = read_table(given.run / "corpus" / "documents.parquet", "documents")
+    words = read_table(given.run / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+
+    def blocks() -> Iterator[list[Neuron]]:
+        for name in given.blocks:
+            folder, layer = given.run / name, int(name.partition("/")[0])
+            yield list(read_neurons(folder, layer, documents, words, given.seed))
+
+    model = read_json(given.checkpoint)
+    sources = [
+        {"name": part["name"] or part["source"], "licence": part["licence"], "url": part["url"]}
+        for part in (given.config["model"], given.config["corpus"])
+    ]
+    about = About(given.config["run"], *sources, (model["n_layers"], model["d_mlp"]))
+    drawings = {dot.stem: dot for name in given.blocks for dot in (given.run / name / "render").glob("*.dot")}
+    titles = {name: table[name].to_pylist() for name in ("title", "sha256")}
+    with replacing(given.output) as folder:
+        write_export(folder, blocks(), about, titles, drawings, given.schema)
+
+
+if __name__ == "__main__":
+    run_script(main)
