@@ -15,6 +15,7 @@ _EXPORTS = {
     "NeuronId": "ids",
     "Settings": "settings",
     "fit_neuron": "neuron",
+    "load_atlas": "atlas",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -1,0 +1,365 @@
+"""A finished run at hand: its neurons as objects, its tables as DataFrames, and questions to all of it.
+
+Questions about all neurons are answered from `patterns.parquet` and `similar.parquet`; only the rows of the tokens in
+question are read.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from n2g.checkpoint import checkpoint_key
+from n2g.display import visible
+from n2g.errors import InputError
+from n2g.graph import NeuronGraph
+from n2g.ids import Block, NeuronId
+from n2g.patterns import (
+    ANY,
+    START,
+    Pattern,
+    accepted,
+    is_free,
+    is_gap,
+    matches,
+    profile,
+    specificity,
+    verified,
+)
+from n2g.similar import Profiles
+from n2g.tables import read_json, read_table
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+
+class Token(NamedTuple):
+    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's cut."""
+
+    text: str
+    predicted: float
+    fires: bool
+
+
+class Firing(NamedTuple):
+    """A neuron that fires on a token of a text, by its graph. `share` is of its largest activation on train texts."""
+
+    position: int
+    text: str
+    neuron: str
+    predicted: float
+    share: float
+
+
+class Found(NamedTuple):
+    """A pattern that was searched for."""
+
+    neuron: str
+    pattern: str
+    activation: float
+    share: float
+    support: int
+
+
+class Neuron:
+    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and what that predicts."""
+
+    def __init__(self, atlas: Atlas, neuron: NeuronId, folder: Path) -> None:
+        self._atlas, self._folder = atlas, folder
+        self.id = neuron
+        self.record: dict[str, Any] = read_json(folder / f"{neuron}.json")
+        self.status: str = self.record["status"]
+        self.explanation: str = self.record["explanation"]
+
+    @property
+    def graph(self) -> nx.DiGraph | None:
+        """The graph as `n2g.export.graphs.to_networkx` gives it; None where there is none."""
+        from n2g.export.graphs import to_networkx
+
+        return to_networkx(self.record, self._atlas.words) if self.record["graph"] else None
+
+    def predict(self, text: str) -> list[Token]:
+        """What the graph predicts for each token of a text, as if the text began a document."""
+        tokens = self._atlas.tokenise(text)
+        graph = self.record["graph"]
+        predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
+        cut = graph["cut"] if graph else 0.0
+        words = self._atlas.words
+        return [Token(words[t], p, p > 0 and p >= cut) for t, p in zip(tokens, predicted, strict=True)]
+
+    def draw(self) -> str:
+        """The graph's picture as SVG; empty where there is none."""
+        path = self._folder / f"{self.id}.svg"
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def __repr__(self) -> str:
+        return f"<Neuron {self.id}: {self.status}. {self.explanation}>"
+
+    def _repr_html_(self) -> str:
+        words = html.escape(self.explanation or self.record["reason"] or "")
+        return f"<div><b>{self.id}</b> {html.escape(self.status)}<p>{words}</p>{self.draw()}</div>"
+
+
+class Atlas:
+    """A finished run in its folder `results/{run}`; made by `load_atlas`."""
+
+    def __init__(self, folder: Path, tokenizer: Path | None = None) -> None:
+        self.folder, self._tokenizer = folder, tokenizer
+        self._blocks: dict[int, list[tuple[Block, Path]]] = {}
+        for render in sorted(folder.glob("*/*/render")):
+            block = (Block.parse(render.parent.name), render)
+            self._blocks.setdefault(int(render.parent.parent.name), []).append(block)
+        if not self._blocks:
+            raise InputError(f"{folder} holds no finished run: name a folder such as results/smollm2.")
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Text of each token id."""
+        return read_table(self.folder / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+
+    @cached_property
+    def _encode(self) -> Callable:
+        from n2g.corpus import encoder
+
+        path = self._tokenizer
+        if path is None:
+            model = read_json(self.folder / "manifest.json")["config"]["model"]
+            path = (
+                self.folder.parents[1]
+                / "resources"
+                / "checkpoints"
+                / checkpoint_key(model)
+                / "tokenizer.json"
+            )
+        if not path.is_file():
+            raise InputError(f"{path} does not exist: name the model's tokenizer.json.")
+        return encoder(path)
+
+    def tokenise(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return [int(token) for token in self._encode([text])[0]]
+
+    def __getitem__(self, name: str | NeuronId) -> Neuron:
+        """A neuron by its name, such as `L3.N42`.
+
+        Raises:
+            InputError: the name is none, or the neuron is not part of the run.
+        """
+        neuron = name if isinstance(name, NeuronId) else NeuronId.parse(name)
+        for block, folder in self._blocks.get(neuron.layer, ()):
+            if neuron.neuron in block.neurons and (folder / f"{neuron}.json").is_file():
+                return Neuron(self, neuron, folder)
+        raise InputError(f"{neuron} is not part of the run in {self.folder}.")
+
+    def names(self) -> list[NeuronId]:
+        """Every neuron of the run, in order."""
+        found = (
+            NeuronId.parse(p.stem)
+            for blocks in self._blocks.values()
+            for _, f in blocks
+            for p in f.glob("*.json")
+        )
+        return sorted(set(found))
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table as a DataFrame: one of the run, such as `similar`, or one of all blocks, such as `statistics` or
+        `evaluate`, with a column `layer`. docs/files.md describes them."""
+        path = self.folder / f"{name}.parquet"
+        if path.is_file():
+            return read_table(path, name).to_pandas()
+        parts = []
+        for layer, blocks in sorted(self._blocks.items()):
+            for _, folder in blocks:
+                part = read_table(folder.parent / f"{name}.parquet", name)
+                parts.append(part.add_column(0, "layer", pa.array([layer] * len(part), pa.int32())))
+        return pa.concat_tables(parts).to_pandas()
+
+    def similar(self, name: str) -> list[dict[str, Any]]:
+        """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first."""
+        neuron = self[name].id
+        rows = _rows(
+            self.folder / "similar.parquet", [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
+        )
+        return [
+            {"kind": row["kind"], "neuron": _name(row, "other_"), "score": row["score"]}
+            for row in rows
+            if row["pole"] == neuron.pole
+        ]
+
+    def fires(self, text: str) -> list[Firing]:
+        """Every neuron that fires on a text by its graph, token by token, the strongest first."""
+        tokens = self.tokenise(text)
+        known = [ANY, *sorted(set(tokens))]
+        table = _table(self.folder / "patterns.parquet", [("token", "in", known)])
+        table = table.filter(
+            pa.array(_counts(table, lambda codes: (codes >= 0) & ~np.isin(codes, known)) == 0)
+        )
+        places: dict[int, list[int]] = {}
+        for position, token in enumerate(tokens):
+            places.setdefault(token, []).append(position)
+        methods = read_json(self.folder / "manifest.json")["config"]["method"]
+        best: dict[tuple, tuple] = {}
+        for row in table.to_pylist():
+            pattern = tuple(row["pattern"])
+            rank = specificity(pattern) if methods != "paper" else specificity(pattern)[::-1]
+            for position in places.get(row["token"], range(len(tokens)) if row["token"] == ANY else ()):
+                key = (position, row["layer"], row["neuron"], row["pole"])
+                found = (rank, row["activation"], row["cut"], row["scale"])
+                if (key not in best or best[key][:2] < found[:2]) and matches(
+                    pattern, tokens[: position + 1]
+                ):
+                    best[key] = found
+        firings = [
+            Firing(
+                at,
+                self.words[tokens[at]],
+                str(NeuronId(layer, neuron, pole == "negative")),
+                value,
+                value / scale,
+            )
+            for (at, layer, neuron, pole), (_, value, cut, scale) in best.items()
+            if value > 0 and value >= cut
+        ]
+        return sorted(firings, key=lambda one: (one.position, -one.share, NeuronId.parse(one.neuron)))
+
+    def search(self, activating: str | None = None, context: str | None = None) -> list[Found]:
+        """Patterns that make a neuron fire, by their tokens, the strongest first.
+
+        A word stands for every token of exactly this text; without a space at its beginning also for the token that
+        has one.
+
+        Args:
+            activating: the token that the neuron fires on.
+            context: a token before it.
+
+        Raises:
+            InputError: nothing is asked for, or no token is written so.
+        """
+        if activating is None and context is None:
+            raise InputError("name an activating token, a token of the context, or both.")
+        first, before = (None if word is None else self._tokens(word) for word in (activating, context))
+        table = _table(self.folder / "patterns.parquet", [("token", "in", sorted(first))] if first else None)
+        if before is not None:
+            table = table.filter(pa.array(_counts(table, lambda codes: np.isin(codes, sorted(before))) > 0))
+        found = [
+            Found(
+                _name(row),
+                self.spell(row["pattern"]),
+                row["activation"],
+                row["activation"] / row["scale"],
+                row["support"],
+            )
+            for row in table.to_pylist()
+            if row["activation"] > 0 and row["activation"] >= row["cut"]
+        ]
+        return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
+
+    def compare(self, first: str, second: str) -> dict[str, Any]:
+        """Two neurons side by side: how alike they are, and the patterns that both have or only one."""
+        return compare(self[first].record["graph"], self[second].record["graph"], self.spell)
+
+    def spell(self, pattern: Sequence[int | str]) -> str:
+        """A pattern in the order of the text, the activating token last."""
+        return spell(pattern, self.words)
+
+    def _tokens(self, word: str) -> set[int]:
+        forms = {word, f" {word}"}
+        found = {token for token, text in enumerate(self.words) if text in forms}
+        if not found:
+            raise InputError(f"no token is written {word!r}: name a single token of the model.")
+        return found
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(str, sorted(self._blocks)))
+        return f"<Atlas {self.folder.name}: {len(self)} neurons of the layers {layers}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>"
+
+
+def load_atlas(path: str | Path, tokenizer: str | Path | None = None) -> Atlas:
+    """A finished run.
+
+    Args:
+        path: its folder, such as `results/smollm2`.
+        tokenizer: the model's tokenizer.json, where it is not among the checkout's `resources`.
+
+    Raises:
+        InputError: there is no finished run.
+    """
+    return Atlas(Path(path), None if tokenizer is None else Path(tokenizer))
+
+
+def compare(
+    first: Mapping[str, Any] | None, second: Mapping[str, Any] | None, spelled: Callable[[Pattern], str]
+) -> dict[str, Any]:
+    """Two graphs (in the form of `NeuronGraph.to_dict()`) side by side.
+
+    Returns:
+        `similarity`: weighted Jaccard index; `covered`: how much of the first the second covers, and the reverse;
+        `duplicate`: whether both surely fire on the same texts; `both`, `first`, `second`: patterns with their
+        weights, the share of the graph's largest activation.
+    """
+    profiles = [profile(verified(graph)) for graph in (first, second)]
+    known = Profiles(profiles)
+    one, other = profiles
+    duplicate = bool(one and other) and accepted(first or {}) == accepted(second or {})
+
+    def listed(keys: Iterable[Pattern], *weights: Mapping[Pattern, float]) -> list[dict[str, Any]]:
+        rows = [{"pattern": spelled(key), "weights": [weight[key] for weight in weights]} for key in keys]
+        return sorted(rows, key=lambda row: (-max(row["weights"]), row["pattern"]))
+
+    return {
+        "similarity": float(known.jaccard(0)[1]),
+        "covered": [float(known.covered(0)[1]), float(known.covered(1)[0])],
+        "duplicate": duplicate,
+        "both": listed(one.keys() & other.keys(), one, other),
+        "first": listed(one.keys() - other.keys(), one),
+        "second": listed(other.keys() - one.keys(), other),
+    }
+
+
+def spell(pattern: Sequence[int | str], words: Sequence[str]) -> str:
+    """A pattern in the order of the text: tokens with their spaces visible, what may stand between them in brackets."""
+
+    def shown(code: int | str) -> str:
+        if isinstance(code, str) or not is_free(code):
+            return visible(code if isinstance(code, str) else words[code])
+        return "[…]" if is_gap(code) else {ANY: "[any]", START: "[start]"}[code]
+
+    return " ".join(shown(code) for code in reversed(pattern))
+
+
+def _name(row: Mapping[str, Any], prefix: str = "") -> str:
+    return str(NeuronId(row[f"{prefix}layer"], row[f"{prefix}neuron"], row[f"{prefix}pole"] == "negative"))
+
+
+def _table(path: Path, filters: list | None) -> pa.Table:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: run the workflow to make it.")
+    return pq.read_table(path, filters=filters)
+
+
+def _rows(path: Path, filters: list) -> list[dict[str, Any]]:
+    return _table(path, filters).to_pylist()
+
+
+def _counts(table: pa.Table, test: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """int64 [row]: how many codes of each pattern, that of the activating token left out, pass a test."""
+    lists = table["pattern"].combine_chunks()
+    ends = lists.offsets.to_numpy()
+    passed = test(lists.values.to_numpy())
+    passed[ends[:-1]] = False
+    sums = np.concatenate([[0], np.cumsum(passed)])
+    return sums[ends[1:]] - sums[ends[:-1]]

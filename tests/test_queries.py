@@ -1,0 +1,167 @@
+"""Questions to a finished run: as objects and on the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import networkx as nx
+import pytest
+from tiny_run import RUN
+
+from n2g import InputError, load_atlas
+from n2g.atlas import Atlas, compare
+from n2g.cli import main
+from n2g.diff import diff
+from n2g.graph import NeuronGraph
+
+TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."
+
+
+@pytest.fixture(scope="module")
+def run(finished: Path) -> Path:
+    return finished / RUN
+
+
+@pytest.fixture(scope="module")
+def atlas(run: Path) -> Atlas:
+    return load_atlas(run)
+
+
+def firing(atlas: Atlas, text: str) -> set[tuple[int, str]]:
+    """(position, neuron) where any graph fires, by the graphs themselves."""
+    found = set()
+    tokens = atlas.tokenise(text)
+    for name in atlas.names():
+        graph = NeuronGraph.from_dict(atlas[name].record["graph"])
+        for position, value in enumerate(graph.predict(tokens)):
+            if value > 0 and value >= graph.cut:
+                found.add((position, str(name)))
+    return found
+
+
+def test_an_atlas_has_every_neuron(atlas: Atlas, run: Path) -> None:
+    assert [str(name) for name in atlas.names()] == ["L0.N0", "L0.N1", "L1.N0", "L1.N1"]
+    neuron = atlas["L1.N0"]
+    block = run / "1" / "00000-00001"
+    assert neuron.record == json.loads((block / "render" / "L1.N0.json").read_text())
+    assert neuron.draw() == (block / "render" / "L1.N0.svg").read_text()
+    assert nx.is_arborescence(neuron.graph)
+    with pytest.raises(InputError, match=r"L7\.N0 is not part of the run"):
+        atlas["L7.N0"]
+    with pytest.raises(InputError, match="holds no finished run"):
+        load_atlas(run / "logs")
+
+
+def test_tables_are_frames(atlas: Atlas) -> None:
+    statistics = atlas.table("statistics")
+    assert list(zip(statistics["layer"], statistics["neuron"], strict=True)) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+    assert len(atlas.table("patterns"))
+
+
+def test_shown_in_a_notebook_all_text_is_escaped(atlas: Atlas) -> None:
+    neuron = atlas["L0.N0"]
+    neuron.explanation = "Fires on <script>"
+    assert "&lt;script&gt;" in neuron._repr_html_()
+    assert "<script>" not in neuron._repr_html_()
+    assert "4 neurons" in atlas._repr_html_()
+
+
+def test_fires_says_what_the_graphs_say(atlas: Atlas) -> None:
+    found = atlas.fires(TEXT)
+    assert {(one.position, one.neuron) for one in found} == firing(atlas, TEXT)
+    assert found
+    for one in found:
+        predicted = atlas[one.neuron].predict(TEXT)[one.position]
+        assert predicted.fires
+        assert predicted.text == one.text
+        assert predicted.predicted == pytest.approx(one.predicted)
+
+
+def test_search_finds_patterns_by_their_tokens(atlas: Atlas) -> None:
+    every = {one for token in set(atlas.words) - {"<s>", "</s>"} for one in atlas.search(activating=token)}
+    assert every
+    word = max(every).pattern.split(" ")[-1].replace("␣", " ")
+    found = atlas.search(activating=word)
+    assert found == sorted(found, key=lambda one: -one.share)
+    assert all(one.pattern.split(" ")[-1].replace("␣", " ") in (word, f" {word}") for one in found)
+    before = [one for one in every if " " in one.pattern and "[" not in one.pattern]
+    for one in before[:3]:
+        context = one.pattern.split(" ")[-2].replace("␣", " ")
+        assert one in atlas.search(context=context)
+        assert one in atlas.search(activating=one.pattern.split(" ")[-1].replace("␣", " "), context=context)
+    with pytest.raises(InputError, match="no token is written"):
+        atlas.search(activating="no such token")
+    with pytest.raises(InputError, match="name an activating token"):
+        atlas.search()
+
+
+def test_a_neuron_is_equal_to_itself(atlas: Atlas) -> None:
+    found = atlas.compare("L0.N0", "L0.N0")
+    assert (found["similarity"], found["covered"], found["duplicate"]) == (1, [1, 1], True)
+    assert found["both"]
+    assert not found["first"]
+    assert not found["second"]
+    empty = NeuronGraph().to_dict()
+    assert compare(empty, None, str) == {
+        "similarity": 0.0,
+        "covered": [0.0, 0.0],
+        "duplicate": False,
+        "both": [],
+        "first": [],
+        "second": [],
+    }
+
+
+def test_diff_tells_what_was_changed(run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    assert diff(load_atlas(run), load_atlas(other)) == {"neurons": [], "same": 4, "only": [[], []]}
+    (other / "1" / "00000-00001" / "render" / "L1.N1.json").unlink()
+    path = other / "0" / "00000-00001" / "render" / "L0.N1.json"
+    record = json.loads(path.read_text())
+    record["metrics"]["top"]["graph"]["f1"] = 0.125
+    record["graph"]["nodes"] = record["graph"]["nodes"][:1]
+    path.write_text(json.dumps(record))
+    found = diff(load_atlas(run), load_atlas(other))
+    assert (found["same"], found["only"]) == (2, [["L1.N1"], []])
+    (changed,) = found["neurons"]
+    assert (changed["neuron"], changed["added"], changed["reweighted"]) == ("L0.N1", {}, {})
+    assert changed["removed"]
+    assert changed["metrics"]["top"]["f1"][1] == 0.125
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "L0.N0", TEXT],
+        ["fires", TEXT],
+        ["search", "--activating", "of"],
+        ["similar", "L0.N0"],
+        ["compare", "L0.N0", "L1.N0"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_print_tables_and_json(
+    command: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--run", str(run), "--limit", "2", *command])
+    table = capsys.readouterr().out
+    assert table == "nothing found\n" or 2 <= len(table.splitlines()) <= 4
+    main(["--run", str(run), "--json", *command])
+    answer = json.loads(capsys.readouterr().out)
+    asked = load_atlas(run)
+    expected = {
+        "predict": lambda: [one._asdict() for one in asked["L0.N0"].predict(TEXT)],
+        "fires": lambda: [one._asdict() for one in asked.fires(TEXT)],
+        "search": lambda: [one._asdict() for one in asked.search("of")],
+        "similar": lambda: asked.similar("L0.N0"),
+        "compare": lambda: asked.compare("L0.N0", "L1.N0"),
+    }[command[0]]()
+    assert answer == json.loads(json.dumps(expected))
+    assert answer or table == "nothing found\n"
