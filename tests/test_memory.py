@@ -111,7 +111,7 @@ def peak(documents: Documents, keep: Keep) -> int:
 
 
 def test_a_larger_corpus_needs_no_more_memory() -> None:
-    """Eight times the texts: the activations that fire alone are some 15 MB more, of which only the largest are kept."""
+    """Eight times the texts: the activations that fire alone are 15 MB more, of which the largest alone are kept."""
     small, large = corpus(1, 1000), corpus(1, 8000)
     keep = Keep(pool=5, firings=100, pending=20_000)
     assert peak(large, keep) - peak(small, keep) < 1_000_000
