@@ -23,6 +23,9 @@ PAGES = {
     "tokens": "tokens/index.html?q=bank",
     "text": "fires/index.html?text=!!%22%23%24",
     "compare": "compare/index.html?a=L0.N0&b=L1.N1",
+    "patterns": "patterns/index.html?q=the%20%E2%80%A6%20*",
+    "repeats": "repeats/index.html",
+    "downloads": "downloads/index.html",
     "written": "about/method/index.html",
 }
 
