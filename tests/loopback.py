@@ -94,7 +94,7 @@ def reader(body: dict) -> str:
     if "test explanations" in system:
         return "\n".join([*(f"1. {word}" for word in quoted), "2. nothing"])
     shown = " ".join(message["content"] for message in body["messages"][3:])  # after the worked example
-    words = " and ".join(f'"{word}"' for word in sorted(set(re.findall(r"\[\[(.*?)\]\]\(10\)", shown))))
+    words = " and ".join(f'"{word}"' for word in sorted(set(re.findall(r"\[\[([^]]*)\]\]\(10\)", shown))))
     return f"the token {words}"
 
 
