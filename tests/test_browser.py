@@ -24,7 +24,7 @@ def test_from_home_to_a_neuron(page, address):
 
 def test_hostile_text_is_shown_as_text(page, address):
     for neuron in ("L0/N0", "L0/N1", "L0/N2", "L1/N0", "L1/N1", "L1/N3"):
-        page.goto(f"{address}neurons/{neuron}.html")
+        page.goto(f"{address}neurons/{neuron}/index.html")
         page.mouse.move(300, 700)
         page.mouse.wheel(0, 3000)
         assert page.locator("article script, article img, article iframe, article style").count() == 0
@@ -36,7 +36,7 @@ def test_hostile_text_is_shown_as_text(page, address):
 
 def test_phone_width(page, address):
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("index.html", "layers/0/index.html", "neurons/L0/N1.html"):
+    for path in ("index.html", "layers/0/index.html", "neurons/L0/N1/index.html"):
         page.goto(address + path)
         overflow = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -58,15 +58,15 @@ def test_jump_previous_next_and_random(page, address):
     page.goto(address)
     page.get_by_role("searchbox").fill("l1n0")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/neurons/L1/N0.html")
+    page.wait_for_url("**/neurons/L1/N0/index.html")
     page.get_by_role("link", name="L0.N3").click()
-    page.wait_for_url("**/neurons/L0/N3.html")
+    page.wait_for_url("**/neurons/L0/N3/index.html")
     with page.expect_navigation(url="**/neurons/**"):
         page.get_by_role("button", name="A random neuron").click()
 
 
 def test_values_on_hover(page, address):
-    page.goto(f"{address}neurons/L0/N1.html")
+    page.goto(f"{address}neurons/L0/N1/index.html")
     token = page.locator(".tokens.held-out b[class]").first
     token.hover()
     expect(page.locator(".tokens.held-out b[class]").first).to_have_attribute(
@@ -78,7 +78,7 @@ def test_values_on_hover(page, address):
 def test_dark_theme(chromium, address):
     context = chromium.new_context(color_scheme="dark")
     page = context.new_page()
-    page.goto(f"{address}neurons/L0/N1.html")
+    page.goto(f"{address}neurons/L0/N1/index.html")
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(map(int, colour.removeprefix("rgb(").rstrip(")").split(", ")[:3])) < 80
     context.close()
@@ -87,7 +87,7 @@ def test_dark_theme(chromium, address):
 def test_without_scripts(chromium, address):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{address}neurons/L0/N1.html")
+    page.goto(f"{address}neurons/L0/N1/index.html")
     assert page.locator("svg.graph").is_visible()
     assert page.locator("table.metrics").first.is_visible()
     context.close()

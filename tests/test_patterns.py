@@ -100,7 +100,7 @@ def test_patterns_by_depth_and_beginning(page, address, records):
 
 
 def test_embedded_page_is_the_graph_alone(page, address):
-    page.goto(f"{address}neurons/L0/N1.html?embed=1")
+    page.goto(f"{address}neurons/L0/N1/index.html?embed=1")
     assert page.locator("svg.graph").is_visible()
     for hidden in (".md-header", ".md-tabs", "#examples", ".provenance"):
         assert page.locator(hidden).is_hidden()
@@ -108,7 +108,7 @@ def test_embedded_page_is_the_graph_alone(page, address):
 
 
 def test_related_neurons_are_links_where_they_have_pages(page, address):
-    page.goto(f"{address}neurons/L0/N1.html")
+    page.goto(f"{address}neurons/L0/N1/index.html")
     section = page.locator(".related")
     section.wait_for()
     expect(section.get_by_role("link", name="L1.N2")).to_be_visible()
@@ -118,7 +118,7 @@ def test_related_neurons_are_links_where_they_have_pages(page, address):
 
 
 def test_errors_say_which_path_matched(page, address):
-    page.goto(f"{address}neurons/L0/N0.html")
+    page.goto(f"{address}neurons/L0/N0/index.html")
     page.get_by_role("heading", name="Worst false positives").scroll_into_view_if_needed()
     reasons = page.locator("[aria-labelledby=test-false-positive] .path")
     expect(reasons).to_have_count(3)

@@ -67,9 +67,9 @@ def pages(atlas: Path) -> list[Path]:
 
 def test_every_neuron_has_a_page_and_a_record(atlas):
     for neuron in EXPECTED:
-        page = atlas / "neurons" / f"{neuron.replace('.', '/')}.html"
+        page = atlas / "neurons" / f"{neuron.replace('.', '/')}" / "index.html"
         assert page.is_file()
-        packed = page.with_suffix(".json.gz").read_bytes()
+        packed = (page.parent / "record.json.gz").read_bytes()
         assert json.loads(gzip.decompress(packed))["id"] == neuron
 
 
@@ -108,8 +108,8 @@ def test_no_score_where_nothing_fires():
 
 
 def test_status_pages_say_why(atlas):
-    dead = (atlas / "neurons/L1/N2.html").read_text()
-    failed = (atlas / "neurons/L1/N3.html").read_text()
+    dead = (atlas / "neurons/L1/N2/index.html").read_text()
+    failed = (atlas / "neurons/L1/N3/index.html").read_text()
     assert "never fires" in dead
     assert "&lt;b&gt;Out of memory&lt;/b&gt;" in failed
 

@@ -95,7 +95,7 @@ def test_token_search_by_prefix_case_and_space(page, address, records):
 
 
 def test_click_on_a_node_shows_its_examples(page, address):
-    page.goto(f"{address}neurons/L0/N0.html")
+    page.goto(f"{address}neurons/L0/N0/index.html")
     node = page.locator("svg.graph .node.active[role=button]").first
     node.focus()
     page.keyboard.press("Enter")
@@ -108,7 +108,7 @@ def test_click_on_a_node_shows_its_examples(page, address):
 
 
 def test_zoom(page, address):
-    page.goto(f"{address}neurons/L0/N0.html")
+    page.goto(f"{address}neurons/L0/N0/index.html")
     svg = page.locator("svg.graph")
     page.get_by_role("button", name="Larger").click()
     assert float(svg.get_attribute("width")) == pytest.approx(
@@ -119,7 +119,7 @@ def test_zoom(page, address):
 
 
 def test_context_of_examples(page, address):
-    page.goto(f"{address}neurons/L0/N0.html")
+    page.goto(f"{address}neurons/L0/N0/index.html")
     tokens = page.locator("#examples [data-example]").first.locator(".tokens b")
     page.get_by_role("button", name="±5").click()
     expect(tokens).to_have_count(11)

@@ -24,6 +24,9 @@ from n2g.palette import site_style
 from n2g.replacing import replacing
 from n2g.rows import COLUMNS, row
 
+# The packed record beside a page.
+RECORD = "record.json.gz"
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -86,7 +89,7 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         replacing(out) as whole,
         tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder,
     ):
-        stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/page.md": shell.TITLE}
+        stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/layer/page.md": shell.TITLE}
         stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + REPORTS}
         built = shell.build(site, docs, Path(folder), stubs, overview.mkdocs_settings(atlas))
@@ -116,7 +119,6 @@ def _environment(site: Path) -> Environment:
     )
     environment.filters.update(
         number=words.number, ratio=words.ratio, signed=words.signed, brief=words.brief, path=words.page_path,
-        record=lambda neuron: f"{neuron.partition('.')[2]}.json.gz",
     )  # fmt: skip
     return environment
 
@@ -125,8 +127,8 @@ def _stamp_neurons(
     environment: Environment, built: Path, atlas: Atlas, ids: list[str], files: Mapping[str, Path]
 ) -> Iterator[dict[str, Any]]:
     """Stamp each neuron's page beside its record, and fill the indexes; yield the neuron's row for the tables."""
-    parts = shell.split(built / "neurons" / "page" / "index.html")
-    shutil.rmtree(built / "neurons" / "page")
+    parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
+    shutil.rmtree(built / "neurons")
     template = environment.get_template("neuron.html")
     data = built / "data"
     tokens, firing = indexes.TokenIndex(), indexes.FiringIndex()
@@ -141,11 +143,11 @@ def _stamp_neurons(
         text = files[neuron].read_text(encoding="utf-8")
         record = json.loads(text)
         target = built / words.page_path(neuron)
-        indexes.write_packed(target.with_suffix(".json.gz"), text)
+        indexes.write_packed(target.parent / RECORD, text)
         svg = picture(files[neuron]) if record["status"] == "ok" else None
         content = template.render(
             **neuron_page.context(record, svg),
-            home="../../",
+            home="../../../",
             related=bool(similar or "connections" in atlas.tables),
             opposite=_opposite(neuron, known),
             previous=ids[at - 1] if at else None,

@@ -98,6 +98,6 @@ def page_path(neuron: str) -> str:
     """A neuron page's path from the site's root.
 
     >>> page_path("L3.N42-")
-    'neurons/L3/N42-.html'
+    'neurons/L3/N42-/index.html'
     """
-    return f"neurons/{neuron.replace('.', '/', 1)}.html"
+    return f"neurons/{neuron.replace('.', '/', 1)}/index.html"

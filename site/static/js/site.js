@@ -1,10 +1,10 @@
 // Where things are: every address is relative to the site's root, so that the site works under any path.
 export const root = new URL("../", import.meta.url);
 
-export const pageOf = (id) => new URL(`neurons/${id.replace(".", "/")}.html`, root).href;
+export const pageOf = (id) => new URL(`neurons/${id.replace(".", "/")}/index.html`, root).href;
 
 /** Where the record of a neuron is, for `load`. */
-export const recordAt = (id) => `neurons/${id.replace(".", "/")}.json.gz`;
+export const recordAt = (id) => `neurons/${id.replace(".", "/")}/record.json.gz`;
 
 const loaded = new Map();
 
