@@ -95,7 +95,9 @@ class Profiles:
         place = np.repeat(np.arange(len(numbers)), counts)
         covering = self._covering[wide]
         places, counts = _ranges(self._lists[covering], self._lists[covering + 1])
-        pairs = np.unique(np.repeat(place, counts) * len(self) + self._units[places])
+        seen = np.zeros(len(numbers) * len(self), dtype=bool)  # two patterns of a unit may cover the same one
+        seen[np.repeat(place, counts) * len(self) + self._units[places]] = True
+        pairs = np.flatnonzero(seen)
         weight = self.weights[own][pairs // len(self)]
         shares = np.bincount(pairs % len(self), weight, len(self))
         return shares / self.totals[unit] if len(numbers) else shares
