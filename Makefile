@@ -78,7 +78,7 @@ unlock: $(ENVIRONMENT)
 	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] \
 	    && ! grep -lszx '\(.*/\)\?[s]nakemake' /proc/[0-9]*/cmdline \
 	        | while read -r file; do readlink "$${file%cmdline}cwd"; done | grep -qxF "$$(pwd -P)"; \
-	then echo "Removing the lock of a Snakemake that was killed."; $(VENV) snakemake --unlock --quiet all; fi
+	then echo "Removing the lock of a Snakemake that was killed."; rm -r .snakemake/locks; fi
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
