@@ -9,7 +9,7 @@ from pathlib import Path
 from n2g.errors import run_script
 from n2g.ids import Block, NeuronId
 from n2g.site import Atlas, Vocabulary, build
-from n2g.tables import read_table
+from n2g.tables import read_json, read_table
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         for neuron in Block.parse(folder.parts[-2]).neurons
         for pole in given.config["poles"]
     )
-    summary = json.loads(given.summary.read_text(encoding="utf-8"))
+    summary = read_json(given.summary)
     known = vocabulary(given.corpus, given.checkpoint)
     tables = tuple(filter(None, given.tables.split(",")))
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
@@ -48,7 +48,7 @@ def vocabulary(corpus: Path, checkpoint: Path) -> Vocabulary | None:
     tokenizer = checkpoint.parent / "tokenizer.json"
     if not tokenizer.exists():
         return None
-    counts = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))
+    counts = read_json(corpus / "corpus.json")
     words = read_table(corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
     return Vocabulary(tokenizer, counts["bos"], words)
 
