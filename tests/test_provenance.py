@@ -57,4 +57,6 @@ def test_the_closure_holds_every_module_that_is_really_imported(stage: str) -> N
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     ours = {name.removeprefix("n2g.") for name in loaded if name.startswith("n2g.")}
-    assert ours <= {path.stem for path in closure(SCRIPTS / f"{stage}.py", SCRIPTS)}
+    files = (path.relative_to(SCRIPTS).with_suffix("") for path in closure(SCRIPTS / f"{stage}.py", SCRIPTS))
+    known = {".".join(path.parts).removesuffix(".__init__") for path in files}
+    assert {f"n2g.{name}" for name in ours} <= known

@@ -27,6 +27,7 @@ def imported_modules(path: Path, scripts: Path) -> set[Path]:
     forwards = _forwards((package / "__init__.py").read_bytes())
     names = {forwards.get(name, name) for name in _imported_names(path.read_bytes())}
     files = {package.joinpath(*name.split(".")).with_suffix(".py") for name in names}
+    files |= {file.parent / "__init__.py" for file in files if file.parent != package}
     return {file for file in files if file.is_file()}
 
 
