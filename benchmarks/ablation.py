@@ -31,10 +31,11 @@ from n2g.metrics import scores  # noqa: E402
 from n2g.saliency import Salient  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
 from n2g.store import load_documents, load_observations  # noqa: E402
-from n2g.tables import read_json, read_table  # noqa: E402
+from n2g.tables import read_json  # noqa: E402
 
 # Below every precision that a pattern can have: all that the model confirmed is taken.
 NO_EVIDENCE = 1e-9
+USUAL = Settings()
 
 Examples = list[tuple[str, Fired]]
 
@@ -77,7 +78,7 @@ def salient_changed(change: Callable[[Salient], Salient | None]) -> Callable[[Ex
 def one_by_one(salient: Salient) -> Salient:
     """Needed is what is important when masked alone, as in the published rules; nothing is masked jointly."""
     size = len(salient.tokens)
-    important = [value >= 0.75 for value in salient.importances]
+    important = [value >= USUAL.importance_threshold for value in salient.importances]
     return replace(
         salient, needed=tuple(important[i] or i == size - 1 for i in range(size)), gaps=(0,) * size
     )
@@ -92,8 +93,8 @@ VARIANTS = [
     Variant("no sweep of the vocabulary", alone=False),
     Variant("no examples from validation misses", lambda found: [one for one in found if one[0] == "train"]),
     Variant("no negative evidence", settings={"precisions": (NO_EVIDENCE,)}),
-    Variant("precision not chosen by validation", settings={"precisions": (0.2,)}),
-    Variant("cut not chosen by validation", settings={"cuts": (0.2,)}),
+    Variant("precision not chosen by validation", settings={"precisions": USUAL.precisions[:1]}),
+    Variant("cut not chosen by validation", settings={"cuts": USUAL.cuts[:1]}),
     Variant("cut at the firing threshold", settings={"cuts": (1.0,)}),
     Variant("no tokens put back into patterns that match too much", constants={"RESTORED": 0}),
     Variant("no patterns for firing tokens nobody asked about", constants={"LITERAL": 1}),
@@ -120,18 +121,10 @@ class Layer:
         documents, observations = load_documents(run.corpus), load_observations(folder)
         options = {**json.loads(run.settings()), "bos": read_json(run.corpus / "corpus.json")["bos"]}
         block = Block(run.corpus, folder, Settings.from_options(options))
-        fired, tables = stages.load_fired(folder, block), {}
-        for name, value in (("sweep", "activation"), ("background", "mean")):
-            for row in read_table(folder / f"{name}.parquet", name).to_pylist():
-                found = tables.setdefault((name, row["neuron"], row["pole"]), {})
-                found[row["token"]] = row[value]
-        known = {
-            unit.key: (
-                fired[unit.key],
-                *(tables.get((name, *unit.key), {}) for name in ("sweep", "background")),
-            )
-            for unit in block.units
-        }
+        fired = stages.load_fired(folder, block)
+        alone = stages.load_tokens(folder, "sweep", "activation")
+        means = stages.load_tokens(folder, "background", "mean")
+        known = {u.key: (fired[u.key], alone.get(u.key, {}), means.get(u.key, {})) for u in block.units}
         texts = hold_out(documents, observations)
         return cls(block, known, texts, dict(truths(texts, observations, block.settings.firing_threshold)))
 

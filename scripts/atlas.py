@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the site")
     given = parser.parse_args()
     expected = tuple(
-        str(NeuronId(int(folder.parts[-3]), neuron, pole == "negative"))
+        str(NeuronId.of(int(folder.parts[-3]), neuron, pole))
         for folder in given.renders
         for neuron in Block.parse(folder.parts[-2]).neurons
         for pole in given.config["poles"]

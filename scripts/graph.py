@@ -31,7 +31,7 @@ def main() -> None:
             for node in content["nodes"][1:]:
                 node["cost"] = round(costs[node["id"]], 4) if costs else None
             line = {
-                "id": str(NeuronId(given.layer, unit.neuron, unit.pole == "negative")),
+                "id": str(NeuronId.of(given.layer, *unit.key)),
                 "layer": given.layer,
                 "neuron": unit.neuron,
                 "pole": unit.pole,

@@ -38,61 +38,53 @@ def save_tokenizer(folder: Path, bos: str | None = "<s>") -> Path:
     return path
 
 
-def save_llama(folder: Path) -> Path:
-    """A gated model: 3 layers of 24 neurons."""
+def _save_random(folder: Path, model: type, **config: object) -> Path:
+    """A model of `transformers` with random weights, always the same, and its tokenizer."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
+    given = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 1}
+    model(model.config_class(**given, **config)).save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+def save_llama(folder: Path) -> Path:
+    """A gated model: 3 layers of 24 neurons."""
+    from transformers import LlamaForCausalLM
+
+    return _save_random(
+        folder,
+        LlamaForCausalLM,
         hidden_size=16,
         intermediate_size=24,
         num_hidden_layers=3,
         num_attention_heads=2,
         num_key_value_heads=1,
         max_position_embeddings=64,
-        bos_token_id=0,
-        eos_token_id=1,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
 
 
 def save_gpt2(folder: Path) -> Path:
     """A plain GELU model: 2 layers of 64 neurons, whose number its configuration leaves to be inferred."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import GPT2LMHeadModel
 
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, n_positions=64, bos_token_id=0, eos_token_id=1
-    )
-    GPT2LMHeadModel(config).save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
+    return _save_random(folder, GPT2LMHeadModel, n_embd=16, n_layer=2, n_head=2, n_positions=64)
 
 
 def save_neox(folder: Path) -> Path:
     """A GELU model with parallel attention and MLP and rotary positions: 2 layers of 40 neurons."""
-    import torch
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+    from transformers import GPTNeoXForCausalLM
 
-    torch.manual_seed(0)
-    config = GPTNeoXConfig(
-        vocab_size=VOCABULARY,
+    return _save_random(
+        folder,
+        GPTNeoXForCausalLM,
         hidden_size=16,
         intermediate_size=40,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=64,
-        bos_token_id=0,
-        eos_token_id=1,
     )
-    GPTNeoXForCausalLM(config).save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
 
 
 # The native models in which neurons differ: what they do with the sum of their inputs.

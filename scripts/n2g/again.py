@@ -19,7 +19,7 @@ def asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> lis
     if config["neuron"]:
         return [NeuronId.parse(config["neuron"])]
     selected = [
-        NeuronId(layer, neuron, pole == "negative")
+        NeuronId.of(layer, neuron, pole)
         for layer, block in blocks
         for neuron in block.neurons
         for pole in config["poles"]

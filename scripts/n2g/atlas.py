@@ -188,9 +188,8 @@ class Atlas:
     def similar(self, name: str) -> list[dict[str, Any]]:
         """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first."""
         neuron = self[name].id
-        rows = _rows(
-            self.folder / "similar.parquet", [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
-        )
+        wanted = [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
+        rows = _table(self.folder / "similar.parquet", wanted).to_pylist()
         return [
             {"kind": row["kind"], "neuron": _name(row, "other_"), "score": row["score"]}
             for row in rows
@@ -224,7 +223,7 @@ class Atlas:
             Firing(
                 at,
                 self.words[tokens[at]],
-                str(NeuronId(layer, neuron, pole == "negative")),
+                str(NeuronId.of(layer, neuron, pole)),
                 value,
                 value / scale,
             )
@@ -342,17 +341,13 @@ def spell(pattern: Sequence[int | str], words: Sequence[str]) -> str:
 
 
 def _name(row: Mapping[str, Any], prefix: str = "") -> str:
-    return str(NeuronId(row[f"{prefix}layer"], row[f"{prefix}neuron"], row[f"{prefix}pole"] == "negative"))
+    return str(NeuronId.of(*(row[f"{prefix}{key}"] for key in ("layer", "neuron", "pole"))))
 
 
 def _table(path: Path, filters: list | None) -> pa.Table:
     if not path.is_file():
         raise InputError(f"{path} does not exist: run the workflow to make it.")
     return pq.read_table(path, filters=filters)
-
-
-def _rows(path: Path, filters: list) -> list[dict[str, Any]]:
-    return _table(path, filters).to_pylist()
 
 
 def _counts(table: pa.Table, test: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -12,6 +12,18 @@ SPLITS = ("train", "validation", "test")
 TEST = SPLITS.index("test")
 
 
+def locate(places: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `wanted` positions are among `places` (bool [wanted]), and where those stand there (int64).
+
+    places, wanted: int64, positions in the whole corpus; `places` are distinct, in any order.
+    """
+    order = np.argsort(places, kind="stable")
+    rank = np.searchsorted(places, wanted, sorter=order)
+    inside = rank < len(order)
+    inside[inside] = places[order[rank[inside]]] == wanted[inside]
+    return inside, order[rank[inside]]
+
+
 class WithheldError(LookupError):
     """Something that fits asked for a test document."""
 

@@ -16,15 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from n2g.baselines import Predictor, firing_cut, fit_baselines, observe
-from n2g.documents import Documents
+from n2g.documents import Documents, locate
 from n2g.graph import NeuronGraph, TokenIndex
 from n2g.metrics import scores
-from n2g.store import Observations, by_unit
+from n2g.store import Observations, by_unit, in_full
 
 SETS = ("top", "quantile", "random")
 QUANTILES = 10
 PER_QUANTILE = 10
-LARGEST_HALF = float(np.finfo(np.float16).max)
 
 Key = tuple[int, str]
 
@@ -65,15 +64,6 @@ class HeldOut:
         spans = [self.span(number) for number in numbers]
         places = [np.arange(span.start + 1, span.stop) for span in spans]
         return np.concatenate(places or [np.zeros(0, dtype=np.int64)])
-
-    def locate(self, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of some positions in the whole corpus are held out (bool [position]), and where those lie in
-        `index` (int64)."""
-        order = np.argsort(self.origin, kind="stable")
-        rank = np.searchsorted(self.origin, origin, sorter=order)
-        inside = rank < len(order)
-        inside[inside] = self.origin[order[rank[inside]]] == origin[inside]
-        return inside, order[rank[inside]]
 
 
 @dataclass(frozen=True)
@@ -172,7 +162,7 @@ def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator
     firings, examples = dict(by_unit(observations.firings)), dict(by_unit(observations.examples))
     for row, unit in enumerate(statistics.select(["neuron", "pole", "maximum", "floor"]).to_pylist()):
         key = unit["neuron"], unit["pole"]
-        pooled = np.clip(observations.pools["test"][row].astype(np.float64), -LARGEST_HALF, LARGEST_HALF)
+        pooled = in_full(observations.pools["test"][row])
         activations = np.zeros(len(texts.origin))
         activations[: len(pooled)] = pooled
         exact = np.zeros(len(activations), dtype=bool)
@@ -180,7 +170,7 @@ def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator
         for document, values in top.items():
             activations[texts.span(document)], exact[texts.span(document)] = values, True
         found = firings.get(key, nothing)
-        inside, place = texts.locate(found["position"].to_numpy())
+        inside, place = locate(texts.origin, found["position"].to_numpy())
         activations[place], exact[place] = found["activation"].to_numpy()[inside], True
         cut = firing_cut(unit["maximum"], share)
         # Below the floor nothing is listed; half precision decides only where the floor lies above the cut.

@@ -71,7 +71,7 @@ def read_block(
             logits=_logits(rows["logits"]),
             explanations=_explanations(rows["explanations"]),
         )
-        yield NeuronId(layer, row["neuron"], row["pole"] == "negative"), found
+        yield NeuronId.of(layer, *key), found
 
 
 def decimals(maximum: float) -> int:

@@ -328,13 +328,13 @@ def choose(
     takes the more, the fewer firing tokens the validation documents hold.
     """
     settings = train.settings
-    best = usual(settings)
+    first = best = usual(settings)
     if not len(validation.firing):
         return best
     near = np.isin(validation.texts.document, top_documents)
     firing = validation.activations >= validation.threshold
-    first, most = best, -1.0
     lead = min(1.0, OTHER / len(validation.firing) ** 0.5)
+    most = -1.0
     for least in settings.precisions:
         patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
         for nodes in settings.max_nodes:

@@ -51,6 +51,15 @@ class NeuronId:
             raise InputError(f"{text!r} is not a neuron: write its layer and number as in L3.N42.")
         return cls(int(match[1]), int(match[2]), bool(match[3]))
 
+    @classmethod
+    def of(cls, layer: int, neuron: int, pole: str) -> NeuronId:
+        """The neuron that a row of a table names.
+
+        >>> NeuronId.of(3, 42, "negative")
+        NeuronId(layer=3, neuron=42, negative=True)
+        """
+        return cls(layer, neuron, pole == "negative")
+
     def __str__(self) -> str:
         return f"L{self.layer}.N{self.neuron}{'-' if self.negative else ''}"
 

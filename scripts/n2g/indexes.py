@@ -16,7 +16,7 @@ from typing import Any
 
 from n2g.draw import activations
 from n2g.ids import NeuronId
-from n2g.rows import firing_paths, paths
+from n2g.paths import firing_paths, paths
 from n2g.words import brief
 
 ROWS = 1024

@@ -26,7 +26,7 @@ def alike(path: Path) -> dict[str, list[list]]:
     """Neuron -> [kind, other neuron, score] of those that it is like, from `similar.parquet`."""
     found: dict[str, list[list]] = {}
     for row in _best(path, "similar"):
-        other = NeuronId(row["other_layer"], row["other_neuron"], row["other_pole"] == "negative")
+        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
         found.setdefault(_name(row), []).append([row["kind"], str(other), float(f"{row['score']:.3g}")])
     return found
 
@@ -36,4 +36,4 @@ def _best(path: Path, name: str) -> list[dict[str, Any]]:
 
 
 def _name(row: dict[str, Any]) -> str:
-    return str(NeuronId(row["layer"], row["neuron"], row["pole"] == "negative"))
+    return str(NeuronId.of(row["layer"], row["neuron"], row["pole"]))

@@ -9,6 +9,7 @@ from typing import Any
 from n2g.canonical import digest_of
 from n2g.display import visible
 from n2g.ids import NeuronId
+from n2g.paths import paths
 
 # By how much activations may differ between kinds of hardware or number formats, as a share of the largest one.
 TOLERANCE = 0.01
@@ -73,19 +74,14 @@ class Shape:
         """The shape of a record's graph; without one it has no patterns."""
         if graph is None:
             return cls(0.0, 0.0, {})
-        nodes = {node["id"]: node for node in graph["nodes"]}
         found = {}
-        for node in nodes.values():
-            if "end" in node:
-                path = [node]
-                while nodes[path[-1]["parent"]]["parent"] is not None:
-                    path.append(nodes[path[-1]["parent"]])
-                name = " ".join(_element(one, words) for one in path)
-                while name in found:  # the same tokens with other weights
-                    name += " [once more]"
-                weights = tuple(weight for one in path for weight in one.get("weights", ()))
-                rest = {key: value for key, value in node["end"].items() if key != "activation"}
-                found[name] = (node["end"]["activation"], weights, str(sorted(rest.items())))
+        for path in paths(graph):
+            name = " ".join(_element(node, words) for node in reversed(path))
+            while name in found:  # the same tokens with other weights
+                name += " [once more]"
+            weights = tuple(weight for node in reversed(path) for weight in node.get("weights", ()))
+            end = dict(path[-1]["end"])
+            found[name] = (end.pop("activation"), weights, str(sorted(end.items())))
         return cls(graph["cut"], graph["scale"], found)
 
     def firing(self) -> set[str]:

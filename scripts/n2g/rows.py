@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from n2g import explained
+from n2g.paths import Nodes, firing_paths
 
 _TOP = "on test texts with the largest activations"
 _RATIO = {"numeric": True, "format": "ratio"}
@@ -75,23 +76,7 @@ def f1(scores: Mapping[str, Any] | None) -> float | None:
     return scores.get("f1") if scores and scores.get("firing") else None
 
 
-def paths(graph: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
-    """The nodes of each pattern, from the activating token backwards."""
-    nodes = {node["id"]: node for node in graph["nodes"]}
-    for node in graph["nodes"]:
-        if "end" in node:
-            path = [node]
-            while nodes[path[0]["parent"]]["parent"] is not None:
-                path.insert(0, nodes[path[0]["parent"]])
-            yield path
-
-
-def firing_paths(graph: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
-    """Those that reach the cut."""
-    return (path for path in paths(graph) if path[-1]["end"]["activation"] >= graph["cut"])
-
-
-def repeats(path: list[Mapping[str, Any]]) -> bool:
+def repeats(path: Nodes) -> bool:
     """Whether a token that activates also stands in the pattern's context: the text repeats itself."""
     activating = set(path[0].get("tokens", ()))
     return any(not activating.isdisjoint(node.get("tokens", ())) for node in path[1:])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from n2g.display import elide, visible
 from n2g.draw import ordered
+from n2g.paths import firing_paths
 
 SHOWN = 4
 
@@ -32,19 +33,14 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
 
 def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[list[str], list[str]]:
     """Words for patterns of one token, and for those with context; in each list the strongest first."""
-    nodes = {node["id"]: node for node in graph["nodes"]}
     alone, within = [], []
-    for node in nodes.values():
-        if "end" not in node or node["end"]["activation"] < graph.get("cut", 0.0):
-            continue
-        path = [node]
-        while nodes[path[-1]["parent"]]["parent"] is not None:
-            path.append(nodes[path[-1]["parent"]])
-        least = graph.get("cut", 0.0) / (node["end"]["activation"] or 1.0)
-        activating, context = _strong(path[-1], least), [_strong(one, least) for one in path[:-1]]
-        rank = (-node["end"]["activation"], node["id"])
+    for path in firing_paths(graph):
+        activation = path[-1]["end"]["activation"]
+        least = graph.get("cut", 0.0) / (activation or 1.0)
+        activating, *context = (_strong(node, least) for node in path)
+        rank = (-activation, path[-1]["id"])
         if context:
-            within.append((rank, f"{_words(activating, vocabulary)} {_context(context, vocabulary)}"))
+            within.append((rank, f"{_words(activating, vocabulary)} {_context(context[::-1], vocabulary)}"))
         else:
             alone.append((rank, _words(activating, vocabulary)))
     return [words for _, words in sorted(alone)], [words for _, words in sorted(within)]

@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from n2g import metrics
-from n2g.documents import SPLITS, Documents
-from n2g.evaluate import LARGEST_HALF, Key
+from n2g.documents import SPLITS, Documents, locate
+from n2g.evaluate import Key
 from n2g.graph import NeuronGraph, TokenIndex
-from n2g.store import Observations, by_unit
+from n2g.store import Observations, by_unit, in_full
 
 PER_SPLIT = 5
 PER_RANGE = 2
@@ -148,13 +148,9 @@ class _Pool:
 
     def exact(self, halves: np.ndarray, firings: pa.Table) -> np.ndarray:
         """Activations (float64 [token]) from those in half precision, the strong ones in full precision."""
-        values = np.clip(halves.astype(np.float64), -LARGEST_HALF, LARGEST_HALF)
-        position, activation = firings["position"].to_numpy(), firings["activation"].to_numpy()
-        order = np.argsort(self.origin, kind="stable")
-        place = np.searchsorted(self.origin, position, sorter=order)
-        inside = place < len(order)
-        inside[inside] = self.origin[order[place[inside]]] == position[inside]
-        values[order[place[inside]]] = activation[inside]
+        values = in_full(halves)
+        inside, place = locate(self.origin, firings["position"].to_numpy())
+        values[place] = firings["activation"].to_numpy()[inside]
         return values
 
     def excerpt(self, at: int, values: np.ndarray) -> Excerpt:

@@ -86,6 +86,14 @@ def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[s
     return fired
 
 
+def load_tokens(folder: Path, name: str, column: str) -> dict[tuple[int, str], dict[int, float]]:
+    """(neuron, pole) -> token -> value, of a table that says something of single tokens."""
+    found: dict[tuple[int, str], dict[int, float]] = {}
+    for row in read_table(folder / f"{name}.parquet", name).to_pylist():
+        found.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row[column]
+    return found
+
+
 def load_paper(folder: Path, block: Block) -> dict[tuple[int, str], list[PaperExample]]:
     """(neuron, pole) -> examples as method "paper" fits them."""
     activation = {
@@ -126,12 +134,7 @@ def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | Non
             yield unit, *_judged(unit, fit_paper(examples[unit.key], unit.maximum, settings))
         return
     fired = load_fired(folder, block)
-    alone: dict[tuple[int, str], dict[int, float]] = {}
-    for row in read_table(folder / "sweep.parquet", "sweep").to_pylist():
-        alone.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row["activation"]
-    means: dict[tuple[int, str], dict[int, float]] = {}
-    for row in read_table(folder / "background.parquet", "background").to_pylist():
-        means.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row["mean"]
+    alone, means = load_tokens(folder, "sweep", "activation"), load_tokens(folder, "background", "mean")
     for unit in block.units:
         graph = fit_unit(block, unit, fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}))
         yield unit, *_judged(unit, graph)

@@ -98,6 +98,12 @@ def map_pool(path: Path, name: str) -> np.ndarray:
         raise InputError(f"{path} is damaged: delete it and run again.") from error
 
 
+def in_full(halves: np.ndarray) -> np.ndarray:
+    """Activations of a pool (float16) as float64; what was too large for half precision is its largest number."""
+    largest = float(np.finfo(np.float16).max)
+    return np.clip(halves.astype(np.float64), -largest, largest)
+
+
 def by_unit(table: pa.Table) -> Iterator[tuple[tuple[int, str], pa.Table]]:
     """Rows of each (neuron, pole), in the order in which these first appear; their rows stand together."""
     neurons, poles = table["neuron"].to_numpy(), table["pole"].to_numpy(zero_copy_only=False)

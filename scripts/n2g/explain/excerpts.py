@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from n2g.documents import Documents
-from n2g.store import Observations, by_unit
+from n2g.store import Observations, by_unit, in_full
 
 SHOWN = 8  # training texts that the model explains
 BEFORE, AFTER = 24, 4  # tokens of them around the activating one
@@ -71,7 +71,7 @@ def gather(documents: Documents, observations: Observations, split: str, seed: i
         held = [_around(documents, one, 3 * WIDTH // 4, WIDTH // 4 - 1) for one in top]
         draw = np.random.default_rng([seed, key[0], key[1] == "negative", split == "test"])
         for at in draw.choice(len(pool), min(RANDOM, len(pool)), replace=False):
-            values = observations.pools[split][row][bounds[at] : bounds[at + 1]].astype(np.float64)
+            values = in_full(observations.pools[split][row][bounds[at] : bounds[at + 1]])
             start = 1 + int(draw.integers(max(1, len(values) - WIDTH)))
             held.append(_cut(documents, "random", int(pool[at]), np.nan_to_num(values), start, start + WIDTH))
         yield Evidence(key, unit["maximum"], tuple(shown), tuple(held))

@@ -103,7 +103,7 @@ def read_neurons(
         dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in ("background", "connections")
     )
     for row, (key, sample) in zip(statistics, samples(documents, observations, seed), strict=True):
-        neuron = NeuronId(layer, key[0], key[1] == "negative")
+        neuron = NeuronId.of(layer, *key)
         record = read_json(folder / "render" / f"{neuron}.json")
         graph = NeuronGraph.from_dict(record["graph"]) if record["graph"] else None
         held_out = sample.split("valid")
