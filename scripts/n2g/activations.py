@@ -332,19 +332,36 @@ def collect(
     with tqdm(
         total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5
     ) as progress:
-        for batch in documents.batches(budget):
-            tokens = torch.zeros(max(len(batch), 1), int(documents.lengths[batch].max()), dtype=torch.long)
-            for row, document in enumerate(batch):
-                tokens[row, : documents.lengths[document]] = torch.from_numpy(
-                    documents.ids(document).astype(np.int64)
-                )
-            tokens = tokens.to(engine.device)
+        for batch, tokens in _loaded(documents, budget, engine.device):
             for begin, end, values in in_parts(partial(_selected, engine, tokens, columns), len(tokens)):
                 for layer, parts in collectors.items():
                     for part, found in zip(parts, values[layer], strict=True):
                         part.add(batch[begin:end], tokens[begin:end], found)
             progress.update(int(documents.lengths[batch].sum()))
     return {layer: [part.finish() for part in parts] for layer, parts in collectors.items()}
+
+
+def _loaded(
+    documents: Documents, budget: int, device: str
+) -> Iterator[tuple[np.ndarray, Int[torch.Tensor, "document position"]]]:
+    """Batches of documents with their token ids, right-padded, on the device.
+
+    Copies to a GPU are under way while it still works on the batch before.
+    """
+    pinned = torch.device(device).type == "cuda"
+    ahead = None
+    for batch in documents.batches(budget):
+        tokens = torch.zeros(
+            len(batch), int(documents.lengths[batch].max()), dtype=torch.long, pin_memory=pinned
+        )
+        for row, document in enumerate(batch):
+            ids = torch.from_numpy(documents.ids(document).astype(np.int64))
+            tokens[row, : len(ids)] = ids
+        if ahead is not None:
+            yield ahead
+        ahead = batch, tokens.to(device, non_blocking=pinned)
+    if ahead is not None:
+        yield ahead
 
 
 def _selected(

@@ -15,6 +15,9 @@ from n2g.settings import Settings
 from n2g.stages import methods_of
 from n2g.tables import read_json, read_table
 
+# Tokens of one forward pass. A GPU needs many at a time to be busy; where its memory has no room, they are halved.
+BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
+
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add --checkpoint, --device, --dtype and --threads."""
@@ -71,7 +74,21 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
     keep_freed_memory()
     torch.set_num_threads(given.threads or len(os.sched_getaffinity(0)))
     device = pick_device(given.device)
-    return Engine(boot(given.checkpoint, given.device, given.dtype), device=str(device))
+    if device.type == "cuda":
+        always_add_in_one_order()
+    bridge = boot(given.checkpoint, given.device, given.dtype)
+    return Engine(bridge, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
+
+
+def always_add_in_one_order() -> None:
+    """Have CUDA's kernels give the same bits each time, where PyTorch has such kernels. To be called before the first.
+
+    Sums by index would otherwise be added in the order in which the GPU's threads happen to come.
+    """
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def keep_freed_memory() -> None:
