@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import networkx as nx
@@ -17,6 +20,13 @@ from n2g.diff import diff
 from n2g.graph import NeuronGraph
 
 TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A static host that logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +81,36 @@ def test_shown_in_a_notebook_all_text_is_escaped(atlas: Atlas) -> None:
     assert "&lt;script&gt;" in neuron._repr_html_()
     assert "<script>" not in neuron._repr_html_()
     assert "4 neurons" in atlas._repr_html_()
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["folder", "address"])
+def test_the_site_answers_as_the_run_does(published: bool, atlas: Atlas, run: Path) -> None:
+    handler = partial(QuietHandler, directory=run / "atlas")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        site = load_atlas(f"{address}index.html" if published else run / "atlas")
+        assert site.names() == atlas.names()
+        for name in map(str, atlas.names()):
+            assert (site[name].record, site[name].draw()) == (atlas[name].record, atlas[name].draw())
+            assert nx.utils.graphs_equal(site[name].graph, atlas[name].graph)
+            assert site[name].predict(TEXT) == atlas[name].predict(TEXT)
+            assert site.similar(name) == atlas.similar(name)
+        assert site.fires(TEXT) == atlas.fires(TEXT) != []
+        assert site.search("of") == atlas.search("of")
+        assert site.words == atlas.words
+        for table in ("statistics", "evaluate", "patterns", "similar"):
+            assert site.table(table).equals(atlas.table(table))
+        with pytest.raises(InputError, match=r"L7\.N0 is not part of the atlas"):
+            site["L7.N0"]
+        if published:
+            with pytest.raises(
+                InputError, match=r"explanations\.parquet cannot be fetched \(File not found\)"
+            ):
+                site.table("explanations")
+        server.shutdown()
+    with pytest.raises(InputError, match=r"cannot be fetched \(.*refused\)"):
+        load_atlas(address)
 
 
 def test_fires_says_what_the_graphs_say(atlas: Atlas) -> None:

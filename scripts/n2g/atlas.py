@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from n2g.checkpoint import checkpoint_key
 from n2g.display import visible
 from n2g.errors import InputError
 from n2g.graph import NeuronGraph
-from n2g.ids import Block, NeuronId
+from n2g.ids import NeuronId
+from n2g.origins import Origin, open_origin
 from n2g.patterns import (
     ANY,
     START,
@@ -34,7 +34,6 @@ from n2g.patterns import (
     verified,
 )
 from n2g.similar import Profiles
-from n2g.tables import read_json, read_table
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -72,10 +71,10 @@ class Found(NamedTuple):
 class Neuron:
     """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and what that predicts."""
 
-    def __init__(self, atlas: Atlas, neuron: NeuronId, folder: Path) -> None:
-        self._atlas, self._folder = atlas, folder
+    def __init__(self, atlas: Atlas, neuron: NeuronId) -> None:
+        self._atlas = atlas
         self.id = neuron
-        self.record: dict[str, Any] = read_json(folder / f"{neuron}.json")
+        self.record: dict[str, Any] = atlas.origin.record(neuron)
         self.status: str = self.record["status"]
         self.explanation: str = self.record["explanation"]
 
@@ -97,8 +96,7 @@ class Neuron:
 
     def draw(self) -> str:
         """The graph's picture as SVG; empty where there is none."""
-        path = self._folder / f"{self.id}.svg"
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return self._atlas.origin.picture(self.id)
 
     def __repr__(self) -> str:
         return f"<Neuron {self.id}: {self.status}. {self.explanation}>"
@@ -109,39 +107,33 @@ class Neuron:
 
 
 class Atlas:
-    """A finished run in its folder `results/{run}`; made by `load_atlas`."""
+    """A finished run; made by `load_atlas`."""
 
-    def __init__(self, folder: Path, tokenizer: Path | None = None) -> None:
-        self.folder, self._tokenizer = folder, tokenizer
-        self._blocks: dict[int, list[tuple[Block, Path]]] = {}
-        for render in sorted(folder.glob("*/*/render")):
-            block = (Block.parse(render.parent.name), render)
-            self._blocks.setdefault(int(render.parent.parent.name), []).append(block)
-        if not self._blocks:
-            raise InputError(f"{folder} holds no finished run: name a folder such as results/smollm2.")
+    def __init__(self, origin: Origin, tokenizer: Path | None = None) -> None:
+        self.origin, self._tokenizer = origin, tokenizer
 
     @cached_property
     def words(self) -> list[str]:
         """Text of each token id."""
-        return read_table(self.folder / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+        return self.origin.words()
 
     @cached_property
     def _encode(self) -> Callable:
         from n2g.corpus import encoder
 
-        path = self._tokenizer
-        if path is None:
-            model = read_json(self.folder / "manifest.json")["config"]["model"]
-            path = (
-                self.folder.parents[1]
-                / "resources"
-                / "checkpoints"
-                / checkpoint_key(model)
-                / "tokenizer.json"
-            )
+        path = self._tokenizer or self.origin.tokenizer()
         if not path.is_file():
             raise InputError(f"{path} does not exist: name the model's tokenizer.json.")
         return encoder(path)
+
+    @cached_property
+    def _names(self) -> list[NeuronId]:
+        return self.origin.names()
+
+    @cached_property
+    def _paper(self) -> bool:
+        """Whether the graphs are those of the method "paper", which rank patterns in another way."""
+        return self[self._names[0]].record["provenance"]["method"] == "paper"
 
     def tokenise(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
@@ -153,43 +145,25 @@ class Atlas:
         Raises:
             InputError: the name is none, or the neuron is not part of the run.
         """
-        neuron = name if isinstance(name, NeuronId) else NeuronId.parse(name)
-        for block, folder in self._blocks.get(neuron.layer, ()):
-            if neuron.neuron in block.neurons and (folder / f"{neuron}.json").is_file():
-                return Neuron(self, neuron, folder)
-        raise InputError(f"{neuron} is not part of the run in {self.folder}.")
+        return Neuron(self, name if isinstance(name, NeuronId) else NeuronId.parse(name))
 
     def names(self) -> list[NeuronId]:
         """Every neuron of the run, in order."""
-        found = (
-            NeuronId.parse(p.stem)
-            for blocks in self._blocks.values()
-            for _, f in blocks
-            for p in f.glob("*.json")
-        )
-        return sorted(set(found))
+        return list(self._names)
 
     def __len__(self) -> int:
-        return len(self.names())
+        return len(self._names)
 
     def table(self, name: str) -> pd.DataFrame:
         """A table as a DataFrame: one of the run, such as `similar`, or one of all blocks, such as `statistics` or
         `evaluate`, with a column `layer`. docs/files.md describes them."""
-        path = self.folder / f"{name}.parquet"
-        if path.is_file():
-            return read_table(path, name).to_pandas()
-        parts = []
-        for layer, blocks in sorted(self._blocks.items()):
-            for _, folder in blocks:
-                part = read_table(folder.parent / f"{name}.parquet", name)
-                parts.append(part.add_column(0, "layer", pa.array([layer] * len(part), pa.int32())))
-        return pa.concat_tables(parts).to_pandas()
+        return self.origin.table(name).to_pandas()
 
     def similar(self, name: str) -> list[dict[str, Any]]:
         """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first."""
         neuron = self[name].id
         wanted = [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
-        rows = _table(self.folder / "similar.parquet", wanted).to_pylist()
+        rows = _table(self.origin.file("similar"), wanted).to_pylist()
         return [
             {"kind": row["kind"], "neuron": _name(row, "other_"), "score": row["score"]}
             for row in rows
@@ -200,18 +174,17 @@ class Atlas:
         """Every neuron that fires on a text by its graph, token by token, the strongest first."""
         tokens = self.tokenise(text)
         known = [ANY, *sorted(set(tokens))]
-        table = _table(self.folder / "patterns.parquet", [("token", "in", known)])
+        table = _table(self.origin.file("patterns"), [("token", "in", known)])
         table = table.filter(
             pa.array(_counts(table, lambda codes: (codes >= 0) & ~np.isin(codes, known)) == 0)
         )
         places: dict[int, list[int]] = {}
         for position, token in enumerate(tokens):
             places.setdefault(token, []).append(position)
-        methods = read_json(self.folder / "manifest.json")["config"]["method"]
         best: dict[tuple, tuple] = {}
         for row in table.to_pylist():
             pattern = tuple(row["pattern"])
-            rank = specificity(pattern) if methods != "paper" else specificity(pattern)[::-1]
+            rank = specificity(pattern)[::-1] if self._paper else specificity(pattern)
             for position in places.get(row["token"], range(len(tokens)) if row["token"] == ANY else ()):
                 key = (position, row["layer"], row["neuron"], row["pole"])
                 found = (rank, row["activation"], row["cut"], row["scale"])
@@ -248,7 +221,7 @@ class Atlas:
         if activating is None and context is None:
             raise InputError("name an activating token, a token of the context, or both.")
         first, before = (None if word is None else self._tokens(word) for word in (activating, context))
-        table = _table(self.folder / "patterns.parquet", [("token", "in", sorted(first))] if first else None)
+        table = _table(self.origin.file("patterns"), [("token", "in", sorted(first))] if first else None)
         if before is not None:
             table = table.filter(pa.array(_counts(table, lambda codes: np.isin(codes, sorted(before))) > 0))
         found = [
@@ -280,24 +253,24 @@ class Atlas:
         return found
 
     def __repr__(self) -> str:
-        layers = ", ".join(map(str, sorted(self._blocks)))
-        return f"<Atlas {self.folder.name}: {len(self)} neurons of the layers {layers}>"
+        layers = ", ".join(map(str, sorted({name.layer for name in self._names})))
+        return f"<Atlas {self.origin.name}: {len(self)} neurons of the layers {layers}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self)[1:-1])}</p>"
 
 
-def load_atlas(path: str | Path, tokenizer: str | Path | None = None) -> Atlas:
+def load_atlas(place: str | Path, tokenizer: str | Path | None = None) -> Atlas:
     """A finished run.
 
     Args:
-        path: its folder, such as `results/smollm2`.
-        tokenizer: the model's tokenizer.json, where it is not among the checkout's `resources`.
+        place: its folder, such as `results/smollm2`; that of its site; or the address of the site.
+        tokenizer: the model's tokenizer.json, where neither the checkout's `resources` nor the site has it.
 
     Raises:
         InputError: there is no finished run.
     """
-    return Atlas(Path(path), None if tokenizer is None else Path(tokenizer))
+    return Atlas(open_origin(place), None if tokenizer is None else Path(tokenizer))
 
 
 def compare(
@@ -345,8 +318,6 @@ def _name(row: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def _table(path: Path, filters: list | None) -> pa.Table:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: run the workflow to make it.")
     return pq.read_table(path, filters=filters)
 
 

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; an answer goes to standard output. InputError where there is none."""
     parser = argparse.ArgumentParser(prog="n2g", description=__doc__)
     parser.add_argument(
-        "--run", type=Path, help="folder of the run; not needed where results/ holds just one"
+        "--run", help="folder of the run, or address of its site; not needed where results/ holds just one"
     )
     parser.add_argument(
         "--tokenizer", type=Path, help="the model's tokenizer.json, where resources/ has it not"
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add.add_argument("neuron")
     add.add_argument("other")
     add = commands.add_parser("diff", help="what changed between two runs")
-    add.add_argument("old", type=Path, metavar="RUN_A")
-    add.add_argument("new", type=Path, metavar="RUN_B")
+    add.add_argument("old", metavar="RUN_A")
+    add.add_argument("new", metavar="RUN_B")
     given = parser.parse_args(arguments)
     answer, rows = _ask(given)
     if given.json:
