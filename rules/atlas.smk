@@ -3,13 +3,14 @@ import json
 
 TABLES = ["statistics", "evaluate", "logits", "connections"]  # offered for download
 TABLES += ["explanations"] if explains(config) else []
+RUN_TABLES = ["patterns", "similar"] + (["diff"] if config["against"] else [])
 
 
 rule atlas:
     input:
         renders=all_blocks("render"),
         tables=[path for name in TABLES for path in all_blocks(f"{name}.parquet")],
-        run_tables=[run_file("patterns.parquet"), run_file("similar.parquet")],
+        run_tables=[run_file(f"{name}.parquet") for name in RUN_TABLES],
         checkpoint=CHECKPOINT,
         counts=run_file("corpus/corpus.json"),
         vocabulary=run_file("corpus/vocabulary.parquet"),
@@ -26,7 +27,7 @@ rule atlas:
         "../envs/site.yaml"
     params:
         script=script("atlas"),
-        config=lambda wildcards: json.dumps({key: config[key] for key in ("run", "model", "corpus", "poles")}),
+        config=json.dumps({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
         tables=",".join(TABLES),
         site=os.path.relpath(BASE / "site"),
         docs=os.path.relpath(BASE / "docs"),

@@ -9,6 +9,7 @@ from random import Random
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from n2g.canonical import dump
+from n2g.display import visible
 from n2g.draw import layout, to_dot, to_svg
 from n2g.ids import NeuronId
 from n2g.records import Findings, record
@@ -158,6 +159,26 @@ def write_similar(path: Path) -> Path:
     other = {"other_layer": 1, "other_neuron": 0, "other_pole": "positive"}
     unit = {"layer": 0, "neuron": 1, "pole": "positive"}
     write_rows(path, "similar", [unit | other | {"kind": "behaviour", "score": 0.875, "rank": 0}])
+    return path
+
+
+def write_diff(path: Path) -> Path:
+    """Changes with hostile patterns in L0.N0 and L0.N1; L1.N3 is new, and L9.N9 is gone."""
+
+    def row(layer: int, neuron: int, kind: str, what: str, before: float, after: float) -> dict:
+        unit = {"layer": layer, "neuron": neuron, "pole": "positive"}
+        return unit | {"kind": kind, "what": what, "before": before, "after": after}
+
+    rows = [row(0, 0, "added", visible(text), 0.0, 0.5) for text in HOSTILE[:5]]
+    rows += [row(0, 0, "removed", visible(text), 0.25, 0.0) for text in HOSTILE[5:]]
+    rows += [
+        row(0, 1, "status", "dead → ok", 0.0, 0.0),
+        row(0, 1, "score", "f1 on top", 0.25, 0.75),
+        row(0, 1, "reweighted", visible(HOSTILE[0]), 0.5, 1.0),
+        row(1, 3, "only now", "", 0.0, 0.0),
+        row(9, 9, "only before", "", 0.0, 0.0),
+    ]
+    write_rows(path, "diff", rows)
     return path
 
 

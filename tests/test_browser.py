@@ -36,7 +36,7 @@ def test_hostile_text_is_shown_as_text(page, address):
 
 def test_phone_width(page, address):
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("index.html", "layers/0/index.html", "neurons/L0/N1/index.html"):
+    for path in ("index.html", "layers/0/index.html", "neurons/L0/N1/index.html", "changes/index.html"):
         page.goto(address + path)
         overflow = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"

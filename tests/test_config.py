@@ -66,7 +66,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
     ("key", "value", "said"),
     [
         ("sede", 1, "did you mean seed?"),
-        ("zzz", 1, "the keys here are run, model"),
+        ("zzz", 1, "the keys here are run, against, model"),
         ("model.fiel", "x", "did you mean file?"),
         ("layers", "5-2", "write the smaller number first"),
         ("layers", "0..5", "0-31,100"),
@@ -74,6 +74,9 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("neurons", -1, "0-31,100"),
         ("neuron", "L3", "L3.N42"),
         ("run", "a/b", "must match"),
+        ("against", "a/b", "must match"),
+        ("against", "smollm2", "name another one"),
+        ("against", "unknown", "results/unknown holds no finished run"),
         ("poles", [], "poles"),
         ("poles", ["up"], "'positive' or 'negative'"),
         ("block_size", 0, "at least 1"),

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import networkx as nx
 import pytest
+from browsing import Quiet
 from tiny_run import RUN
 
 from n2g import InputError, load_atlas
 from n2g.atlas import Atlas, compare
 from n2g.cli import main
-from n2g.diff import diff
 from n2g.graph import NeuronGraph
 
 TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """A static host that logs nothing."""
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +77,7 @@ def test_shown_in_a_notebook_all_text_is_escaped(atlas: Atlas) -> None:
 
 @pytest.mark.parametrize("published", [False, True], ids=["folder", "address"])
 def test_the_site_answers_as_the_run_does(published: bool, atlas: Atlas, run: Path) -> None:
-    handler = partial(QuietHandler, directory=run / "atlas")
+    handler = partial(Quiet, directory=run / "atlas")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
@@ -157,23 +149,6 @@ def test_a_neuron_is_equal_to_itself(atlas: Atlas) -> None:
         "first": [],
         "second": [],
     }
-
-
-def test_diff_tells_what_was_changed(run: Path, tmp_path: Path) -> None:
-    other = shutil.copytree(run, tmp_path / "other")
-    assert diff(load_atlas(run), load_atlas(other)) == {"neurons": [], "same": 4, "only": [[], []]}
-    (other / "1" / "00000-00001" / "render" / "L1.N1.json").unlink()
-    path = other / "0" / "00000-00001" / "render" / "L0.N1.json"
-    record = json.loads(path.read_text())
-    record["metrics"]["top"]["graph"]["f1"] = 0.125
-    record["graph"]["nodes"] = record["graph"]["nodes"][:1]
-    path.write_text(json.dumps(record))
-    found = diff(load_atlas(run), load_atlas(other))
-    assert (found["same"], found["only"]) == (2, [["L1.N1"], []])
-    (changed,) = found["neurons"]
-    assert (changed["neuron"], changed["added"], changed["reweighted"]) == ("L0.N1", {}, {})
-    assert changed["removed"]
-    assert changed["metrics"]["top"]["f1"][1] == 0.125
 
 
 @pytest.mark.parametrize(

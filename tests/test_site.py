@@ -31,9 +31,9 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     known = fake_records.tokenizer(folder / "tokenizer.json")
     words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
-    atlas = Atlas(
-        fake_records.CONFIG, fake_records.summary(), expected, vocabulary, ("connections",), (similar,)
-    )
+    diff = fake_records.write_diff(folder / "diff.parquet")
+    config, tables = fake_records.CONFIG | {"against": "<b>old</b>"}, (similar, diff)
+    atlas = Atlas(config, fake_records.summary(), expected, vocabulary, ("connections",), tables)
     build(atlas, renders, ROOT / "site", docs, folder / "atlas")
     return folder / "atlas"
 
@@ -112,6 +112,17 @@ def test_status_pages_say_why(atlas):
     failed = (atlas / "neurons/L1/N3/index.html").read_text()
     assert "never fires" in dead
     assert "&lt;b&gt;Out of memory&lt;/b&gt;" in failed
+
+
+def test_changes_since_another_run(atlas):
+    page = (atlas / "changes/index.html").read_text()
+    assert "the run <strong>&lt;b&gt;old&lt;/b&gt;</strong>" in page
+    assert "Both runs have 7 neurons: 5 are the same, 2 changed." in page
+    assert "<ins>&lt;script&gt;window.hacked=1&lt;/script&gt;</ins> 0.50" in page
+    assert "0.25 → 0.75" in page and "dead → ok" in page
+    links = Page(atlas / "changes/index.html").links
+    assert {"../neurons/L0/N1/index.html", "../neurons/L1/N3/index.html"} <= set(links)
+    assert "../neurons/L9/N9/index.html" not in links and "L9.N9" in page
 
 
 def test_missing_record_fails_the_build(tmp_path):

@@ -28,6 +28,7 @@ ONE_FILE = {"source": "model", "file": "config.json"}
 ENDPOINT = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}  # explains; by default nothing does
 CHANGES = {
     "run": {"run": "other"},
+    "against": {"against": "before"},
     "model.source": {"model": {"source": "moved"}},
     "model.file": {"model": ONE_FILE},
     "model.sha256": {"model": ONE_FILE | {"sha256": "0" * 64}},
@@ -126,6 +127,7 @@ def planned(said: str) -> dict[str, int]:
 def reruns(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Key -> the stages that Snakemake would run again after a change of it, in a finished run."""
     (finished / "moved").symlink_to("model")
+    (finished / "results" / "before").symlink_to("tiny")
     (finished / "moved.txt").symlink_to("texts.txt")
     configs = tmp_path_factory.mktemp("configs")
     base = yaml.safe_load((finished / "config.yaml").read_text())

@@ -16,21 +16,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from n2g.display import visible
 from n2g.errors import InputError
 from n2g.graph import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.origins import Origin, open_origin
 from n2g.patterns import (
     ANY,
-    START,
     Pattern,
     accepted,
-    is_free,
-    is_gap,
     matches,
     profile,
     specificity,
+    spell,
     verified,
 )
 from n2g.similar import Profiles
@@ -300,17 +297,6 @@ def compare(
         "first": listed(one.keys() - other.keys(), one),
         "second": listed(other.keys() - one.keys(), other),
     }
-
-
-def spell(pattern: Sequence[int | str], words: Sequence[str]) -> str:
-    """A pattern in the order of the text: tokens with their spaces visible, what may stand between them in brackets."""
-
-    def shown(code: int | str) -> str:
-        if isinstance(code, str) or not is_free(code):
-            return visible(code if isinstance(code, str) else words[code])
-        return "[…]" if is_gap(code) else {ANY: "[any]", START: "[start]"}[code]
-
-    return " ".join(shown(code) for code in reversed(pattern))
 
 
 def _name(row: Mapping[str, Any], prefix: str = "") -> str:

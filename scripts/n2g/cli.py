@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from n2g.atlas import load_atlas
-from n2g.diff import diff
+from n2g.diff import ONLY, diff, rows
 from n2g.display import elide, visible, width
 from n2g.errors import InputError
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:
     """The answer as JSON, and as a table whose first row is its head."""
     if given.command == "diff":
-        found = diff(load_atlas(given.old), load_atlas(given.new))
+        found = diff(*(load_atlas(run).origin for run in (given.old, given.new)))
         return found, _diff_rows(found)
     atlas = load_atlas(given.run or _only_run(), given.tokenizer)
     if given.command == "compare":
@@ -94,22 +94,10 @@ def _compare_rows(found: dict[str, Any], first: str, second: str) -> list[Sequen
 
 
 def _diff_rows(found: dict[str, Any]) -> list[Sequence[Any]]:
-    rows: list[Sequence[Any]] = [("neuron", "change", "what", "before", "after")]
-    for one in found["neurons"]:
-        name = one["neuron"]
-        if len(set(one["status"])) > 1:
-            rows.append((name, "status", "", *one["status"]))
-        for kind, scores in one["metrics"].items():
-            rows += [(name, "score", f"{score} on {kind}", *pair) for score, pair in scores.items()]
-        rows += [(name, "added", pattern, "", weight) for pattern, weight in one["added"].items()]
-        rows += [(name, "removed", pattern, weight, "") for pattern, weight in one["removed"].items()]
-        rows += [(name, "re-weighted", pattern, *pair) for pattern, pair in one["reweighted"].items()]
-    rows += [
-        (name, "only in one", "", *("yes", "")[:: 1 - 2 * i])
-        for i, only in enumerate(found["only"])
-        for name in only
-    ]
-    return [*rows, (f"{found['same']} neurons are the same",)]
+    changed = [(one["neuron"], *row) for one in found["neurons"] for row in rows(one)]
+    only = [(name, kind) for kind, names in zip(ONLY, found["only"], strict=True) for name in names]
+    head = ("neuron", "change", "what", "before", "after")
+    return [head, *changed, *only, (f"{found['same']} neurons are the same",)]
 
 
 def _table(rows: Sequence[Sequence[Any]], limit: int) -> str:

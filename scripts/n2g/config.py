@@ -216,6 +216,7 @@ def _check_meaning(config: Mapping[str, Any]) -> None:
             NeuronId.parse(config["neuron"])
     if config["corpus"]["min_length"] >= config["corpus"]["max_length"]:
         raise ConfigError("corpus.min_length: must be smaller than corpus.max_length: lower it.")
+    _check_against(config["run"], config["against"])
     _check_settings(config["settings"])
     _check_explain(config["explain"])
     for part in ("model", "corpus"):
@@ -223,6 +224,13 @@ def _check_meaning(config: Mapping[str, Any]) -> None:
     if config["model"]["tokenizer"] is not None:
         with _at("model.tokenizer"):
             Source.parse(config["model"]["tokenizer"]).check_exists()
+
+
+def _check_against(run: str, other: str | None) -> None:
+    if other == run:
+        raise ConfigError("against: is the run itself: name another one.")
+    if other is not None and not Path("results", other, "manifest.json").is_file():
+        raise ConfigError(f"against: results/{other} holds no finished run: finish it, or name another one.")
 
 
 def _check_settings(given: Mapping[str, Any]) -> None:

@@ -281,6 +281,24 @@ _ALL = [
         rank=(pa.int32(), "0 for the best of the kind"),
     ),
     _contract(
+        "diff",
+        "Something that differs between a neuron and that of the same name in another run; sorted by neuron.",
+        layer=(pa.int32(), "layer of the neuron"),
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        kind=(
+            pa.string(),
+            "of a pattern: added, removed or reweighted; score; status; only before or only now: one run has no such "
+            "neuron",
+        ),
+        what=(pa.string(), "the pattern in the order of the text; score and test set; both statuses"),
+        before=(
+            pa.float64(),
+            "in the other run: the score, or the pattern's predicted activation as a share of the graph's largest",
+        ),
+        after=(pa.float64(), "the same in this run; 0 where there is none"),
+    ),
+    _contract(
         "explanations",
         "An explanation in words of a neuron, simulated on test texts; a neuron that no train text activates has none.",
         neuron=(pa.int32(), "position in the layer's hidden MLP vector"),

@@ -7,7 +7,6 @@ import json
 import shutil
 import tempfile
 import urllib.request
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,8 @@ import pyarrow.parquet as pq
 from n2g.checkpoint import checkpoint_key
 from n2g.contracts import CONTRACTS
 from n2g.errors import InputError
-from n2g.ids import Block, NeuronId
+from n2g.ids import NeuronId
+from n2g.renders import Renders
 from n2g.tables import read_json, read_table
 from n2g.words import page_path
 
@@ -51,57 +51,38 @@ class Origin(Protocol):
         """The model's tokenizer.json."""
 
 
-class Folder:
-    """A run in its folder `results/{run}`; `renders` names the folders of records that count, where not all do."""
+class Folder(Renders):
+    """A run in its folder `results/{run}`."""
 
-    def __init__(self, folder: Path, renders: Iterable[Path] | None = None) -> None:
-        self.name, self._folder = folder.name, folder
-        self._blocks: dict[int, list[tuple[Block, Path]]] = {}
-        for render in sorted(folder.glob("*/*/render")) if renders is None else renders:
-            block = (Block.parse(render.parent.name), render)
-            self._blocks.setdefault(int(render.parent.parent.name), []).append(block)
-        if not self._blocks:
-            raise InputError(f"{folder} holds no finished run: name a folder such as results/smollm2.")
-
-    def names(self) -> list[NeuronId]:
-        folders = (folder for blocks in self._blocks.values() for _, folder in blocks)
-        return sorted({NeuronId.parse(path.stem) for folder in folders for path in folder.glob("*.json")})
-
-    def record(self, neuron: NeuronId) -> dict[str, Any]:
-        return read_json(self._path(neuron))
+    @property
+    def name(self) -> str:
+        return self.folder.name
 
     def picture(self, neuron: NeuronId) -> str:
-        path = self._path(neuron).with_suffix(".svg")
+        path = self.path(neuron).with_suffix(".svg")
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def file(self, name: str) -> Path:
-        return _existing(self._folder / f"{name}.parquet", "run the workflow to make it")
+        return _existing(self.folder / f"{name}.parquet", "run the workflow to make it")
 
     def table(self, name: str) -> pa.Table:
-        path = self._folder / f"{name}.parquet"
+        path = self.folder / f"{name}.parquet"
         if path.is_file():
             return read_table(path, name)
         parts = []
-        for layer, blocks in sorted(self._blocks.items()):
+        for layer, blocks in sorted(self.blocks.items()):
             for _, folder in blocks:
                 part = read_table(folder.parent / f"{name}.parquet", name)
                 parts.append(part.add_column(0, "layer", pa.array([layer] * len(part), pa.int32())))
         return pa.concat_tables(parts)
 
     def words(self) -> list[str]:
-        return read_table(self._folder / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+        return read_table(self.folder / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
 
     def tokenizer(self) -> Path:
-        model = read_json(self._folder / "manifest.json")["config"]["model"]
-        folder = self._folder.absolute().parents[1] / "resources" / "checkpoints" / checkpoint_key(model)
+        model = read_json(self.folder / "manifest.json")["config"]["model"]
+        folder = self.folder.absolute().parents[1] / "resources" / "checkpoints" / checkpoint_key(model)
         return _existing(folder / "tokenizer.json", "name the model's tokenizer.json")
-
-    def _path(self, neuron: NeuronId) -> Path:
-        for block, folder in self._blocks.get(neuron.layer, ()):
-            path = folder / f"{neuron}.json"
-            if neuron.neuron in block.neurons and path.is_file():
-                return path
-        raise InputError(f"{neuron} is not part of the run in {self._folder}.")
 
 
 class Site:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from n2g import downloads, explained, shell, words
+from n2g import changed, downloads, explained, shell, words
 from n2g.ids import NeuronId
 from n2g.palette import level
 from n2g.plots import distribution, spread
@@ -62,12 +62,13 @@ def stamp_all(
     """
     shown = {"model": _source(atlas.config["model"]), "corpus": _source(atlas.config["corpus"])}
     method = (built / "about" / "method" / "index.html").exists()
-    environment.globals.update(shown, reports=REPORTS, method=method)
+    environment.globals.update(shown, reports=reports(atlas), method=method)
     _stamp_layers(environment, built, atlas, layers, rows)
     _stamp_home(environment, built, atlas, layers, rows, pictures)
     _stamp_tools(environment, built, layers, rows)
     _stamp_measurements(environment, built, atlas, layers)
     _stamp_repeats(environment, built, rows)
+    _stamp_changes(environment, built, atlas, rows)
     content = environment.get_template("downloads.html").render(
         home="../",
         files=downloads.write_manifest(built / "data", atlas.summary, atlas.run_tables),
@@ -177,6 +178,24 @@ def _stamp_repeats(environment: Environment, built: Path, rows: list[dict]) -> N
     _stamp(built / "repeats" / "index.html", content)
 
 
+def _stamp_changes(environment: Environment, built: Path, atlas: Atlas, rows: list[dict]) -> None:
+    """What changed since another run, where that is known."""
+    if table := _diff(atlas):
+        found = changed.summarise(table, [one["id"] for one in rows])
+        template = environment.get_template("changes.html")
+        content = template.render(home="../", against=atlas.config["against"], found=found)
+        _stamp(built / "changes" / "index.html", content)
+
+
+def _diff(atlas: Atlas) -> Path | None:
+    return next((path for path in atlas.run_tables if path.stem == "diff"), None)
+
+
+def reports(atlas: Atlas) -> list[tuple[str, str]]:
+    """(title, path) of the pages about the run's data."""
+    return [*REPORTS, ("Changes", "changes/index.html")] if _diff(atlas) else REPORTS
+
+
 def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
     """Table 1 for each test set: rows are layers, column groups are predictors."""
     known = _layers(summary)
@@ -276,11 +295,12 @@ def site_name(atlas: Atlas) -> str:
 
 def mkdocs_settings(atlas: Atlas) -> dict[str, Any]:
     """Variables of `mkdocs.yml.j2`."""
-    tools, reports = (
-        [(title, path.replace("/index.html", ".md")) for title, path in pages] for pages in (TOOLS, REPORTS)
+    tools, data = (
+        [(title, path.replace("/index.html", ".md")) for title, path in pages]
+        for pages in (TOOLS, reports(atlas))
     )
     name = escape(site_name(atlas))
-    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": reports}
+    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": data}
 
 
 def _source(given: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from n2g.display import visible
+
 ANY, START, GAP = -1, -2, -3
 # A pattern with more fixed distances than this is compared as it is written.
 DISTANCES = 4096
@@ -93,9 +95,20 @@ def is_gap(code: int | str) -> bool:
     return isinstance(code, int) and code <= GAP
 
 
-def spelled(pattern: Pattern, words: Sequence[str]) -> Pattern:
+def spelled(pattern: Pattern, words: Sequence[str] | Mapping[int, str]) -> Pattern:
     """The pattern with texts in place of token ids, to be compared with that of another model."""
     return tuple(code if is_free(code) else words[code] for code in pattern)
+
+
+def spell(pattern: Sequence[int | str], words: Sequence[str]) -> str:
+    """A pattern in the order of the text: tokens with their spaces visible, what may stand between them in brackets."""
+
+    def shown(code: int | str) -> str:
+        if isinstance(code, str) or not is_free(code):
+            return visible(code if isinstance(code, str) else words[code])
+        return "[…]" if is_gap(code) else {ANY: "[any]", START: "[start]"}[code]
+
+    return " ".join(shown(code) for code in reversed(pattern))
 
 
 def loose(pattern: Pattern) -> Pattern:

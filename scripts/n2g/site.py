@@ -19,7 +19,7 @@ from n2g import downloads, indexes, neuron_page, overview, related, shell, web_t
 from n2g.draw import inline
 from n2g.errors import InputError
 from n2g.ids import NeuronId
-from n2g.overview import REPORTS, TOOLS
+from n2g.overview import TOOLS
 from n2g.palette import site_style
 from n2g.replacing import replacing
 from n2g.rows import COLUMNS, row
@@ -53,7 +53,8 @@ class Atlas:
         expected: ids of all selected neurons; each must have a record.
         vocabulary: the tokenizer for the browser, or None where the model has none.
         tables: which tables of the blocks are offered for download.
-        run_tables: tables of the whole run, for download; from `similar.parquet` come the related neurons too.
+        run_tables: tables of the whole run, for download; from `similar.parquet` come the related neurons too, from
+            `diff.parquet` the page of changes.
     """
 
     config: Mapping[str, Any]
@@ -91,7 +92,9 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
     ):
         stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/layer/page.md": shell.TITLE}
         stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
-        stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + REPORTS}
+        stubs |= {
+            path.replace("/index.html", ".md"): title for title, path in TOOLS + overview.reports(atlas)
+        }
         built = shell.build(site, docs, Path(folder), stubs, overview.mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
         environment = _environment(site)

@@ -1,0 +1,24 @@
+# What changed since another run. Only where the configuration names one.
+
+
+rule diff:
+    input:
+        renders=all_blocks("render"),
+        against=[f"results/{config['against']}/manifest.json"] if config["against"] else [],
+    output:
+        run_file("diff.parquet"),
+    log:
+        run_log("diff"),
+    benchmark:
+        run_benchmark("diff")
+    conda:
+        "../envs/graph.yaml"
+    params:
+        script=script("diff"),
+        code=code_digest("diff"),
+        lock=lock_digest(),
+    message:
+        "Comparing with the run {config[against]}"
+    shell:
+        "python {params.script:q} --against $(dirname {input.against:q}) --renders {input.renders:q}"
+        " --output {output:q} > {log:q} 2>&1"
