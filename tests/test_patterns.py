@@ -120,7 +120,7 @@ def test_related_neurons_are_links_where_they_have_pages(page, address):
 def test_errors_say_which_path_matched(page, address):
     page.goto(f"{address}neurons/L0/N0/index.html")
     page.get_by_role("heading", name="Worst false positives").scroll_into_view_if_needed()
-    reasons = page.locator("[aria-labelledby=test-false-positive] .path")
+    reasons = page.locator("#test-false-positive .path")
     expect(reasons).to_have_count(3)
     assert all(
         text.startswith(("matched: ", "no pattern", "below the cut")) for text in reasons.all_inner_texts()

@@ -12,6 +12,9 @@ from browsing import address, page  # noqa: F401
 # ruff: noqa: F811
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+# Elements that end where one of these begins, or with their parent.
+CELL, ITEM = {"td", "th", "tr"}, {"dt", "dd"}
+IMPLIED = {"td": CELL, "th": CELL, "tr": {"tr"}, "li": {"li"}, "dt": ITEM, "dd": ITEM}
 LARGEST = 500_000
 PAGES = {
     "home": "index.html",
@@ -72,12 +75,16 @@ class Balance(HTMLParser):
         if len(names) != len(set(names)):
             self.faults.append(f"<{tag}> has an attribute twice: {names}")
         if tag not in VOID:
+            while self.open and tag in IMPLIED.get(self.open[-1], ()):
+                self.open.pop()
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
         pass
 
     def handle_endtag(self, tag):
+        while self.open and self.open[-1] != tag and self.open[-1] in IMPLIED:
+            self.open.pop()
         if not self.open or self.open[-1] != tag:
             self.faults.append(f"</{tag}> in {self.open[-3:]}")
         else:

@@ -27,7 +27,7 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     similar = fake_records.write_similar(folder / "similar.parquet")
     docs = folder / "docs"
     docs.mkdir()
-    (docs / "method.md").write_text("# Method\n\nHow it works.\n\n## Limits\n")
+    (docs / "method.md").write_text("# Method\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Limits\n")
     known = fake_records.tokenizer(folder / "tokenizer.json")
     words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
@@ -159,8 +159,11 @@ def test_policy_on_every_page(atlas):
             a["content"] for t, a in Page(path).tags if a.get("http-equiv") == "Content-Security-Policy"
         ]
         assert len(policies) == 1, path
-        assert "unsafe" not in policies[0]
-        assert "http" not in policies[0]
+        assert "default-src 'self'" in policies[0]
+        assert not re.search("unsafe|http|sha|nonce", policies[0])
+        inline = [a for t, a in Page(path).tags if t == "script" and "src" not in a]
+        assert all(a.get("type") == "application/json" for a in inline), path
+        assert not any(t == "style" or "style" in a for t, a in Page(path).tags), path
 
 
 def test_ids_are_unique_and_no_handlers(atlas):

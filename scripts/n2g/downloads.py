@@ -21,12 +21,13 @@ MEANINGS = {
     "neurons.csv": "The table of all neurons.",
     "tables/vocabulary.parquet": "Text of every token id.",
 }
+LEFT_OUT = ("examples", "metrics", "statistics", "logits")
 
 
 class RecordLines:
-    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron, without excerpts, background and metrics.
+    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron, without excerpts, background and numbers.
 
-    These are in each neuron's own record, beside its page; the digest is that record's.
+    All are in each neuron's own record, beside its page, and the numbers in tables; the digest is that record's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +42,7 @@ class RecordLines:
             self._layer = record["layer"]
             path = self._folder / f"layer-{self._layer}.jsonl.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = gzip.GzipFile(path, "wb", compresslevel=6, mtime=0)
+            self._file = gzip.GzipFile(path, "wb", compresslevel=9, mtime=0)
         line = json.dumps(without_excerpts(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         self._file.write(line.encode("utf-8") + b"\n")
 
@@ -52,9 +53,9 @@ class RecordLines:
 
 
 def without_excerpts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record without its excerpts, the background of its graph, the metrics that are in a table of their own, and
+    """A record without its excerpts, the background of its graph, the numbers that are in tables of their own, and
     the texts of tokens that only these hold."""
-    slim = {key: value for key, value in record.items() if key not in ("examples", "metrics")}
+    slim = {key: value for key, value in record.items() if key not in LEFT_OUT}
     if graph := record.get("graph"):
         strength, left_out = activations(graph), set()
         for node in graph["nodes"]:
@@ -63,7 +64,6 @@ def without_excerpts(record: Mapping[str, Any]) -> dict[str, Any]:
         slim["graph"] = graph | {"nodes": [node for node in graph["nodes"] if node["id"] not in left_out]}
     nodes = (slim.get("graph") or {"nodes": []})["nodes"]
     used = {token for node in nodes for token in node.get("tokens", ())}
-    used |= {token for pairs in (record.get("logits") or {}).values() for token, _ in pairs}
     known = record["vocabulary"]
     slim["vocabulary"] = {str(token): known[str(token)] for token in sorted(used) if str(token) in known}
     return slim
@@ -81,9 +81,8 @@ def write_tables(folder: Path, names: Sequence[str], blocks: Iterable[Path]) -> 
     ordered = sorted(blocks, key=lambda block: (int(block.parent.name), block.name))
     for name in names:
         schema = pa.schema([("layer", pa.int32()), *CONTRACTS[name].schema])
-        with pq.ParquetWriter(
-            folder / f"{name}.parquet", schema, compression="zstd", store_schema=False
-        ) as writer:
+        path, form = folder / f"{name}.parquet", {"compression": "zstd", "use_dictionary": False}
+        with pq.ParquetWriter(path, schema, store_schema=False, **form) as writer:
             for block in ordered:
                 table = read_table(block / f"{name}.parquet", name)
                 layer = pa.array([int(block.parent.name)] * table.num_rows, pa.int32())
@@ -125,7 +124,7 @@ def write_manifest(
 def _meaning(path: Path) -> str:
     if path.suffix == ".gz":
         layer = path.name.split(".")[0].replace("-", " ")
-        return f"Records of {layer}, one line a neuron, without excerpts, background and metrics."
+        return f"Records of {layer}, one line a neuron, without excerpts, background and numbers."
     return MEANINGS.get(path.as_posix()) or CONTRACTS[path.stem].meaning
 
 

@@ -23,6 +23,7 @@ from n2g.errors import InputError
 from n2g.palette import BLUES, REDS, STRONG, graph_style, level
 
 CLASS_LINES = 8
+DASHED = ("wildcard", "gap", "background")
 LONGEST = 80
 COLUMN, LINE, PADDING = 7.3, 15.0, 16.0
 
@@ -200,7 +201,7 @@ def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
         end = node["end"]
         pattern = f"activation {end['activation']:.3g}"
         if "support" in end:
-            pattern += f", {end['support']} examples"
+            pattern += f", {end['support']} example{'s' * (end['support'] != 1)}"
         if end.get("precision") is not None:
             pattern += f", precision {end['precision']:.2f}"
         said.append(pattern)
@@ -229,7 +230,8 @@ def _box(
     lines = labels(node, vocabulary, background)
     across, down = _width(lines), _height(lines)
     active = node["parent"] == 0
-    kinds = ["node", "background" if background else node["kind"], colour]
+    kind = "background" if background else node["kind"]
+    kinds = ["node", *[kind] * (kind in DASHED), colour]
     kinds += ["active"] * (active and not background) + ["end"] * ("end" in node)
     corner = 0 if active else 6
     left, top = x - across / 2, y - down / 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from n2g.display import elide, plain
+from n2g.display import elide, plain, visible
 from n2g.palette import level
 from n2g.plots import bars
 from n2g.words import PREDICTORS, SETS, STATUSES, number, ratio
@@ -17,6 +17,7 @@ AROUND, ALIKE = 16, 5
 ERRORS = ("false_positives", "false_negatives")
 STAMPED = {("top", "train"): 1, ("top", "test"): 3}  # excerpts in the page; the others come from the record
 LONGEST = 80
+WEIGHTS = {"promoted": "Makes more likely", "suppressed": "Makes less likely", "liked": "Its input likes"}
 SETTINGS = ("method", "seed", "dtype")
 GROUPS = [
     ("top", "train", "Largest activations in training texts", "the graph was made from these"),
@@ -59,7 +60,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         ],
         "scale": _scale(record),
         "groups": _groups(record),
-        "weights": any((record.get("logits") or {}).values()),
+        "weights": _weights(record),
         "provenance": _provenance(record),
     }
 
@@ -195,6 +196,17 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
         "held_out": example.get("predictions") is not None,
         "title": elide(plain(example.get("title") or ""), LONGEST),
     }
+
+
+def _weights(record: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, float]]]]:
+    """(title, (token, value) pairs) of what the weights say alone."""
+    known = record.get("logits") or {}
+    texts = record["vocabulary"]
+    return [
+        (title, [(elide(visible(texts[str(token)])), value) for token, value in known[name]])
+        for name, title in WEIGHTS.items()
+        if known.get(name)
+    ]
 
 
 def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:

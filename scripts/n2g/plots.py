@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 260, 64
 def bars(
     edges: Sequence[float], counts: Sequence[int], label: str, caption: str, mark: float | None = None
 ) -> dict:
-    """A histogram as one path: bars of equal width, as high as the logarithm of their counts.
+    """A histogram as one path: bars of width 1, to be stretched by `step`, as high as the logarithm of their counts.
 
     Args:
         edges: the bins' limits, one more than counts, ascending.
@@ -36,14 +36,14 @@ def bars(
     def up(count: int) -> float:
         return HEIGHT - max(1.0, HEIGHT * log1p(count) / tallest)
 
-    step = WIDTH / len(counts)
     tops = [f"{up(count):.0f}" if count else str(HEIGHT) for count in counts]
-    path = f"M0 {HEIGHT}" + "".join(f"V{top}h{step:.3g}" for top in tops) + f"V{HEIGHT}z"
+    path = f"M0 {HEIGHT}" + "".join(f"V{top}h1" for top in tops) + f"V{HEIGHT}z"
     ticks = [(0, number(edges[0]), "start"), (WIDTH, number(edges[-1]), "end")]
     if edges[0] < 0 < edges[-1] and 0.15 < across(0) / WIDTH < 0.85:
         ticks.append((across(0), "0", "middle"))
     shown = across(mark) if mark is not None and edges[0] <= mark <= edges[-1] else None
     size = {"width": WIDTH, "height": HEIGHT}
+    size["step"] = round(WIDTH / len(counts), 3)
     return size | {"path": path, "ticks": ticks, "mark": shown, "label": label, "caption": caption}
 
 

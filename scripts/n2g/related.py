@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,40 @@ from n2g.ids import NeuronId
 from n2g.tables import read_table
 
 SHOWN = 5  # of each kind
+ALIKE = {
+    "similar": "Similar patterns",
+    "subset": "Covers its patterns",
+    "superset": "Its patterns cover",
+    "duplicate": "Same patterns",
+    "behaviour": "Activations correlate",
+}
+CONNECTED = {
+    ("upstream", "positive"): "Before it, exciting",
+    ("upstream", "negative"): "Before it, inhibiting",
+    ("downstream", "positive"): "After it, excited",
+    ("downstream", "negative"): "After it, inhibited",
+}
+Lists = Mapping[str, list[tuple[str, float]]]  # title -> (neuron, how alike or how strongly connected)
 
 
-def connected(block: Path) -> dict[str, list[list]]:
-    """Neuron -> [direction, sign, other neuron, weight] of its strongest connections; `block` is {layer}/{block}."""
+def connected(block: Path) -> dict[str, Lists]:
+    """Each neuron's strongest connections; `block` is {layer}/{block}."""
     layer = int(block.parent.name)
-    found: dict[str, list[list]] = {}
+    found: dict[str, dict] = {}
     for row in _best(block / "connections.parquet", "connections"):
         other = NeuronId(row["other_layer"], row["other_neuron"], False)
-        line = [row["direction"], row["sign"], str(other), float(f"{row['weight']:.3g}")]
-        found.setdefault(_name(row | {"layer": layer}), []).append(line)
+        title = CONNECTED[row["direction"], row["sign"]]
+        lists = found.setdefault(_name(row | {"layer": layer}), {})
+        lists.setdefault(title, []).append((str(other), row["weight"]))
     return found
 
 
-def alike(path: Path) -> dict[str, list[list]]:
-    """Neuron -> [kind, other neuron, score] of those that it is like, from `similar.parquet`."""
-    found: dict[str, list[list]] = {}
+def alike(path: Path) -> dict[str, Lists]:
+    """The neurons that each neuron is like, from `similar.parquet`."""
+    found: dict[str, dict] = {}
     for row in _best(path, "similar"):
         other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
-        found.setdefault(_name(row), []).append([row["kind"], str(other), float(f"{row['score']:.3g}")])
+        found.setdefault(_name(row), {}).setdefault(ALIKE[row["kind"]], []).append((str(other), row["score"]))
     return found
 
 
@@ -35,5 +51,5 @@ def _best(path: Path, name: str) -> list[dict[str, Any]]:
     return [row for row in read_table(path, name).to_pylist() if row["rank"] < SHOWN]
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Mapping[str, Any]) -> str:
     return str(NeuronId.of(row["layer"], row["neuron"], row["pole"]))

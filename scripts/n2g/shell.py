@@ -6,8 +6,6 @@ stamped at the mark comes from Jinja templates with escaping on, and never passe
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 import shutil
@@ -22,12 +20,15 @@ from n2g.errors import InputError
 
 MARK = "stamped-here"
 TITLE = "stamped-title"
-_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 # The theme gives checkboxes an attribute that only text boxes may have.
 _CHECKBOX = re.compile(r'(<input [^>]*type="checkbox"[^>]*) autocomplete="off"')
-_GENERATOR = re.compile(r'<meta name="generator"[^>]*>')
-_DRAWER = re.compile(r'<label class="md-header__button md-icon" for="__drawer">.*?</label>', re.DOTALL)
 _BLANKS = re.compile(r"\s*\n\s*")
+# Markdown aligns the cells of tables by inline styles, which the policy forbids.
+_ALIGNED = re.compile(r' style="text-align: (right|center|left);"')
+_TAG = re.compile(r"<[a-z][^<>]*>")
+# Closing tags that what follows them implies, in the way our templates use them.
+_IMPLIED = re.compile(r"</(?:td|th|tr|li|dt|dd)>")
+_QUOTED = re.compile(r"""="([^\s"'=<>`]+)"(/?)""")
 _LINK = re.compile(r'(<(?:a|link)\b[^>]*\shref=")([^"#?:]+)(?=["#])')
 
 
@@ -72,6 +73,8 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
     built = work / "built"
     for unused in ("404.html", "sitemap.xml", "sitemap.xml.gz"):
         (built / unused).unlink(missing_ok=True)
+    for unused in ("lunr", "workers"):
+        shutil.rmtree(built / "assets" / "javascripts" / unused, ignore_errors=True)
     for file in built.rglob("*.map"):
         file.unlink()
     for file in built.rglob("*.html"):
@@ -82,7 +85,7 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
 def stamp(parts: Iterable[str], title: str, content: str) -> str:
     """A page: the shell's parts (from `split`) with an escaped title and ready HTML between them."""
     before, after = parts
-    return f"{before.replace(TITLE, title)}{content}{after}"
+    return f"{before.replace(TITLE, title)}{squeezed(content)}{after}"
 
 
 def split(page: Path) -> tuple[str, str]:
@@ -90,34 +93,28 @@ def split(page: Path) -> tuple[str, str]:
     before, mark, after = page.read_text(encoding="utf-8").partition(f"<h1>{MARK}</h1>")
     if not mark:
         raise ValueError(f"{page} has no mark")
-    return before, after
+    return squeezed(before), squeezed(after)
 
 
 def secured(html: str) -> str:
-    """The page with a policy that runs only our files and the theme's inline scripts, and asks no other host.
+    """The page without what the theme and Markdown put there against the standard or the pages' policy.
 
     Links to folders become links to their `index.html`, so that the site can be read from a disk too.
     """
-    hashes = sorted({_hash(script) for script in _INLINE.findall(html)})
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            " ".join(["script-src 'self'", *hashes]),
-            "style-src 'self'",
-            "img-src 'self' data:",
-            "font-src 'self'",
-            "connect-src 'self'",
-            "form-action 'self'",
-            "base-uri 'none'",
-        )
-    )
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    html = html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{meta}', 1)
-    html = _GENERATOR.sub("", html.replace(' xmlns="http://www.w3.org/2000/svg"', ""))
+    html = html.replace(' xmlns="http://www.w3.org/2000/svg"', "")
+    html = _ALIGNED.sub(lambda match: ' class="n"' if match[1] == "right" else "", html)
     html = _CHECKBOX.sub(r"\1", _LINK.sub(_to_index, html))
-    if "md-sidebar--primary" not in html:
-        html = _DRAWER.sub("", html)
     return html if "<pre" in html else _BLANKS.sub("\n", html)
+
+
+def squeezed(html: str) -> str:
+    """The same page without quotes and closing tags that HTML can do without: it has thousands of sisters.
+
+    >>> squeezed('<dd><rect class="outer" rx="6"/><b class="a1 p2" title="">"</b></dd></dl>')
+    '<dd><rect class=outer rx=6 /><b class="a1 p2" title="">"</b></dl>'
+    """
+    html = _IMPLIED.sub("", html)
+    return _TAG.sub(lambda tag: _QUOTED.sub(lambda m: f"={m[1]}{m[2] and ' /'}", tag[0]), html)
 
 
 def _to_index(match: re.Match) -> str:
@@ -125,8 +122,3 @@ def _to_index(match: re.Match) -> str:
     if "." in path.rsplit("/", 1)[-1].strip("."):
         return match[0]
     return f"{start}{path.rstrip('/')}/index.html"
-
-
-def _hash(script: str) -> str:
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"

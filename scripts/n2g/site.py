@@ -121,7 +121,8 @@ def _environment(site: Path) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=words.number, ratio=words.ratio, signed=words.signed, brief=words.brief, path=words.page_path,
+        number=words.number, ratio=words.ratio, signed=words.signed, brief=words.brief,
+        path=words.page_path, beside=words.beside,
     )  # fmt: skip
     return environment
 
@@ -136,7 +137,6 @@ def _stamp_neurons(
     data = built / "data"
     tokens, firing = indexes.TokenIndex(), indexes.FiringIndex()
     patterns, drawings = indexes.Groups(data / "patterns"), indexes.Groups(data / "dot")
-    neighbours = indexes.Groups(data / "related")
     similar = next((path for path in atlas.run_tables if path.stem == "similar"), None)
     alike = related.alike(similar) if similar else {}
     block, connected = Path(), {}
@@ -148,10 +148,14 @@ def _stamp_neurons(
         target = built / words.page_path(neuron)
         indexes.write_packed(target.parent / RECORD, text)
         svg = picture(files[neuron]) if record["status"] == "ok" else None
+        if "connections" in atlas.tables and files[neuron].parents[1] != block:
+            block = files[neuron].parents[1]
+            connected = related.connected(block)
         content = template.render(
             **neuron_page.context(record, svg),
             home="../../../",
-            related=bool(similar or "connections" in atlas.tables),
+            related=alike.get(neuron, {}) | connected.get(neuron, {}),
+            known=known,
             opposite=_opposite(neuron, known),
             previous=ids[at - 1] if at else None,
             next=ids[at + 1] if at + 1 < len(ids) else None,
@@ -160,16 +164,12 @@ def _stamp_neurons(
         tokens.add(at, record)
         firing.add(at, record)
         patterns.add(indexes.patterns_of(record))
-        if "connections" in atlas.tables and files[neuron].parents[1] != block:
-            block = files[neuron].parents[1]
-            connected = related.connected(block)
-        neighbours.add([connected.get(neuron, []), alike.get(neuron, [])])
         drawings.add(files[neuron].with_suffix(".dot").read_text(encoding="utf-8") if svg else None)
         lines.add(record)
         yield row(record)
     tokens.write(data)
     firing.write(data)
-    for writer in (patterns, drawings, neighbours, lines):
+    for writer in (patterns, drawings, lines):
         writer.close()
 
 

@@ -101,3 +101,12 @@ def page_path(neuron: str) -> str:
     'neurons/L3/N42-/index.html'
     """
     return f"neurons/{neuron.replace('.', '/', 1)}/index.html"
+
+
+def beside(neuron: str) -> str:
+    """A neuron page's path from another neuron's page.
+
+    >>> beside("L3.N42-")
+    '../../L3/N42-/index.html'
+    """
+    return page_path(neuron).replace("neurons", "../..", 1)

@@ -27,7 +27,7 @@ function reason(record, prepared, example) {
 /** An example that the page does not hold itself; `times` texts are like it. */
 function item(record, prepared, index, times, around) {
   const example = record.examples[index];
-  const paragraph = make("p", { class: example.predictions ? "tokens held-out" : "tokens", dir: "ltr" });
+  const paragraph = make("p", { class: example.predictions ? "tokens held-out" : "tokens" });
   fill(paragraph, record, example, around);
   const value = make("span", { class: "value" }, shown(Math.max(...example.activations)));
   if (times > 1) value.append(" ", make("small", { title: "texts with the same tokens around the pivot" }, `×${times}`));
@@ -61,19 +61,7 @@ async function pointed(page, token) {
   [...paragraph.children].forEach((one, place) => one.classList.toggle("marked", read.has(place + first)));
 }
 
-const DIRECTIONS = { promoted: "Tokens it makes more likely", suppressed: "Tokens it makes less likely", liked: "Tokens its input likes" };
-
-function weights(record) {
-  return Object.entries(DIRECTIONS).filter(([name]) => record.logits[name]?.length).map(([name, title]) => make("table", {},
-    make("caption", {}, title),
-    make("tbody", {}, ...record.logits[name].map(([token, value]) => make("tr", {},
-      make("td", {}, make("code", { title: `token ${token}` }, visible(record.vocabulary[token]).slice(0, 40))),
-      make("td", { class: "n" }, `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`))))));
-}
-
 export default function neuron(page) {
-  const place = page.querySelector("[data-weights]");
-  if (place) whenNear(place, async () => place.replaceChildren(...weights(await recordOf(page))));
   const section = page.querySelector("[data-examples]");
   if (!section) return;
   for (const list of section.querySelectorAll("[data-later]")) whenNear(list, async () => {

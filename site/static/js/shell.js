@@ -1,0 +1,15 @@
+// What must be known before a page is painted: an embedded page, the chosen theme. The theme's own script calls the
+// functions; they are here as a file, so that no page needs inline scripts.
+globalThis.__md_scope = new URL("..", document.currentScript.src);
+globalThis.__md_hash = (text) => [...text].reduce((hash, one) => (hash << 5) - hash + one.charCodeAt(0), 0);
+globalThis.__md_get = (key, storage = localStorage, scope = globalThis.__md_scope) => JSON.parse(storage.getItem(`${scope.pathname}.${key}`));
+globalThis.__md_set = (key, value, storage = localStorage, scope = globalThis.__md_scope) => {
+  try {
+    storage.setItem(`${scope.pathname}.${key}`, JSON.stringify(value));
+  } catch { /* a full or forbidden storage keeps nothing */ }
+};
+
+if (new URLSearchParams(location.search).get("embed")) document.documentElement.classList.add("embed");
+
+const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "slate" : "default";
+document.body.dataset.mdColorScheme = globalThis.__md_get("__palette")?.color.scheme ?? preferred;
