@@ -28,6 +28,8 @@ PAGES = {
     "compare": "compare/index.html?a=L0.N0&b=L1.N1",
     "patterns": "patterns/index.html?q=the%20%E2%80%A6%20*",
     "repeats": "repeats/index.html",
+    "measurements": "measurements/index.html",
+    "changes": "changes/index.html",
     "downloads": "downloads/index.html",
     "written": "about/method/index.html",
 }
@@ -58,6 +60,21 @@ def test_no_page_loads_a_large_file(page, address, path):
     page.goto(address + path)
     page.wait_for_load_state("networkidle")
     assert {url: size for url, size in sizes.items() if size > LARGEST} == {}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_nothing_shifts_while_a_page_loads(page, address, path, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.add_init_script(
+        "window.shifts = []; new PerformanceObserver((list) => shifts.push(...list.getEntries().flatMap("
+        "(one) => one.sources.map(({ node }) => `${node?.nodeName} ${node?.className} ${one.value}`)))"
+        ").observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.goto(address + path.replace("!!%22%23%24", "the%20river"))  # tokens in letters of usual height
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.shifts") == []
 
 
 class Balance(HTMLParser):

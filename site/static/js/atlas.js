@@ -1,5 +1,4 @@
 // Starts what a page asks for: data-feature="jump" runs the default export of jump.js with that element.
-document.documentElement.classList.replace("no-js", "js");
 for (const element of document.querySelectorAll("[data-feature]")) {
   for (const name of element.dataset.feature.split(" ")) {
     import(`./${name}.js`).then((feature) => feature.default(element));

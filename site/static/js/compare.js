@@ -66,6 +66,5 @@ export default async function compare(page) {
     event.preventDefault();
     show();
   });
-  form.hidden = false;
   if (form.elements.a.value && form.elements.b.value) await show();
 }

@@ -19,13 +19,12 @@ function zoomable(figure, canvas, svg) {
   };
   const step = (up) => set(up ? ZOOMS.find((one) => one > zoom + 0.01) ?? zoom : ZOOMS.findLast((one) => one < zoom - 0.01) ?? zoom);
   const fit = () => set(Math.min(1, (canvas.clientWidth - 24) / width, (canvas.clientHeight - 24) / height));
-  const tools = make("div", { class: "tools", role: "group", "aria-label": "Size of the graph" });
+  const tools = figure.querySelector(".tools");
   for (const [name, label, action] of [["−", "Smaller", () => step(false)], ["+", "Larger", () => step(true)], ["1:1", "1:1, natural size", () => set(1)], ["Fit", "Fit into the frame", fit]]) {
     const button = make("button", { type: "button", "aria-label": label, title: label }, name);
     button.addEventListener("click", action);
     tools.append(button);
   }
-  figure.prepend(tools);
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();

@@ -111,6 +111,5 @@ export default async function patterns(page) {
 
   form.addEventListener("input", settled(show));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = false;
   await show();
 }

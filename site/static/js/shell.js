@@ -9,6 +9,9 @@ globalThis.__md_set = (key, value, storage = localStorage, scope = globalThis.__
   } catch { /* a full or forbidden storage keeps nothing */ }
 };
 
+// Browsers run no modules from a disk: there, a page is what it is without scripts.
+if (location.protocol === "file:") document.documentElement.classList.add("on-disk");
+else document.documentElement.classList.replace("no-js", "js");
 if (new URLSearchParams(location.search).get("embed")) document.documentElement.classList.add("embed");
 
 const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "slate" : "default";

@@ -108,6 +108,6 @@ export default async function table(page) {
     event.currentTarget.href = URL.createObjectURL(new Blob([csv(data, rows)], { type: "text/csv" }));
   });
   more.addEventListener("click", extend);
-  form.hidden = grid.hidden = false;
+  grid.hidden = false;
   show();
 }

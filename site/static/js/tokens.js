@@ -78,7 +78,6 @@ export default async function tokens(page) {
 
   form.addEventListener("input", settled(show));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = false;
   await show();
   document.documentElement.dataset.ready = "tokens";
 }

@@ -50,7 +50,6 @@ export default function tryIt(section) {
   text.addEventListener("pointerover", point);
   text.addEventListener("click", point);
   input.addEventListener("input", settled(show));
-  section.hidden = false;
   input.value ||= new URL(location).searchParams.get("text") ?? "";
   if (input.value) show();
 }
