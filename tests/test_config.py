@@ -75,7 +75,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("neuron", "L3", "L3.N42"),
         ("run", "a/b", "must match"),
         ("against", "a/b", "must match"),
-        ("against", "smollm2", "name another one"),
+        ("against", "default", "is the run itself"),
         ("against", "unknown", "results/unknown holds no finished run"),
         ("poles", [], "poles"),
         ("poles", ["up"], "'positive' or 'negative'"),
