@@ -103,7 +103,8 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
         reason = "Nothing was above zero." if status == "dead" else "<b>Out of memory</b>"
         return Findings(None, status, reason, statistics)
     scores = {name: round(random.random(), 3) for name in ("precision", "recall", "f1", "correlation")}
-    metrics = {kind: {name: scores | {"firing": 9} for name in PREDICTORS} for kind in SETS}
+    counts = {"firing": 9, "true_positives": 5, "false_positives": 3, "false_negatives": 4}
+    metrics = {kind: dict.fromkeys(PREDICTORS, scores | counts) for kind in SETS}
     kinds = [("top", "train"), ("top", "test"), ("quantile", "test"), ("random", "test")]
     kinds += [("false-positive", "test"), ("false-negative", "test")]
     examples = [example(random, texts, *kind) for kind in kinds for _ in range(3)]

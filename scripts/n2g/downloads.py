@@ -21,13 +21,14 @@ MEANINGS = {
     "neurons.csv": "The table of all neurons.",
     "tables/vocabulary.parquet": "Text of every token id.",
 }
-LEFT_OUT = ("examples", "metrics", "statistics", "logits")
+LEFT_OUT = ("examples", "metrics", "statistics", "logits", "vocabulary")
 
 
 class RecordLines:
-    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron, without excerpts, background and numbers.
+    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron: its graph, what it says, where it comes from.
 
-    All are in each neuron's own record, beside its page, and the numbers in tables; the digest is that record's.
+    Excerpts and the graph's background are in the neuron's own record, beside its page; numbers and the texts of tokens
+    in tables too. The digest is the whole record's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,7 +44,7 @@ class RecordLines:
             path = self._folder / f"layer-{self._layer}.jsonl.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = gzip.GzipFile(path, "wb", compresslevel=9, mtime=0)
-        line = json.dumps(without_excerpts(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        line = json.dumps(slim(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         self._file.write(line.encode("utf-8") + b"\n")
 
     def close(self) -> None:
@@ -52,21 +53,16 @@ class RecordLines:
             self._file.close()
 
 
-def without_excerpts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record without its excerpts, the background of its graph, the numbers that are in tables of their own, and
-    the texts of tokens that only these hold."""
-    slim = {key: value for key, value in record.items() if key not in LEFT_OUT}
+def slim(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without the background of its graph, and without what fills most of it or is in tables of its own."""
+    kept = {key: value for key, value in record.items() if key not in LEFT_OUT}
     if graph := record.get("graph"):
         strength, left_out = activations(graph), set()
         for node in graph["nodes"]:
             if node["parent"] in left_out or is_background(node, graph, strength):
                 left_out.add(node["id"])
-        slim["graph"] = graph | {"nodes": [node for node in graph["nodes"] if node["id"] not in left_out]}
-    nodes = (slim.get("graph") or {"nodes": []})["nodes"]
-    used = {token for node in nodes for token in node.get("tokens", ())}
-    known = record["vocabulary"]
-    slim["vocabulary"] = {str(token): known[str(token)] for token in sorted(used) if str(token) in known}
-    return slim
+        kept["graph"] = graph | {"nodes": [node for node in graph["nodes"] if node["id"] not in left_out]}
+    return kept
 
 
 def write_tables(folder: Path, names: Sequence[str], blocks: Iterable[Path]) -> None:
@@ -124,7 +120,7 @@ def write_manifest(
 def _meaning(path: Path) -> str:
     if path.suffix == ".gz":
         layer = path.name.split(".")[0].replace("-", " ")
-        return f"Records of {layer}, one line a neuron, without excerpts, background and numbers."
+        return f"Records of {layer}, one line a neuron: graph, sentence, provenance."
     return MEANINGS.get(path.as_posix()) or CONTRACTS[path.stem].meaning
 
 

@@ -101,7 +101,8 @@ def secured(html: str) -> str:
 
     Links to folders become links to their `index.html`, so that the site can be read from a disk too.
     """
-    html = html.replace(' xmlns="http://www.w3.org/2000/svg"', "")
+    for fault in (' xmlns="http://www.w3.org/2000/svg"', ' tabindex=""'):
+        html = html.replace(fault, "")
     html = _ALIGNED.sub(lambda match: ' class="n"' if match[1] == "right" else "", html)
     html = _CHECKBOX.sub(r"\1", _LINK.sub(_to_index, html))
     return html if "<pre" in html else _BLANKS.sub("\n", html)
