@@ -71,12 +71,12 @@ def number(value: float | int | None) -> str:
 def ratio(value: float | None) -> str:
     """Two decimals, as precision, recall and F1 are given.
 
-    >>> ratio(0.5), ratio(None)
-    ('0.50', '–')
+    >>> ratio(0.5), ratio(-0.001), ratio(None)
+    ('0.50', '0.00', '–')
     """
     if not isinstance(value, int | float) or not isfinite(value):
         return "–"
-    return f"{value:.2f}".replace("-", "−")
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def signed(value: float) -> str:
