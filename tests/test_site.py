@@ -185,6 +185,19 @@ def test_same_bytes_again(atlas, tmp_path):
             assert path.read_bytes() == (again / path.relative_to(atlas)).read_bytes(), path
 
 
+def test_both_poles_have_pages_that_lead_to_each_other(tmp_path):
+    (render,) = fake_records.write(tmp_path, layers=1)
+    record = json.loads((render / "L0.N1.json").read_text(encoding="utf-8"))
+    other = json.dumps(record | {"id": "L0.N1-", "pole": "negative"})
+    (render / "L0.N1-.json").write_text(other, encoding="utf-8")
+    atlas = Atlas(fake_records.CONFIG, fake_records.summary(1), ("L0.N1", "L0.N1-"))
+    build(atlas, [render], ROOT / "site", tmp_path / "docs", tmp_path / "atlas")
+    pages = tmp_path / "atlas/neurons/L0"
+    assert "../../L0/N1-/index.html" in Page(pages / "N1/index.html").links
+    assert "../../L0/N1/index.html" in Page(pages / "N1-/index.html").links
+    assert "negative pole" in (pages / "N1-/index.html").read_text(encoding="utf-8")
+
+
 def test_written_pages_are_in_the_navigation(atlas):
     assert (atlas / "about/method/index.html").is_file()
     assert "about/method/index.html" in Page(atlas / "index.html").links
