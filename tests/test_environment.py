@@ -128,6 +128,13 @@ def test_every_rule_names_an_environment_that_holds_its_imports(rule: str) -> No
             )
 
 
+def test_only_explanations_in_words_import_the_client_of_endpoints() -> None:
+    scripts = ROOT / "scripts"
+    for script in scripts.glob("*.py"):
+        imports = set().union(*(third_party_imports(file) for file in closure(script, scripts)))
+        assert ("openai" in imports) == (script.stem == "explain"), script.name
+
+
 def third_party_imports(file: Path) -> set[str]:
     """The top-level modules that a file imports, without the standard library and our own package."""
     found: set[str] = set()

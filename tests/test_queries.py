@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
@@ -17,6 +18,7 @@ from n2g import InputError, load_atlas
 from n2g.atlas import Atlas, compare
 from n2g.cli import main
 from n2g.graph import NeuronGraph
+from n2g.tables import read_table, write_rows
 
 TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."
 
@@ -151,6 +153,36 @@ def test_a_neuron_is_equal_to_itself(atlas: Atlas) -> None:
     }
 
 
+def test_neurons_of_two_runs_compare_by_the_texts_of_their_tokens(run: Path, tmp_path: Path) -> None:
+    """The other run has another tokenizer: every token id is turned around."""
+    other = shutil.copytree(run, tmp_path / "other")
+    vocabulary = read_table(other / "corpus" / "vocabulary.parquet", "vocabulary").to_pylist()
+    last = len(vocabulary) - 1
+    turned = [{**row, "token": last - row["token"]} for row in reversed(vocabulary)]
+    write_rows(other / "corpus" / "vocabulary.parquet", "vocabulary", turned)
+    rows = read_table(other / "patterns.parquet", "patterns").to_pylist()
+    for row in rows:
+        row["pattern"] = [code if code < 0 else last - code for code in row["pattern"]]
+        row["token"] = max(-1, row["pattern"][0])
+    write_rows(other / "patterns.parquet", "patterns", rows)
+    for path in other.glob("*/*/render/*.json"):
+        record = json.loads(path.read_text())
+        for node in record["graph"]["nodes"]:
+            if "tokens" in node:
+                node["tokens"] = [last - token for token in node["tokens"]]
+        path.write_text(json.dumps(record))
+    old, new = load_atlas(run), load_atlas(other)
+    for name in map(str, old.names()):
+        compared = old.compare(name, name, new)
+        assert (compared["similarity"], compared["covered"], compared["duplicate"]) == (1, [1, 1], True)
+        assert compared["both"] == old.compare(name, name)["both"]
+        best = old.similar(name, new)
+        assert best[0] == {"kind": "similar", "neuron": name, "score": 1.0}
+        within = {one["neuron"]: one["score"] for one in old.similar(name) if one["kind"] == "similar"}
+        assert {one["neuron"]: one["score"] for one in best[1:]} == pytest.approx(within)
+        assert old.compare(name, "L1.N1", new)["similarity"] == new.compare("L1.N1", name, old)["similarity"]
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -159,24 +191,28 @@ def test_a_neuron_is_equal_to_itself(atlas: Atlas) -> None:
         ["search", "--activating", "of"],
         ["similar", "L0.N0"],
         ["compare", "L0.N0", "L1.N0"],
+        ["similar", "L0.N0", "--in", RUN],
+        ["compare", "L0.N0", "L1.N0", "--in", RUN],
     ],
-    ids=lambda command: command[0],
+    ids=lambda command: command[0] + " in another run" * ("--in" in command),
 )
 def test_commands_print_tables_and_json(
     command: list[str], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    command = [str(run) if word == RUN else word for word in command]
     main(["--run", str(run), "--limit", "2", *command])
     table = capsys.readouterr().out
     assert table == "nothing found\n" or 2 <= len(table.splitlines()) <= 4
     main(["--run", str(run), "--json", *command])
     answer = json.loads(capsys.readouterr().out)
     asked = load_atlas(run)
+    other = asked if "--in" in command else None
     expected = {
         "predict": lambda: [one._asdict() for one in asked["L0.N0"].predict(TEXT)],
         "fires": lambda: [one._asdict() for one in asked.fires(TEXT)],
         "search": lambda: [one._asdict() for one in asked.search("of")],
-        "similar": lambda: asked.similar("L0.N0"),
-        "compare": lambda: asked.compare("L0.N0", "L1.N0"),
+        "similar": lambda: asked.similar("L0.N0", other),
+        "compare": lambda: asked.compare("L0.N0", "L1.N0", other),
     }[command[0]]()
     assert answer == json.loads(json.dumps(expected))
     assert answer or table == "nothing found\n"

@@ -24,13 +24,16 @@ from n2g.patterns import (
     ANY,
     Pattern,
     accepted,
+    is_free,
+    loose,
     matches,
     profile,
     specificity,
     spell,
     verified,
+    worded,
 )
-from n2g.similar import Profiles
+from n2g.similar import TOP, Profiles
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -115,6 +118,10 @@ class Atlas:
         return self.origin.words()
 
     @cached_property
+    def _texts(self) -> dict[int, str]:
+        return dict(enumerate(self.words))
+
+    @cached_property
     def _encode(self) -> Callable:
         from n2g.corpus import encoder
 
@@ -156,8 +163,13 @@ class Atlas:
         `evaluate`, with a column `layer`. docs/files.md describes them."""
         return self.origin.table(name).to_pandas()
 
-    def similar(self, name: str) -> list[dict[str, Any]]:
-        """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first."""
+    def similar(self, name: str, other: Atlas | None = None) -> list[dict[str, Any]]:
+        """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first.
+
+        other: another run whose neurons are meant; they are compared by their patterns, by the texts of the tokens.
+        """
+        if other is not None:
+            return self._similar_in(name, other)
         neuron = self[name].id
         wanted = [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
         rows = _table(self.origin.file("similar"), wanted).to_pylist()
@@ -234,9 +246,32 @@ class Atlas:
         ]
         return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
 
-    def compare(self, first: str, second: str) -> dict[str, Any]:
-        """Two neurons side by side: how alike they are, and the patterns that both have or only one."""
+    def compare(self, first: str, second: str, other: Atlas | None = None) -> dict[str, Any]:
+        """Two neurons side by side: how alike they are, and the patterns that both have or only one.
+
+        other: the second's run, where it is another; patterns are then compared by the texts of their tokens.
+        """
+        if other is not None:
+            return compare(self._worded(first), other._worded(second), lambda pattern: spell(pattern, ()))
         return compare(self[first].record["graph"], self[second].record["graph"], self.spell)
+
+    def _worded(self, name: str) -> dict[str, Any] | None:
+        return worded(self[name].record["graph"], self._texts)
+
+    def _similar_in(self, name: str, other: Atlas) -> list[dict[str, Any]]:
+        """Those neurons of another run that share a pattern with a neuron, by the weighted Jaccard index."""
+        graph = self._worded(name)
+        own = profile(verified(graph))
+        pivots = {pattern[0] for pattern in own}
+        tokens = [ANY, *(token for token, text in enumerate(other.words) if text in pivots)]
+        sharing = set()
+        for row in _table(other.origin.file("patterns"), [("token", "in", tokens)]).to_pylist():
+            texts = tuple(code if is_free(code) else other.words[code] for code in row["pattern"])
+            if loose(texts) in own:
+                sharing.add(_name(row))
+        scores = {one: compare(graph, other._worded(one), str)["similarity"] for one in sharing}
+        best = sorted(scores, key=lambda one: (-scores[one], NeuronId.parse(one)))[:TOP]
+        return [{"kind": "similar", "neuron": one, "score": scores[one]} for one in best if scores[one]]
 
     def spell(self, pattern: Sequence[int | str]) -> str:
         """A pattern in the order of the text, the activating token last."""

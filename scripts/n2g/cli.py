@@ -39,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add.add_argument("text")
     add = commands.add_parser("similar", help="neurons that are like a neuron")
     add.add_argument("neuron")
+    add.add_argument("--in", dest="other_run", metavar="RUN", help="those of another run")
     add = commands.add_parser("compare", help="two neurons side by side")
     add.add_argument("neuron")
     add.add_argument("other")
+    add.add_argument("--in", dest="other_run", metavar="RUN", help="the second is of another run")
     add = commands.add_parser("diff", help="what changed between two runs")
     add.add_argument("old", metavar="RUN_A")
     add.add_argument("new", metavar="RUN_B")
@@ -60,11 +62,12 @@ def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:
         found = diff(*(load_atlas(run).origin for run in (given.old, given.new)))
         return found, _diff_rows(found)
     atlas = load_atlas(given.run or _only_run(), given.tokenizer)
+    other = load_atlas(given.other_run) if getattr(given, "other_run", None) else None
     if given.command == "compare":
-        compared = atlas.compare(given.neuron, given.other)
+        compared = atlas.compare(given.neuron, given.other, other)
         return compared, _compare_rows(compared, given.neuron, given.other)
     if given.command == "similar":
-        similar = atlas.similar(given.neuron)
+        similar = atlas.similar(given.neuron, other)
         return similar, [("kind", "neuron", "score"), *(tuple(one.values()) for one in similar)]
     answers = {
         "predict": lambda: atlas[given.neuron].predict(given.text),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from n2g.ids import NeuronId
-from n2g.patterns import Pattern, spell, spelled, verified
+from n2g.patterns import Pattern, spell, verified, worded
 
 SCORES = ("precision", "recall", "f1", "average_precision", "correlation")
 CHANGED = 0.01  # least change of a pattern's weight that counts
@@ -101,15 +101,11 @@ def _compared(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _weights(record: Mapping[str, Any]) -> dict[Pattern, float]:
-    """Pattern by the texts of its tokens -> weight; the largest of those that are written alike."""
-    found = verified(record["graph"])
+    """Pattern by the texts of its tokens -> weight."""
     words = {int(token): text for token, text in record["vocabulary"].items()}
+    found = verified(worded(record["graph"], words))
     largest = max(found.values(), default=1.0)
-    weights: dict[Pattern, float] = {}
-    for pattern, activation in sorted(found.items()):
-        key = spelled(pattern, words)
-        weights[key] = max(activation / largest, weights.get(key, 0.0))
-    return weights
+    return {pattern: activation / largest for pattern, activation in sorted(found.items(), key=repr)}
 
 
 def _metrics(old: Mapping, new: Mapping) -> dict[str, dict[str, list]]:

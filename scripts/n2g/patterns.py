@@ -81,7 +81,8 @@ def accepted(graph: Mapping[str, Any]) -> str:
     ]
     if not hinder:
         return language(firing)
-    content = json.dumps([graph["method"] == "paper", *map(sorted, (map(list, firing), map(list, hinder)))])
+    parts = (sorted(map(json.dumps, part)) for part in (firing, hinder))
+    content = json.dumps([graph["method"] == "paper", *parts])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -95,9 +96,21 @@ def is_gap(code: int | str) -> bool:
     return isinstance(code, int) and code <= GAP
 
 
-def spelled(pattern: Pattern, words: Sequence[str] | Mapping[int, str]) -> Pattern:
-    """The pattern with texts in place of token ids, to be compared with that of another model."""
-    return tuple(code if is_free(code) else words[code] for code in pattern)
+def worded(graph: Mapping[str, Any] | None, words: Mapping[int, str]) -> dict[str, Any] | None:
+    """The graph with texts in place of token ids, to be compared with that of another model.
+
+    Tokens without a text are left out: records have none for those that only tell the level of the background.
+    """
+    if graph is None:
+        return None
+    nodes = []
+    for node in graph["nodes"]:
+        if "tokens" in node:
+            known = [pair for pair in zip(node["tokens"], node["weights"], strict=True) if pair[0] in words]
+            texts, weights = [words[token] for token, _ in known], [weight for _, weight in known]
+            node = {**node, "tokens": texts, "weights": weights}
+        nodes.append(node)
+    return {**graph, "nodes": nodes}
 
 
 def spell(pattern: Sequence[int | str], words: Sequence[str]) -> str:
