@@ -32,7 +32,7 @@ rule activations:
         run=re.escape(RUN),
     conda:
         "../envs/model.yaml"
-    threads: lambda wildcards: workflow.cores or 1
+    threads: CORES or 1
     resources:
         gpu=1,
     params:

@@ -24,7 +24,8 @@ with exit_with_sentence():  # instead of a traceback, before any job starts
 # `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
 # Jobs that work side by side on the CPU share its cores; one that all others wait for has them alone.
 SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
-os.environ.update(jobs.variables(config["threads"], workflow.cores, SIDE_BY_SIDE))
+CORES = workflow.global_resources["_cores"].value  # None where jobs run on a cluster
+os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE))
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
