@@ -122,6 +122,11 @@ class Atlas:
         return dict(enumerate(self.words))
 
     @cached_property
+    def _patterns(self) -> pa.Table:
+        """All patterns, for what no index leads to."""
+        return pq.read_table(self.origin.file("patterns"), read_dictionary=["pole"]).combine_chunks()
+
+    @cached_property
     def _encode(self) -> Callable:
         from n2g.corpus import encoder
 
@@ -230,7 +235,8 @@ class Atlas:
         if activating is None and context is None:
             raise InputError("name an activating token, a token of the context, or both.")
         first, before = (None if word is None else self._tokens(word) for word in (activating, context))
-        table = _table(self.origin.file("patterns"), [("token", "in", sorted(first))] if first else None)
+        tokens = [("token", "in", sorted(first or ()))]
+        table = self._patterns if first is None else _table(self.origin.file("patterns"), tokens)
         if before is not None:
             table = table.filter(pa.array(_counts(table, lambda codes: np.isin(codes, sorted(before))) > 0))
         found = [
@@ -338,7 +344,7 @@ def _name(row: Mapping[str, Any], prefix: str = "") -> str:
     return str(NeuronId.of(*(row[f"{prefix}{key}"] for key in ("layer", "neuron", "pole"))))
 
 
-def _table(path: Path, filters: list | None) -> pa.Table:
+def _table(path: Path, filters: list) -> pa.Table:
     return pq.read_table(path, filters=filters)
 
 
