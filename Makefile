@@ -1,7 +1,7 @@
 # Everyday commands; `make` lists them. Everything installed goes to .venv, nothing else on the machine is touched
-# (`make test` may install Chromium where it is root).
+# (`make test` may install Chromium where it is root, in continuous integration Slurm too).
 .DEFAULT_GOAL := help
-.PHONY: help atlas reproduce serve test bench lint format lock clean unlock browser
+.PHONY: help atlas reproduce serve test bench lint format lock clean unlock browser slurm
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -11,7 +11,7 @@ ARGS ?=
 # A stamp says that .venv holds exactly these pins, made by this Python, in this place.
 stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cat $(2)) 2>&1 | sha256sum | cut -c1-16)
 ENVIRONMENT := $(call stamp,run,requirements/run.lock)
-TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock)
+TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock requirements/cluster.lock)
 VENV := . .venv/bin/activate &&
 PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
 # The run that ARGS names, as in `make serve ARGS="--config run=demo"`, or else config.yaml
@@ -39,7 +39,7 @@ serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=...
 	@echo "The atlas is at http://localhost:$(PORT) (Ctrl-C ends it)"
 	@.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory "results/$(RUN_NAME)/atlas"
 
-test: $(TEST_ENVIRONMENT) browser ## Run every test
+test: $(TEST_ENVIRONMENT) browser slurm ## Run every test
 	@$(VENV) pytest $(ARGS)
 
 bench: $(ENVIRONMENT) ## Measure seconds and model tokens per neuron
@@ -71,6 +71,7 @@ $(ENVIRONMENT):
 
 $(TEST_ENVIRONMENT): $(ENVIRONMENT)
 	@$(PIP) -r requirements/test.lock
+	@$(PIP) --no-deps --upgrade --target .venv/cluster -r requirements/cluster.lock
 	@touch $@
 
 # A Snakemake that was killed leaves a lock behind: remove it, unless a Snakemake still works in this directory.
@@ -88,3 +89,11 @@ browser:
 	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-liberation; \
 	    } >/dev/null || echo "Chromium could not be installed, and the browser tests need it." >&2; \
 	else echo "The browser tests need Chromium: install it, on Debian with 'apt-get install chromium' as root." >&2; fi
+
+# Daemons, so only on machines of continuous integration; elsewhere their test is skipped.
+slurm:
+	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! command -v slurmctld >/dev/null; \
+	then echo "Installing Slurm for the test of profiles/slurm ..."; \
+	    { apt-get update -qq \
+	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge rsync; \
+	    } >/dev/null || echo "Slurm could not be installed, and its test needs it." >&2; fi
