@@ -138,10 +138,9 @@ def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[
     found = [taken("activations", None, neurons, seconds, meter)]
     say("sweep")
     words = cut_vocabulary(run.corpus, folder / "words", amount.vocabulary)
-    for layer, block in run.blocks.items():
-        cut_block(block, folder / "sweep" / str(layer) / block.name, run.neurons(layer))
     options = [*run.model_options(), "--corpus", words, "--blocks", *blocks, "--settings", run.settings()]
-    seconds = run_stage("sweep", [*options, "--output", folder / "sweep"], meter)
+    options += ["--maxima", run.root / "maxima.parquet", "--output", folder / "sweep"]
+    seconds = run_stage("sweep", options, meter)
     return [*found, taken("sweep", None, neurons, seconds, meter)]
 
 

@@ -39,7 +39,7 @@ def jobs(run: Run) -> list[Job]:
         with file.open(encoding="utf-8", newline="") as lines:
             row = list(csv.DictReader(lines, delimiter="\t"))[-1]
         stage, *block = file.relative_to(run.root / "benchmarks").with_suffix("").parts
-        layer = int(block[0]) if block else None
+        layer = int(block[0]) if len(block) == 2 else None
         if layer is None or (run.blocks.get(layer) and file.stem == run.blocks[layer].name):
             memory = None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
             found.append(Job(stage, layer, float(row["s"]), memory, file.stat().st_mtime))

@@ -56,6 +56,7 @@ def measure(run: Run, folder: Path, times: int) -> Site:
     renders = [_copies(block, folder / str(layer), times) for layer, block in run.blocks.items()]
     config = {key: run.config[key] for key in ("run", "model", "corpus", "poles")} | {"poles": ["positive"]}
     options = {
+        "run": folder,
         "corpus": run.corpus,
         "checkpoint": run.checkpoint,
         "summary": run.root / "summary.json",
@@ -67,7 +68,8 @@ def measure(run: Run, folder: Path, times: int) -> Site:
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     begin = time.perf_counter()
-    command = [sys.executable, str(SCRIPTS / "atlas.py"), "--renders", *map(str, renders), *words]
+    blocks = ["/".join(render.parts[-3:-1]) for render in renders]
+    command = [sys.executable, str(SCRIPTS / "atlas.py"), *words, "--blocks", *blocks]
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(job.pid, 0)
     job.returncode = os.waitstatus_to_exitcode(status)

@@ -94,8 +94,8 @@ def main() -> None:
         folder = Path(name)
         blocks = make_run(run, folder, given.neurons, np.random.default_rng(0))
         command = [sys.executable, SCRIPTS / "similar.py", "--corpus", run.corpus, "--method", "atlas"]
-        command += ["--output", folder, "--graphs", *(block / "graph.jsonl" for block in blocks)]
-        command += ["--pools", *(block / "pools.safetensors" for block in blocks)]
+        command += ["--output", folder, "--run", folder]
+        command += ["--blocks", *("/".join(block.parts[-2:]) for block in blocks)]
         begin = time.perf_counter()
         job = subprocess.Popen(list(map(str, command)))
         _, status, used = os.wait4(job.pid, 0)

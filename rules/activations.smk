@@ -1,4 +1,5 @@
-# One pass over the corpus for all selected blocks together. Any other block, such as a single neuron, makes its own.
+# One pass over the corpus for all selected blocks together, or a few, each for some of the layers. Any other block,
+# such as a single neuron, makes its own.
 
 ACTIVATION_FILES = [
     "statistics.parquet",
@@ -14,38 +15,37 @@ ACTIVATION_COMMAND = (
 )
 
 
-ruleorder: activations > activations_of_block
+for part in PARTS:
 
-
-rule activations:
-    input:
-        checkpoint=CHECKPOINT,
-        tokens=run_file("corpus/tokens.npy"),
-        documents=run_file("corpus/documents.parquet"),
-    output:
-        [path for name in ACTIVATION_FILES for path in all_blocks(name)],
-    log:
-        run_log("activations"),
-    benchmark:
-        run_benchmark("activations")
-    wildcard_constraints:
-        run=re.escape(RUN),
-    conda:
-        "../envs/model.yaml"
-    threads: CORES or 1
-    resources:
-        gpu=1,
-    params:
-        script=script("activations"),
-        blocks=block_names,
-        options=f"--poles {','.join(config['poles'])} {model_options()}",
-        root=run_folder,
-        code=code_digest("activations"),
-        lock=lock_digest(),
-    message:
-        "Running the texts through the model"
-    shell:
-        ACTIVATION_COMMAND
+    rule:
+        name:
+            part.rule("activations")
+        input:
+            checkpoint=CHECKPOINT,
+            tokens=part.file("corpus/tokens.npy"),
+            documents=part.file("corpus/documents.parquet"),
+        output:
+            part.files(*ACTIVATION_FILES),
+        log:
+            part.log("activations"),
+        benchmark:
+            part.benchmark("activations")
+        conda:
+            "../envs/model.yaml"
+        threads: PASS_THREADS
+        resources:
+            gpu=1,
+        params:
+            script=script("activations"),
+            blocks=block_names,
+            options=f"--poles {','.join(config['poles'])} {model_options()}",
+            root=run_folder,
+            code=code_digest("activations"),
+            lock=lock_digest(),
+        message:
+            "Running the texts through the model"
+        shell:
+            ACTIVATION_COMMAND
 
 
 rule activations_of_block:

@@ -27,6 +27,7 @@ rule atlas:
         "../envs/site.yaml"
     params:
         script=script("atlas"),
+        blocks=name_blocks(SELECTED),
         config=json.dumps({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
         tables=",".join(TABLES),
         site=os.path.relpath(BASE / "site"),
@@ -36,7 +37,8 @@ rule atlas:
     message:
         "Building the atlas"
     shell:
-        "python {params.script:q} --renders {input.renders:q} --corpus $(dirname {input.counts:q})"
+        "python {params.script:q} --run $(dirname {output:q}) --blocks {params.blocks}"
+        " --corpus $(dirname {input.counts:q})"
         " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --tables {params.tables}"
         " --run-tables {input.run_tables:q}"
         " --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q}"

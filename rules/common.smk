@@ -5,14 +5,16 @@ import re
 import sys
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g import jobs, provenance
 from n2g.again import asked, check_published
 from n2g.checkpoint import checkpoint_key, model_size
-from n2g.config import NO_MATTER, command_options, complete_config, explains, selected_blocks, settings_given
+from n2g.config import NO_MATTER, command_options, complete_config, explains
+from n2g.config import selected_blocks, settings_given, share_out
 from n2g.errors import exit_with_sentence
-from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, NeuronId
+from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, Block, NeuronId, name_blocks
 from n2g.sources import Source, wanted_files
 
 BASE = Path(workflow.basedir)
@@ -22,10 +24,12 @@ with exit_with_sentence():  # instead of a traceback, before any job starts
     config = complete_config(config)
 
 # `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
-# Jobs that work side by side on the CPU share its cores; one that all others wait for has them alone.
+# Jobs that work side by side on the CPU share its cores; those that all others wait for have them alone.
 SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
 CORES = workflow.global_resources["_cores"].value  # None where jobs run on a cluster
-os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE))
+PASSES = min(config["passes"], SIDE_BY_SIDE)
+PASS_THREADS = max(1, (CORES or 1) // PASSES)
+os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES))
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
@@ -85,17 +89,18 @@ options = partial(command_options, config)
 method_settings = partial(settings_given, config)
 
 
-def run_folder(wildcards):
-    """The folder of the run."""
-    return f"results/{wildcards.run}"
+def run_folder(wildcards, output):
+    """The folder of the run, of whose blocks the output files are."""
+    return str(Path(output[0]).parents[2])
 
 
 def block_names(wildcards, output):
-    """LAYER/FIRST-LAST of the blocks that the output files belong to.
+    """The names of the blocks that the output files belong to.
 
     Made from the output, it is no param that causes reruns: a smaller selection needs nothing anew.
     """
-    return list(dict.fromkeys("/".join(Path(path).parts[-3:-1]) for path in output))
+    folders = (path.split("/")[-3:-1] for path in output)
+    return name_blocks((int(layer), Block.parse(block)) for layer, block in folders)
 
 
 def model_options():
@@ -115,10 +120,39 @@ def all_blocks(name):
     return [run_file(f"{layer}/{block}/{name}") for layer, block in SELECTED]
 
 
-def again_blocks(name):
-    """One file of the block of its own of each neuron to reproduce."""
-    blocks = dict.fromkeys((neuron.layer, neuron.block) for neuron in ASKED)
-    return [run_file(f"{layer}/{block}/{name}") for layer, block in blocks]
+class Part(NamedTuple):
+    """Blocks that a job works on together: some of the selected ones, or those of the neurons to reproduce.
+
+    The files have no wildcards. So Snakemake finds the job of a file without comparing it with all others, and prefers
+    it to the rule for any single block.
+    """
+
+    name: str
+    run: str
+    blocks: list
+
+    def rule(self, stage):
+        return f"{stage}_{self.name}" if self.name else stage
+
+    def file(self, name):
+        return run_file(name).format(run=self.run)
+
+    def files(self, *names):
+        return [self.file(f"{layer}/{block}/{name}") for name in names for layer, block in self.blocks]
+
+    def log(self, stage):
+        return self.file(f"logs/{stage}/{self.name}.log" if self.name else f"logs/{stage}.log")
+
+    def benchmark(self, stage):
+        return self.file(f"benchmarks/{stage}/{self.name}.tsv" if self.name else f"benchmarks/{stage}.tsv")
+
+
+SHARES = share_out(SELECTED, config["passes"])
+SCRATCH = [Part("again", AGAIN, sorted({(neuron.layer, neuron.block) for neuron in ASKED}))] if ASKED else []
+PARTS = [
+    Part(str(number) if SHARES[1:] else "", RUN, share) for number, share in enumerate(SHARES, 1)
+] + SCRATCH
+WHOLE = ([Part("", RUN, SELECTED)] if SELECTED else []) + SCRATCH
 
 
 def atlas_target(wildcards):
@@ -140,4 +174,4 @@ def again_target(wildcards):
     """The records of the neurons to reproduce, each computed in a block of its own in the scratch place."""
     with exit_with_sentence():
         check_published(Path("results") / RUN, ASKED)
-    return [path.format(run=AGAIN) for path in again_blocks("render")]
+    return SCRATCH[0].files("render")

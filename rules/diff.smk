@@ -15,10 +15,11 @@ rule diff:
         "../envs/graph.yaml"
     params:
         script=script("diff"),
+        blocks=name_blocks(SELECTED),
         code=code_digest("diff"),
         lock=lock_digest(),
     message:
         "Comparing with the run {config[against]}"
     shell:
-        "python {params.script:q} --against $(dirname {input.against:q}) --renders {input.renders:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        "python {params.script:q} --against $(dirname {input.against:q}) --run $(dirname {output:q})"
+        " --blocks {params.blocks} --output {output:q} > {log:q} 2>&1"

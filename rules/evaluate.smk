@@ -44,11 +44,12 @@ rule summary:
         "../envs/graph.yaml"
     params:
         script=script("summary"),
+        blocks=name_blocks(SELECTED),
         options=options(seed="seed"),
         code=code_digest("summary"),
         lock=lock_digest(),
     message:
         "Averaging the scores"
     shell:
-        "python {params.script:q} --evaluations {input.scores:q} --graphs {input.graphs:q} {params.options}"
+        "python {params.script:q} --run $(dirname {output:q}) --blocks {params.blocks} {params.options}"
         " --output {output:q} > {log:q} 2>&1"

@@ -26,7 +26,7 @@ rule export:
     params:
         script=script("export"),
         run=lambda wildcards, output: os.path.dirname(output[0]),
-        blocks=[f"{layer}/{block}" for layer, block in SELECTED],
+        blocks=name_blocks(SELECTED),
         config=json.dumps({key: config[key] for key in ("run", "model", "corpus")}),
         options=options(seed="seed"),
         code=code_digest("export"),

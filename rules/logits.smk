@@ -8,33 +8,32 @@ LOGITS_COMMAND = (
 )
 
 
-ruleorder: logits > logits_of_block
+for part in WHOLE:
 
-
-rule logits:
-    input:
-        checkpoint=CHECKPOINT,
-    output:
-        [path for name in LOGITS_FILES for path in all_blocks(name)],
-    log:
-        run_log("logits"),
-    benchmark:
-        run_benchmark("logits")
-    wildcard_constraints:
-        run=re.escape(RUN),
-    conda:
-        "../envs/model.yaml"
-    params:
-        script=script("logits"),
-        blocks=block_names,
-        poles=",".join(config["poles"]),
-        root=run_folder,
-        code=code_digest("logits"),
-        lock=lock_digest(),
-    message:
-        "Reading the weights"
-    shell:
-        LOGITS_COMMAND
+    rule:
+        name:
+            part.rule("logits")
+        input:
+            checkpoint=CHECKPOINT,
+        output:
+            part.files(*LOGITS_FILES),
+        log:
+            part.log("logits"),
+        benchmark:
+            part.benchmark("logits")
+        conda:
+            "../envs/model.yaml"
+        params:
+            script=script("logits"),
+            blocks=block_names,
+            poles=",".join(config["poles"]),
+            root=run_folder,
+            code=code_digest("logits"),
+            lock=lock_digest(),
+        message:
+            "Reading the weights"
+        shell:
+            LOGITS_COMMAND
 
 
 rule logits_of_block:

@@ -1,34 +1,5 @@
 # Neurons computed anew, from the inputs, and compared with their records. `again` is the scratch place: it goes through
-# the same rules, except that one job of each kind serves all neurons that are asked for, in blocks of their own.
-
-if ASKED:
-
-    ruleorder: activations_again > activations > activations_of_block
-    ruleorder: sweep_again > sweep > sweep_of_block
-    ruleorder: logits_again > logits > logits_of_block
-
-    use rule activations as activations_again with:
-        output:
-            [path for name in ACTIVATION_FILES for path in again_blocks(name)],
-        wildcard_constraints:
-            run=re.escape(AGAIN),
-
-    use rule sweep as sweep_again with:
-        input:
-            checkpoint=CHECKPOINT,
-            tokens=run_file("corpus/tokens.npy"),
-            documents=run_file("corpus/documents.parquet"),
-            observations=[path for name in ACTIVATION_FILES for path in again_blocks(name)],
-        output:
-            again_blocks("sweep.parquet"),
-        wildcard_constraints:
-            run=re.escape(AGAIN),
-
-    use rule logits as logits_again with:
-        output:
-            [path for name in LOGITS_FILES for path in again_blocks(name)],
-        wildcard_constraints:
-            run=re.escape(AGAIN),
+# the same rules, and what one job does for all blocks serves all neurons that are asked for, in blocks of their own.
 
 
 rule reproduce:

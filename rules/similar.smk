@@ -18,11 +18,12 @@ rule similar:
         "../envs/graph.yaml"
     params:
         script=script("similar"),
+        blocks=name_blocks(SELECTED),
         options=options(method="method"),
         code=code_digest("similar"),
         lock=lock_digest(),
     message:
         "Comparing all neurons with each other"
     shell:
-        "python {params.script:q} --corpus $(dirname {input.tokens:q}) --graphs {input.graphs:q}"
-        " --pools {input.pools:q} {params.options} --output $(dirname {output.similar:q}) > {log:q} 2>&1"
+        "python {params.script:q} --corpus $(dirname {input.tokens:q}) --run $(dirname {output.similar:q})"
+        " --blocks {params.blocks} {params.options} --output $(dirname {output.similar:q}) > {log:q} 2>&1"

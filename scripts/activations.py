@@ -5,7 +5,7 @@ from pathlib import Path
 
 from n2g.activations import Keep, Units, collect
 from n2g.errors import run_script
-from n2g.ids import Block
+from n2g.ids import blocks_by_layer
 from n2g.session import add_model_options, open_engine
 from n2g.store import load_documents
 from n2g.tables import write_arrays, write_table
@@ -16,17 +16,14 @@ def main() -> None:
     add_model_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031"
+        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
     )
     parser.add_argument("--poles", default="positive", help="positive, or positive,negative")
     parser.add_argument("--pool", type=int, default=1000, help="documents of the random pool of each split")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
 
-    wanted: dict[int, list[Block]] = {}
-    for name in given.blocks:
-        layer, block = name.split("/")
-        wanted.setdefault(int(layer), []).append(Block.parse(block))
+    wanted = blocks_by_layer(given.blocks)
     engine = open_engine(given, list(wanted), [b.last for blocks in wanted.values() for b in blocks])
     documents = load_documents(given.corpus)
     poles = given.poles.split(",")

@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 
 from n2g.errors import run_script
-from n2g.ids import Block, NeuronId
+from n2g.ids import NeuronId, parse_blocks
 from n2g.site import Atlas, Vocabulary, build
 from n2g.tables import read_json, read_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--renders", nargs="+", type=Path, required=True, help="{layer}/{block}/render")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
+    )
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
@@ -29,18 +32,20 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, required=True, help="folder of written pages")
     parser.add_argument("--out", type=Path, required=True, help="folder of the site")
     given = parser.parse_args()
+    blocks = parse_blocks(given.blocks)
     expected = tuple(
-        str(NeuronId.of(int(folder.parts[-3]), neuron, pole))
-        for folder in given.renders
-        for neuron in Block.parse(folder.parts[-2]).neurons
+        str(NeuronId.of(layer, neuron, pole))
+        for layer, block in blocks
+        for neuron in block.neurons
         for pole in given.config["poles"]
     )
+    renders = [given.run / str(layer) / str(block) / "render" for layer, block in blocks]
     summary = read_json(given.summary)
     known = vocabulary(given.corpus, given.checkpoint)
     tables = tuple(filter(None, given.tables.split(",")))
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
     atlas = Atlas(given.config, summary, expected, known, tables, run_tables)
-    build(atlas, given.renders, given.site, given.docs, given.out)
+    build(atlas, renders, given.site, given.docs, given.out)
 
 
 def vocabulary(corpus: Path, checkpoint: Path) -> Vocabulary | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from n2g.errors import run_script
 from n2g.export.neuron import Neuron, read_neurons
 from n2g.export.package import About, write_export
+from n2g.ids import parse_blocks
 from n2g.replacing import replacing
 from n2g.store import load_documents
 from n2g.tables import read_json, read_table
@@ -17,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, those of a layer together"
+        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--config", type=json.loads, required=True, help="run, model and corpus, as JSON")
@@ -30,9 +31,10 @@ def main() -> None:
     table = read_table(given.run / "corpus" / "documents.parquet", "documents")
     words = read_table(given.run / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
 
+    folders = [(layer, given.run / str(layer) / str(block)) for layer, block in parse_blocks(given.blocks)]
+
     def blocks() -> Iterator[list[Neuron]]:
-        for name in given.blocks:
-            folder, layer = given.run / name, int(name.partition("/")[0])
+        for layer, folder in folders:
             yield list(read_neurons(folder, layer, documents, words, given.seed))
 
     model = read_json(given.checkpoint)
@@ -41,7 +43,7 @@ def main() -> None:
         for part in (given.config["model"], given.config["corpus"])
     ]
     about = About(given.config["run"], *sources, (model["n_layers"], model["d_mlp"]))
-    drawings = {dot.stem: dot for name in given.blocks for dot in (given.run / name / "render").glob("*.dot")}
+    drawings = {dot.stem: dot for _, folder in folders for dot in (folder / "render").glob("*.dot")}
     titles = {name: table[name].to_pylist() for name in ("title", "sha256")}
     with replacing(given.output) as folder:
         write_export(folder, blocks(), about, titles, drawings, given.schema)

@@ -6,7 +6,7 @@ from pathlib import Path
 from n2g.checkpoint import boot, read_description
 from n2g.connections import connections
 from n2g.errors import run_script
-from n2g.ids import Block
+from n2g.ids import parse_blocks
 from n2g.logits import lens, weights_of
 from n2g.session import add_model_options
 from n2g.tables import write_rows
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_options(parser)
     parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYER/FIRST-LAST, for example 3/00000-00031"
+        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
     )
     parser.add_argument("--poles", default="positive", help="positive, negative, or both with a comma")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
@@ -24,11 +24,10 @@ def main() -> None:
 
     bridge = boot(given.checkpoint, "cpu")
     weights = [weights_of(bridge, layer) for layer in range(read_description(given.checkpoint).n_layers)]
-    for name in given.blocks:
-        layer, _, block = name.partition("/")
-        units = [(neuron, pole) for neuron in Block.parse(block).neurons for pole in given.poles.split(",")]
+    for number, block in parse_blocks(given.blocks):
+        units = [(neuron, pole) for neuron in block.neurons for pole in given.poles.split(",")]
         signs = [-1.0 if pole == "negative" else 1.0 for _, pole in units]
-        neurons, number = [neuron for neuron, _ in units], int(layer)
+        neurons, folder = [neuron for neuron, _ in units], given.output / str(number) / str(block)
         tokens = lens(weights[number], neurons, signs)
         rows = [
             {
@@ -43,14 +42,14 @@ def main() -> None:
             for direction, pairs in directions.items()
             for rank, (token, value) in enumerate(pairs)
         ]
-        write_rows(given.output / name / "logits.parquet", "logits", rows)
+        write_rows(folder / "logits.parquet", "logits", rows)
         ends = connections(weights, number, neurons, signs)
         rows = [
             {"neuron": neuron, "pole": pole, **end._asdict()}
             for (neuron, pole), found in zip(units, ends, strict=True)
             for end in found
         ]
-        write_rows(given.output / name / "connections.parquet", "connections", rows)
+        write_rows(folder / "connections.parquet", "connections", rows)
 
 
 if __name__ == "__main__":

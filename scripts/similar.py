@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from n2g.errors import run_script
+from n2g.ids import parse_blocks
 from n2g.patterns import pattern_columns
 from n2g.similar import behavioural, similar_columns, structural
 from n2g.store import load_documents, map_pool, read_graphs
@@ -18,28 +19,28 @@ GROUP = 8192  # rows of the tables that are read together
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--graphs", type=Path, nargs="+", required=True, help="every {layer}/{block}/graph.jsonl"
-    )
-    parser.add_argument(
-        "--pools", type=Path, nargs="+", required=True, help="every pools.safetensors, as ordered"
+        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
     )
     parser.add_argument("--method", required=True, help="whose graphs: atlas or paper")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     given = parser.parse_args()
 
     units, graphs = [], []
-    for path in given.graphs:  # a block's neurons are in the same order everywhere
-        for (neuron, pole), lines in read_graphs(path).items():
+    folders = [given.run / str(layer) / str(block) for layer, block in parse_blocks(given.blocks)]
+    for folder in folders:  # a block's neurons are in the same order everywhere
+        for (neuron, pole), lines in read_graphs(folder / "graph.jsonl").items():
             line = lines[given.method]
             units.append((line["layer"], neuron, pole))
             graphs.append(line["graph"])
     write_table(given.output / "patterns.parquet", "patterns", pattern_columns(graphs, units), GROUP)
 
     documents = load_documents(given.corpus)
-    pool = read_arrays(given.pools[0])["test_documents"]
+    paths = [folder / "pools.safetensors" for folder in folders]
+    pool = read_arrays(paths[0])["test_documents"]
     kept = np.concatenate([np.arange(documents.lengths[number]) > 0 for number in pool])
-    pools = [map_pool(path, "test") for path in given.pools]
+    pools = [map_pool(path, "test") for path in paths]
     pairs = chain(structural(graphs), behavioural(pools, kept))
     write_table(given.output / "similar.parquet", "similar", similar_columns(pairs, units), GROUP)
 

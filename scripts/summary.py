@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from n2g.errors import run_script
+from n2g.ids import parse_blocks
 from n2g.store import read_graphs
 from n2g.summary import summarise
 from n2g.tables import read_table, write_json
@@ -11,17 +12,20 @@ from n2g.tables import read_table, write_json
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--evaluations", type=Path, nargs="+", required=True, help="every evaluate.parquet")
-    parser.add_argument("--graphs", type=Path, nargs="+", required=True, help="every graph.jsonl, as ordered")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
     given = parser.parse_args()
 
     tables, lines = [], []
-    for evaluation, graphs in zip(given.evaluations, given.graphs, strict=True):
-        block = [line for methods in read_graphs(graphs).values() for line in methods.values()]
-        tables.append((block[0]["layer"], read_table(evaluation, "evaluate")))
-        lines.extend(block)
+    for layer, block in parse_blocks(given.blocks):
+        folder = given.run / str(layer) / str(block)
+        tables.append((layer, read_table(folder / "evaluate.parquet", "evaluate")))
+        graphs = read_graphs(folder / "graph.jsonl")
+        lines += [line for methods in graphs.values() for line in methods.values()]
     write_json(given.output, summarise(tables, lines, seed=given.seed))
 
 

@@ -54,6 +54,7 @@ CHANGES = {
     "neurons": {"neurons": "0-2"},
     "poles": {"poles": ["positive", "negative"]},
     "block_size": {"block_size": 1},
+    "passes": {"passes": 2},
     "device": {"device": "cpu"},
     "dtype": {"dtype": "bfloat16"},
     "threads": {"threads": 1},
@@ -113,12 +114,14 @@ def documented() -> dict[str, set[str]]:
 
 
 def planned(said: str) -> dict[str, int]:
-    """Stage -> how many jobs a dry run plans; `inputs` stands for the rules of its file."""
+    """Stage -> how many jobs a dry run plans; `inputs` stands for the rules of its file, `sweep` also for `maxima`."""
     found: dict[str, int] = {}
     for rule, count in JOB.findall(said.partition("Job stats:")[2].partition("\n\n")[0]):
         if rule not in ("all", "total"):
             inputs = rule == "checkpoint" or rule.startswith("fetch_")
-            stage = "inputs" if inputs else rule.removesuffix("_of_block")
+            stage = (
+                "inputs" if inputs else re.sub("_(of_block|again|\\d+)$", "", rule).replace("maxima", "sweep")
+            )
             found[stage] = found.get(stage, 0) + int(count)
     return found
 
@@ -195,9 +198,9 @@ Settings.__getattribute__ = spy
 checkpoint, block, out = sys.argv[1:]
 common = ["--corpus", "results/tiny/corpus", "--settings", '{"prefix_length": 4}']
 one = ["--block", block, "--layer", "1"]
-model = ["--checkpoint", checkpoint]
+model, maxima = ["--checkpoint", checkpoint], ["--maxima", f"{block}/statistics.parquet"]
 for stage, options in {
-    "sweep": [*model, "--blocks", "1/00000-00001", "--output", "results/tiny"],
+    "sweep": [*model, "--blocks", "1/00000-00001", *maxima, "--output", "results/tiny"],
     **{name: [*model, *one, "--output", f"{block}/{name}.parquet"] for name in ("prune", "saliency", "augment")},
     "graph": [*one, "--output", f"{block}/graph.jsonl"],
 }.items():

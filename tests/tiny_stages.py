@@ -67,7 +67,9 @@ def observe(
     model = ("--checkpoint", checkpoint, "--device", "cpu", "--threads", threads)
     where = ("--blocks", *blocks, "--output", output)
     stage("activations", *model, "--corpus", corpus, *where, "--poles", poles)
-    stage("sweep", *model, "--corpus", corpus, *where, "--settings", json.dumps(SETTINGS))
+    maxima = output / "maxima.parquet"
+    stage("maxima", "--run", output, "--blocks", *blocks, "--output", maxima)
+    stage("sweep", *model, "--corpus", corpus, *where, "--maxima", maxima, "--settings", json.dumps(SETTINGS))
     stage("logits", *model, *where, "--poles", poles)
 
 
@@ -97,13 +99,9 @@ def judge(corpus: Path, output: Path, blocks: Sequence[str]) -> None:
             folder / "render",
         )
         stage("render", "--corpus", corpus, "--block", folder, *where)
-    files = {
-        name: [output / block / name for block in blocks] for name in ("evaluate.parquet", "graph.jsonl")
-    }
-    evaluations, graphs = ("--evaluations", *files["evaluate.parquet"]), ("--graphs", *files["graph.jsonl"])
-    pools = ("--pools", *(output / block / "pools.safetensors" for block in blocks))
-    stage("similar", "--corpus", corpus, *graphs, *pools, "--method", "atlas", "--output", output)
-    stage("summary", *evaluations, *graphs, "--output", output / "summary.json")
+    whole = ("--run", output, "--blocks", *blocks)
+    stage("similar", "--corpus", corpus, *whole, "--method", "atlas", "--output", output)
+    stage("summary", *whole, "--output", output / "summary.json")
 
 
 def run(

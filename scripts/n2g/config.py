@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -25,7 +25,7 @@ from n2g.ids import Block, NeuronId, parse_numbers, to_blocks
 from n2g.sources import Source
 
 # Keys that no result depends on.
-NO_MATTER = ("neuron", "sample", "threads")
+NO_MATTER = ("neuron", "passes", "sample", "threads")
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 _TYPES = {
@@ -159,6 +159,20 @@ def selected_blocks(
         return []
     blocks = to_blocks(parse_numbers(config["neurons"], n_neurons), config["block_size"])
     return [(layer, block) for layer in parse_numbers(config["layers"], n_layers) for block in blocks]
+
+
+def share_out(blocks: Sequence[tuple[int, Block]], passes: int) -> list[list[tuple[int, Block]]]:
+    """Blocks, in order, in at most so many parts of neighbouring layers, as many in each, give or take one.
+
+    >>> [len(part) for part in share_out([(layer, Block(0, 255)) for layer in range(5)], 2)]
+    [3, 2]
+    """
+    layers = sorted({layer for layer, _ in blocks})
+    count = min(passes, len(layers))
+    parts: list[list[tuple[int, Block]]] = [[] for _ in range(count)]
+    for layer, block in blocks:
+        parts[layers.index(layer) * count // len(layers)].append((layer, block))
+    return parts
 
 
 def value_at(config: Mapping[str, Any], path: str) -> Any:

@@ -77,6 +77,14 @@ _ALL = [
         histogram=(pa.list_(pa.int64()), "tokens between the edges n2g.edges.EDGES"),
     ),
     _contract(
+        "maxima",
+        "The largest activation of a neuron; all neurons of the run.",
+        layer=(pa.int32(), "layer"),
+        neuron=(pa.int32(), "position in the layer's hidden MLP vector"),
+        pole=(pa.string(), "positive or negative"),
+        maximum=(pa.float64(), "as in the statistics"),
+    ),
+    _contract(
         "firings",
         "A token at which a neuron is at or above its floor.",
         neuron=(pa.int32(), "position in the layer's hidden MLP vector"),

@@ -141,6 +141,53 @@ def parse_numbers(text: str | int, count: int | None = None) -> list[int]:
     return sorted(numbers)
 
 
+def name_blocks(blocks: Iterable[tuple[int, Block]]) -> list[str]:
+    """Short names of blocks with their layers, for a command line: those of several layers share one.
+
+    >>> name_blocks([(0, Block(0, 255)), (1, Block(0, 255)), (3, Block(0, 255)), (3, Block(256, 511))])
+    ['0-1,3/00000-00255', '3/00256-00511']
+    """
+    layers: dict[Block, set[int]] = {}
+    for layer, block in blocks:
+        layers.setdefault(block, set()).add(layer)
+    return [f"{_ranges(found)}/{block}" for block, found in layers.items()]
+
+
+def parse_blocks(names: Iterable[str]) -> list[tuple[int, Block]]:
+    """The blocks that `name_blocks` has named, each with its layer, in order.
+
+    >>> [f"{layer}/{block}" for layer, block in parse_blocks(["0-1/00000-00255"])]
+    ['0/00000-00255', '1/00000-00255']
+
+    Raises:
+        InputError: a name has the wrong form.
+    """
+    found = set()
+    for name in names:
+        layers, _, block = name.partition("/")
+        found.update((layer, Block.parse(block)) for layer in parse_numbers(layers))
+    return sorted(found)
+
+
+def blocks_by_layer(names: Iterable[str]) -> dict[int, list[Block]]:
+    """The same blocks, layer by layer."""
+    found: dict[int, list[Block]] = {}
+    for layer, block in parse_blocks(names):
+        found.setdefault(layer, []).append(block)
+    return found
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Numbers in the form that `parse_numbers` reads."""
+    ends: list[list[int]] = []
+    for number in sorted(numbers):
+        if ends and number == ends[-1][1] + 1:
+            ends[-1][1] = number
+        else:
+            ends.append([number, number])
+    return ",".join(f"{first}-{last}" if first < last else str(first) for first, last in ends)
+
+
 def to_blocks(numbers: Iterable[int], size: int) -> list[Block]:
     """Cut a selection of neurons into blocks of consecutive neurons.
 

@@ -16,7 +16,7 @@ THREADS = "N2G_THREADS"  # processor threads of a job that has others at its sid
 ALL_THREADS = "N2G_ALL_THREADS"  # of one that all others wait for
 
 
-def variables(threads: int | None, cores: int | None, side_by_side: int) -> dict[str, str]:
+def variables(threads: int | None, cores: int | None, side_by_side: int, passes: int = 1) -> dict[str, str]:
     """The variables to set for the jobs of this process. An empty one leaves the choice to the job.
 
     PATH leads to the Python that runs Snakemake, if to no other environment.
@@ -25,15 +25,16 @@ def variables(threads: int | None, cores: int | None, side_by_side: int) -> dict
         threads: as configured, or None.
         cores: that Snakemake may use, or None where jobs run elsewhere.
         side_by_side: jobs that run the model at the same time. On the CPU they share the cores.
+        passes: of them, jobs that all others wait for.
     """
     here = str(Path(sys.executable).parent)
     path = os.get_exec_path() if here in os.get_exec_path() else [here, *os.get_exec_path()]
-    share = max(1, cores // side_by_side) if cores and side_by_side > 1 else None
+    share, large_share = (max(1, cores // n) if cores and n > 1 else None for n in (side_by_side, passes))
     return {
         "PATH": os.pathsep.join(path),
         WORKFLOW: str(os.getpid()),
         THREADS: str(threads or share or ""),
-        ALL_THREADS: str(threads or ""),
+        ALL_THREADS: str(threads or large_share or ""),
     }
 
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from n2g.augment import Proposer
+from n2g.devices import free_gpu
 from n2g.engine import Engine
 from n2g.errors import InputError
 from n2g.settings import Settings
@@ -76,7 +77,9 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
     device = pick_device(given.device)
     if device.type == "cuda":
         always_add_in_one_order()
-    bridge = boot(given.checkpoint, given.device, given.dtype)
+        if device.index is None:
+            device = pick_device(free_gpu())
+    bridge = boot(given.checkpoint, str(device), given.dtype)
     return Engine(bridge, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
 
 

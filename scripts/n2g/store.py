@@ -62,6 +62,11 @@ def load_observations(folder: Path) -> Observations:
     return Observations(**tables, pools=read_arrays(folder / "pools.safetensors"))
 
 
+def load_texts_for_fitting(corpus: Path) -> Documents:
+    """The corpus as all that fits must read it: without test documents."""
+    return load_documents(corpus).without_test()
+
+
 def load_for_fitting(corpus: Path, folder: Path) -> tuple[Documents, Observations]:
     """The corpus and a block's observations as all that fits must read them: without test documents."""
     documents = load_documents(corpus)

@@ -40,10 +40,11 @@ def sweep(
         values[0] = {layer: value[near] for layer, value in values[0].items()}
         values += [_after(engine, prefix, kept, units) for prefix in prefixes[1:]]
         for layer in units:
-            median = np.median([value[layer] for value in values], axis=0)
             # each unit by its own first answer: what others of the job fire on must not matter
-            row, unit = np.nonzero((median >= floors[layer]) & (values[0][layer] >= 0.5 * floors[layer]))
-            found[layer].append((unit, np.array(kept, dtype=np.int64)[row], median[row, unit]))
+            row, unit = np.nonzero(values[0][layer] >= 0.5 * floors[layer])
+            median = np.median([value[layer][row, unit] for value in values], axis=0)
+            fires = median >= floors[layer][unit]
+            found[layer].append((unit[fires], np.array(kept, dtype=np.int64)[row[fires]], median[fires]))
     return {layer: _ordered(parts) for layer, parts in found.items()}
 
 
