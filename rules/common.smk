@@ -33,7 +33,8 @@ os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES)
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
-CHECKPOINT = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
+# `local`: inputs stay on the file system that all jobs share when `--default-storage-provider` takes results elsewhere.
+CHECKPOINT = local(f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json")
 
 # A run is computed in results/{run}. The scratch place of `reproduce` is a run of its own inside, by the same rules.
 RUN = config["run"]

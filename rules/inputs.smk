@@ -1,15 +1,17 @@
-# Fetch the model and the texts, and bring the model into one form.
+# Fetch the model and the texts, and bring the model into one form. What fetches runs where Snakemake does, as the
+# nodes of a cluster often have no network.
 
 
 rule fetch_model:
     input:
-        MODEL.local_files(wanted_files("model", config["model"]["loader"])),
+        local(MODEL.local_files(wanted_files("model", config["model"]["loader"]))),
     output:
-        f"resources/models/{MODEL.key}/fetched.json",
+        local(f"resources/models/{MODEL.key}/fetched.json"),
     log:
         run_log("fetch_model").format(run=RUN),
     benchmark:
         run_benchmark("fetch_model").format(run=RUN)
+    localrule: True
     conda:
         "../envs/inputs.yaml"
     params:
@@ -26,13 +28,14 @@ rule fetch_model:
 
 rule fetch_corpus:
     input:
-        TEXTS.local_files(wanted_files("corpus")),
+        local(TEXTS.local_files(wanted_files("corpus"))),
     output:
-        f"resources/texts/{TEXTS.key}/fetched.json",
+        local(f"resources/texts/{TEXTS.key}/fetched.json"),
     log:
         run_log("fetch_corpus").format(run=RUN),
     benchmark:
         run_benchmark("fetch_corpus").format(run=RUN)
+    localrule: True
     conda:
         "../envs/inputs.yaml"
     params:
@@ -49,13 +52,14 @@ if config["model"]["tokenizer"]:
 
     rule fetch_tokenizer:
         input:
-            Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer")),
+            local(Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))),
         output:
-            f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json",
+            local(f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json"),
         log:
             run_log("fetch_tokenizer").format(run=RUN),
         benchmark:
             run_benchmark("fetch_tokenizer").format(run=RUN)
+        localrule: True
         conda:
             "../envs/inputs.yaml"
         params:

@@ -5,9 +5,11 @@ rule manifest:
     input:
         atlas=run_file("atlas"),
         similar=run_file("similar.parquet"),
-        model=f"resources/models/{MODEL.key}/fetched.json",
+        corpus=[run_file("corpus/tokens.npy"), run_file("corpus/corpus.json")],
+        renders=all_blocks("render"),
+        model=local(f"resources/models/{MODEL.key}/fetched.json"),
         checkpoint=CHECKPOINT,
-        texts=f"resources/texts/{TEXTS.key}/fetched.json",
+        texts=local(f"resources/texts/{TEXTS.key}/fetched.json"),
     output:
         run_file("manifest.json"),
     log:
