@@ -28,7 +28,7 @@ with exit_with_sentence():  # instead of a traceback, before any job starts
 SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
 CORES = workflow.global_resources["_cores"].value  # None where jobs run on a cluster
 PASSES = min(config["passes"], SIDE_BY_SIDE)
-PASS_THREADS = max(1, (CORES or 1) // PASSES)
+PASS_THREADS = max(1, (CORES or 8) // PASSES)
 os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES))
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
