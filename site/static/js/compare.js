@@ -45,8 +45,8 @@ export default async function compare(page) {
   const form = page.querySelector("form");
   const ids = await allIds();
   const asked = new URL(location).searchParams;
-  form.elements.a.value = asked.get("a") ?? "";
-  form.elements.b.value = asked.get("b") ?? "";
+  form.elements.a.value ||= asked.get("a") ?? "";
+  form.elements.b.value ||= asked.get("b") ?? "";
 
   async function show() {
     const names = ["a", "b"].map((name) => parseId(form.elements[name].value));

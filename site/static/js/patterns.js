@@ -89,7 +89,7 @@ export default async function patterns(page) {
   const ids = await allIds();
   const asked = new URL(location).searchParams;
   const output = form.querySelector("output");
-  for (const input of form.querySelectorAll("[name]")) input.value = asked.get(input.name) ?? "";
+  for (const input of form.querySelectorAll("[name]")) input.value ||= asked.get(input.name) ?? ""; // what was typed while this loaded stays
   let turn = 0;
   const fill = pages(list, more, (hit) => card(ids[hit.row], `activation ${hit.activation}, F1 ${(hit.f1 / 100).toFixed(2)}${hit.patterns > 1 ? `, ${hit.patterns} such patterns` : ""}`, hit.words));
 

@@ -81,7 +81,8 @@ export default async function table(page) {
 
   for (const input of inputs) {
     const name = nameOf(input);
-    input.value = state[name] ?? "";
+    if (input.value) state[name] = input.value.trim(); // typed while this loaded
+    else input.value = state[name] ?? "";
     input.addEventListener("input", settled(() => {
       state[name] = input.value.trim();
       keepInUrl({ [name]: state[name] });

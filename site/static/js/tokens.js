@@ -54,7 +54,7 @@ export default async function tokens(page) {
   const [form, list, more] = [page.querySelector("form"), page.querySelector(".hits"), page.querySelector(".more")];
   const ids = await allIds();
   const asked = new URL(location).searchParams;
-  for (const input of form.querySelectorAll("[name]")) input.value = asked.get(input.name) ?? "";
+  for (const input of form.querySelectorAll("[name]")) input.value ||= asked.get(input.name) ?? ""; // what was typed while this loaded stays
   let turn = 0;
   const fill = pages(list, more, (hit) => {
     const words = hit.texts.slice(0, 4).map(visible).join("  ");
