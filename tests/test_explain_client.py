@@ -66,6 +66,14 @@ def test_a_fault_that_stays_is_one_sentence(fault: str) -> None:
         assert "\n" not in str(caught.value) and KEY not in str(caught.value)
 
 
+def test_pauses_grow_while_answers_are_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("n2g.explain.client.time.sleep", pauses.append)
+    with serving(failing(3, FAULTS["no choice"])) as server:
+        assert Endpoint(server.url, "m", retries=3).answer(ASKED).text == "Hi."
+    assert pauses == [0.5, 1.0, 2.0]
+
+
 def test_a_server_that_is_gone_is_one_sentence() -> None:
     with serving(lambda body: completion("Hi.")) as server:
         endpoint = Endpoint(server.url, "m", retries=0)

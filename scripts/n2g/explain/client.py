@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import openai
@@ -12,6 +13,7 @@ from n2g.explain.asking import Piece, Reply, Request
 
 TIMEOUT = 120.0  # seconds for one answer
 RETRIES = 5  # with pauses that double from half a second, or as long as the endpoint says
+PAUSE = 0.5  # seconds before the first, after an answer that is none
 ALTERNATIVES = 20  # the most that the interface allows
 
 # Not every endpoint takes every parameter: these are tried in turn, and what is taken is kept to.
@@ -49,7 +51,9 @@ class Endpoint:
                 completion. The key is not in the sentence, even if the endpoint repeats it.
         """
         malformed = ""
-        for _ in range(self._retries + 1):
+        for attempt in range(self._retries + 1):
+            if attempt:
+                time.sleep(PAUSE * 2 ** (attempt - 1))
             try:
                 return _reply(self._complete(request))
             except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
