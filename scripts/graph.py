@@ -6,7 +6,7 @@ import json
 from tqdm import tqdm
 
 from n2g.block import Block
-from n2g.costs import node_costs
+from n2g.costs import node_costs, node_shares
 from n2g.errors import run_script
 from n2g.ids import NeuronId
 from n2g.replacing import replacing
@@ -27,9 +27,12 @@ def main() -> None:
             fitted, total=len(block.units), desc=settings.method, mininterval=5
         ):
             content = graph.to_dict()
-            costs = node_costs(graph, block.evidence(unit, block.validation))
+            held = block.evidence(unit, block.validation)
+            costs, shares = node_costs(graph, held), node_shares(graph, held)
             for node in content["nodes"][1:]:
                 node["cost"] = round(costs[node["id"]], 4) if costs else None
+                if node["id"] in shares:
+                    node["share"] = round(shares[node["id"]], 4)
             line = {
                 "id": str(NeuronId.of(given.layer, *unit.key)),
                 "layer": given.layer,

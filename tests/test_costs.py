@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from n2g.costs import node_costs
+from n2g.costs import node_costs, node_shares
 from n2g.evidence import Evidence, Texts
 from n2g.fit import f1_score
 from n2g.graph import End, NeuronGraph, Pattern, TokenIndex, gap, one_of
@@ -65,4 +65,15 @@ def _end(graph: NeuronGraph, pattern: Pattern) -> int:
 def test_nothing_to_lose_where_nothing_fires():
     evidence = held()
     quiet = Evidence(evidence.texts, evidence.activations * 0, 1.0)
-    assert node_costs(NeuronGraph(patterns(), cut=1.0, scale=2.0), quiet) == {}
+    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    assert node_costs(graph, quiet) == node_shares(graph, quiet) == {}
+
+
+def test_shares_are_of_the_activation_on_firing_tokens():
+    """The second pattern fires where the neuron does not, and the last never; a faint activation counts nowhere."""
+    known = held()
+    known.activations[[5, 8]] = 6.0, 0.5
+    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    expected = dict(zip((_end(graph, pattern) for pattern in patterns()), (0.8, 0.0, 0.2, 0.0), strict=True))
+    assert node_shares(graph, known) == pytest.approx(expected)
+    assert node_shares(NeuronGraph([], cut=1.0), known) == {}

@@ -140,6 +140,13 @@ def test_sentence():
         "and “␣a” at the very start of a text."
     )
 
+    nodes[1]["share"], nodes[4]["share"], nodes[5]["share"] = 0.004, 0.25, 0.5
+    assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}) == (
+        "Fires on “␣a”, whatever comes before. "
+        "Also fires on “␣a” at the very start of a text (50% of its activation); "
+        "and “c” or “␣b” after “␣the”, then up to 4 other tokens (25%)."
+    )
+
 
 def test_the_background_is_counted_and_faint():
     weak = {"activation": 0.5, "support": 0, "precision": 0.0}

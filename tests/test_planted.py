@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 
 from n2g import NeuronGraph, Settings, fit_neuron
+from n2g.costs import node_shares
+from n2g.evidence import Evidence, Texts
+from n2g.graph import TokenIndex
+from n2g.sentence import explain
 
 BOS = 0
 VOCABULARY = 60
@@ -103,6 +107,32 @@ def test_patterns_are_as_small_as_the_rule() -> None:
     ):
         graph = fit_neuron(planted(RULES[name]), examples(RULES[name], 0, 40), settings=Settings(bos=BOS))
         assert graph.trie.number_of_nodes() - 1 == nodes, name
+
+
+SENTENCES = {
+    "one token": "Fires on “w11” (100% of its activation), whatever comes before.",
+    "class of tokens": "Fires on “w11”, “w12” or “w13” (100% of its activation), whatever comes before.",
+    "one token after another": "Fires on “w12” after “w11” (100% of its activation).",
+    "class of contexts": "Fires on “w14” after “w11”, “w12” or “w13” (100% of its activation).",
+    "within eight tokens": "Fires on “w13” after “w11”, then up to 7 other tokens (100% of its activation).",
+    "token at the start": "Fires on “w11” at the very start of a text (100% of its activation).",
+    "never": "",
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_the_sentence_is_the_rule(name: str) -> None:
+    rule = RULES[name]
+    graph = fit_neuron(planted(rule), examples(rule, 0, 40), settings=Settings(bos=BOS))
+    unseen = texts(1000, 400, rule)
+    index = TokenIndex.of(unseen, BOS)
+    places = Texts(index, np.arange(len(index.tokens)), index.begins.astype(np.int32))
+    activations = np.concatenate(planted(rule)(unseen), dtype=np.float32)
+    shares = node_shares(graph, Evidence(places, activations, 1.0))
+    content = graph.to_dict()
+    for node in content["nodes"]:
+        node |= {"share": shares[node["id"]]} if node["id"] in shares else {}
+    assert explain(content, {token: f"w{token}" for token in range(VOCABULARY)}) == SENTENCES[name]
 
 
 def test_predictions_are_in_the_units_of_the_neuron() -> None:

@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 
 from n2g.display import elide, visible
 from n2g.draw import ordered
 from n2g.paths import firing_paths
 
 SHOWN = 4
+LEAST = 0.005  # share of the activation that is told
 
 
 def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """What makes the graph fire, strongest first; what it predicts below its cut is left out.
+    """What makes the graph fire; what it predicts below its cut is left out.
+
+    The patterns that account for most of the activation come first, each with its share where that is known (see
+    `n2g.costs.node_shares`); then the strongest.
 
     Args:
-        graph: a neuron graph in the form of `NeuronGraph.to_dict()`.
+        graph: a neuron graph in the form of `NeuronGraph.to_dict()`; nodes may have a `share`.
         vocabulary: text of each token id.
 
     Returns:
         Plain text. Tokens stand in quotation marks, their spaces visible. Without patterns it is "".
     """
     alone, within = _patterns(graph, vocabulary)
+    notes = chain([" of its activation"], repeat(""))
     sentences = []
     if alone:
-        sentences.append(f"Fires on {_several(alone)}, whatever comes before.")
+        sentences.append(f"Fires on {_several(_told(alone, notes))}, whatever comes before.")
     if within:
         start = "Also fires on" if alone else "Fires on"
-        sentences.append(f"{start} {_several(within, separator='; ')}.")
+        sentences.append(f"{start} {_several(_told(within, notes), separator='; ')}.")
     return " ".join(sentences)
 
 
-def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[list[str], list[str]]:
-    """Words for patterns of one token, and for those with context; in each list the strongest first."""
-    alone, within = [], []
-    for path in firing_paths(graph):
-        activation = path[-1]["end"]["activation"]
-        least = graph.get("cut", 0.0) / (activation or 1.0)
+def _told(shares: Mapping[str, float], notes: Iterator[str]) -> list[str]:
+    """Words with their shares; the first share says what it is one of."""
+    ordered = sorted(shares, key=lambda words: -shares[words])
+    return [
+        f"{words} ({shares[words]:.0%}{next(notes)})" if shares[words] >= LEAST else words
+        for words in ordered
+    ]
+
+
+def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Words -> share of the activation, for patterns of one token and for those with context; the strongest first."""
+    alone: dict[str, float] = {}
+    within: dict[str, float] = {}
+    for path in sorted(
+        firing_paths(graph), key=lambda path: (-path[-1]["end"]["activation"], path[-1]["id"])
+    ):
+        least = graph.get("cut", 0.0) / (path[-1]["end"]["activation"] or 1.0)
         activating, *context = (_strong(node, least) for node in path)
-        rank = (-activation, path[-1]["id"])
+        words, found = _words(activating, vocabulary), alone
         if context:
-            within.append((rank, f"{_words(activating, vocabulary)} {_context(context[::-1], vocabulary)}"))
-        else:
-            alone.append((rank, _words(activating, vocabulary)))
-    return [words for _, words in sorted(alone)], [words for _, words in sorted(within)]
+            words, found = f"{words} {_context(context[::-1], vocabulary)}", within
+        found[words] = found.get(words, 0.0) + (path[-1].get("share") or 0.0)
+    return alone, within
 
 
 def _strong(node: Mapping, least: float) -> Mapping:
