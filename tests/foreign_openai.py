@@ -1,8 +1,10 @@
 """Run with `automated-interpretability` 0.0.24: read an export with its loaders and score it with its code.
 
-Arguments: the folder `openai` of an export. Prints, as JSON, for each neuron what was stored and what was recomputed.
+Arguments: the folder `openai` of an export. Prints, as JSON, for each neuron what was stored and what was recomputed:
+the scores on all sequences, then those of each.
 """
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -19,10 +21,30 @@ from neuron_explainer.activations.token_connections import (
     WeightBasedSummaryOfNeuron,
 )
 from neuron_explainer.explanations.explanations import load_neuron_explanations
-from neuron_explainer.explanations.scoring import aggregate_scored_sequence_simulations
+from neuron_explainer.explanations.scoring import simulate_and_score
+from neuron_explainer.explanations.simulator import NeuronSimulator
 from neuron_explainer.fast_dataclasses import dumps, loads
 
 NAMES = ("ev_correlation_score", "rsquared_score", "absolute_dev_explained_score")
+
+
+class Stored(NeuronSimulator):
+    """Simulates each sequence as it is stored, in order."""
+
+    def __init__(self, sequences):
+        self.left = [one.simulation for one in sequences]
+
+    async def simulate(self, tokens):
+        simulation = self.left.pop(0)
+        assert simulation.tokens == tokens
+        return simulation
+
+
+def numbers(scored):
+    every = [scored, *scored.scored_sequence_simulations]
+    return [getattr(one, name) for one in every for name in NAMES]
+
+
 folder = Path(sys.argv[1])
 found = {}
 for layer in get_sorted_layers(str(folder)):
@@ -43,8 +65,7 @@ for layer in get_sorted_layers(str(folder)):
         stored = explanation.scored_simulation
         sequences = stored.scored_sequence_simulations
         assert [one.true_activations for one in sequences] == [one.activations for one in valid]
-        assert [one.simulation.tokens for one in sequences] == [one.tokens for one in valid]
-        again = aggregate_scored_sequence_simulations(sequences)
+        again = asyncio.run(simulate_and_score(Stored(sequences), valid))
 
         place = f"{layer}/{index}.json"
         weights = loads(
@@ -59,7 +80,7 @@ for layer in get_sorted_layers(str(folder)):
         found[f"L{layer}.N{index}"] = {
             "explanation": explanation.explanation,
             "sequences": len(sequences),
-            "stored": [getattr(stored, name) for name in NAMES],
-            "again": [float(getattr(again, name)) for name in NAMES],
+            "stored": numbers(stored),
+            "again": [float(score) for score in numbers(again)],
         }
 print(json.dumps(found))
