@@ -136,6 +136,12 @@ def test_search_finds_patterns_by_their_tokens(atlas: Atlas) -> None:
         atlas.search()
 
 
+def test_a_word_with_its_space_is_that_token_alone(atlas: Atlas) -> None:
+    known = Atlas(atlas.origin)
+    known.words = ["bank", " bank", "  bank", "banks"]
+    assert (known._tokens("bank"), known._tokens(" bank")) == ({0, 1}, {1})
+
+
 def test_a_neuron_is_equal_to_itself(atlas: Atlas) -> None:
     found = atlas.compare("L0.N0", "L0.N0")
     assert (found["similarity"], found["covered"], found["duplicate"]) == (1, [1, 1], True)

@@ -7,13 +7,15 @@ question are read.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from n2g.errors import InputError
@@ -24,7 +26,6 @@ from n2g.patterns import (
     ANY,
     Pattern,
     accepted,
-    is_free,
     loose,
     matches,
     profile,
@@ -125,6 +126,16 @@ class Atlas:
     def _patterns(self) -> pa.Table:
         """All patterns, for what no index leads to."""
         return pq.read_table(self.origin.file("patterns"), read_dictionary=["pole"]).combine_chunks()
+
+    @cached_property
+    def _firing(self) -> pa.Table:
+        """The patterns that make a graph fire; `unit` is a number for each neuron and pole: layer times 2^32, plus
+        twice the neuron, plus 1 for the negative pole."""
+        activation = pc.field("activation")
+        table = self._patterns.filter((activation > 0) & (activation >= pc.field("cut")))
+        layer, neuron = (table[name].to_numpy().astype(np.int64) for name in ("layer", "neuron"))
+        negative = pc.equal(table["pole"], "negative").to_numpy()
+        return table.append_column("unit", pa.array((layer << 32) + 2 * neuron + negative))
 
     @cached_property
     def _encode(self) -> Callable:
@@ -266,25 +277,35 @@ class Atlas:
 
     def _similar_in(self, name: str, other: Atlas) -> list[dict[str, Any]]:
         """Those neurons of another run that share a pattern with a neuron, by the weighted Jaccard index."""
-        graph = self._worded(name)
-        own = profile(verified(graph))
+        own = profile(verified(self._worded(name)))
         pivots = {pattern[0] for pattern in own}
         tokens = [ANY, *(token for token, text in enumerate(other.words) if text in pivots)]
-        sharing = set()
-        for row in _table(other.origin.file("patterns"), [("token", "in", tokens)]).to_pylist():
-            texts = tuple(code if is_free(code) else other.words[code] for code in row["pattern"])
-            if loose(texts) in own:
-                sharing.add(_name(row))
-        scores = {one: compare(graph, other._worded(one), str)["similarity"] for one in sharing}
+        firing = other._firing
+
+        def rows(column: str, wanted: Iterable[int]) -> Iterator[tuple[int, Pattern, float]]:
+            chosen = firing.filter(pa.array(np.isin(firing[column].to_numpy(), list(wanted))))
+            columns = (chosen[name].to_pylist() for name in ("unit", "pattern", "activation"))
+            for unit, pattern, activation in zip(*columns, strict=True):
+                yield unit, tuple(code if code < 0 else other.words[code] for code in pattern), activation
+
+        sharing = {unit for unit, pattern, _ in rows("token", tokens) if loose(pattern) in own}
+        found: dict[int, dict[Pattern, float]] = {}
+        for unit, pattern, activation in rows("unit", sharing):
+            known = found.setdefault(unit, {})
+            known[pattern] = max(activation, known.get(pattern, 0.0))
+        scores = {
+            str(NeuronId(unit >> 32, unit % 2**32 // 2, unit % 2 == 1)): _jaccard(own, profile(patterns))
+            for unit, patterns in found.items()
+        }
         best = sorted(scores, key=lambda one: (-scores[one], NeuronId.parse(one)))[:TOP]
-        return [{"kind": "similar", "neuron": one, "score": scores[one]} for one in best if scores[one]]
+        return [{"kind": "similar", "neuron": one, "score": scores[one]} for one in best]
 
     def spell(self, pattern: Sequence[int | str]) -> str:
         """A pattern in the order of the text, the activating token last."""
         return spell(pattern, self.words)
 
     def _tokens(self, word: str) -> set[int]:
-        forms = {word, f" {word}"}
+        forms = {word} if word.startswith(" ") else {word, f" {word}"}
         found = {token for token, text in enumerate(self.words) if text in forms}
         if not found:
             raise InputError(f"no token is written {word!r}: name a single token of the model.")
@@ -338,6 +359,12 @@ def compare(
         "first": listed(one.keys() - other.keys(), one),
         "second": listed(other.keys() - one.keys(), other),
     }
+
+
+def _jaccard(one: Mapping[Pattern, float], other: Mapping[Pattern, float]) -> float:
+    """The weighted Jaccard index of two profiles that are not empty."""
+    common = fsum(min(one[pattern], other[pattern]) for pattern in one.keys() & other.keys())
+    return common / (fsum(one.values()) + fsum(other.values()) - common)
 
 
 def _name(row: Mapping[str, Any], prefix: str = "") -> str:
