@@ -62,6 +62,7 @@ def graph(random: Random, texts: dict[int, str], size: int = 12) -> dict:
         parent = 0 if number == 1 else random.choice(open_nodes)
         kind = "token" if parent == 0 else random.choice(kinds)
         node = {"id": number, "parent": parent, "kind": kind, "importance": round(random.random(), 3)}
+        node["cost"] = 0.02
         if kind in ("token", "class"):
             count = 1 if kind == "token" else random.randint(2, min(9, len(texts)))
             tokens = sorted(random.sample(sorted(texts), count))

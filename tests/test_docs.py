@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import subprocess
 import sys
@@ -19,6 +21,10 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("**/*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LIBRARY = ROOT / "scripts"
+EXAMPLES = [
+    path for path in sorted(LIBRARY.glob("n2g/**/*.py")) if ">>> " in path.read_text(encoding="utf-8")
+]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -94,3 +100,11 @@ def test_configurations_shown_are_valid(tmp_path: Path, monkeypatch: pytest.Monk
             (tmp_path / path).mkdir(parents=True, exist_ok=True)
         given = yaml.safe_load(text.replace("/data/", f"{tmp_path}/"))
         complete_config({key: usual[key] for key in ("model", "corpus")} | given)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_in_docstrings(path: Path) -> None:
+    module = importlib.import_module(".".join(path.relative_to(LIBRARY).with_suffix("").parts))
+    outcome = doctest.testmod(module)
+    assert outcome.attempted
+    assert not outcome.failed

@@ -136,10 +136,13 @@ def test_which_neurons_fire(page, address):
     page.goto(f"{address}fires/index.html")
     page.get_by_label("Text", exact=True).fill("!\"#$%&'()*+,-./0123456789:;<=>?")
     page.locator("table.firing tbody tr").first.wait_for()
-    lines = page.locator("table.firing tbody tr").count()
-    page.locator(".tokens b[class]").first.click()
-    expect(page.locator("output")).to_contain_text("predicted to fire on")
-    assert page.locator("table.firing tbody tr").count() <= lines
+    lines = page.locator("table.firing tbody tr")
+    before = set(lines.locator("th").all_inner_texts())
+    token = page.locator(".tokens b[class]").first
+    token.click()
+    expect(page.locator("output")).to_contain_text(f"predicted to fire on {token.inner_text()}")
+    assert set(lines.locator("td:nth-child(2)").all_inner_texts()) == {token.inner_text()}
+    assert set() != set(lines.locator("th").all_inner_texts()) <= before
 
 
 def test_compare(page, address):

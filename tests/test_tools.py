@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from random import Random
 
 import fake_records
@@ -94,14 +95,20 @@ def test_token_search_by_prefix_case_and_space(page, address, records):
     expect(page.locator(".hit")).to_have_count(0)
 
 
-def test_click_on_a_node_shows_its_examples(page, address):
+def test_click_on_a_node_shows_its_examples_its_cost_and_other_neurons(page, address, records):
     page.goto(f"{address}neurons/L0/N0/index.html")
     node = page.locator("svg.graph .node.active[role=button]").first
+    known = {one["id"]: one for one in records["L0.N0"]["graph"]["nodes"]}
+    tokens = known[int(node.get_attribute("data-node"))]["tokens"]
+    expected = {name for token in tokens for role in "01" for name in neurons_with(records, token, role)}
     node.focus()
     page.keyboard.press("Enter")
     panel = page.get_by_role("region", name="Selected node")
     panel.wait_for()
-    assert "examples go through it" in panel.inner_text()
+    assert "Without it F1 on validation texts falls by 0.02. " in panel.inner_text()
+    through = int(re.search(r"(\d+) of 18 examples go through it", panel.inner_text())[1])
+    assert panel.locator("li").count() == min(through, 12)
+    assert set(panel.locator(".others a").all_inner_texts()) == expected - {"L0.N0"} != set()
     assert node.get_attribute("aria-pressed") == "true"
     page.keyboard.press("Enter")
     panel.wait_for(state="detached")

@@ -121,7 +121,10 @@ def _meaning(path: Path) -> str:
     if path.suffix == ".gz":
         layer = path.name.split(".")[0].replace("-", " ")
         return f"Records of {layer}, one line a neuron: graph, sentence, provenance."
-    return MEANINGS.get(path.as_posix()) or CONTRACTS[path.stem].meaning
+    if known := MEANINGS.get(path.as_posix()):
+        return known
+    row = CONTRACTS[path.stem].meaning
+    return f"Each row: {row[0].lower()}{row[1:]}"
 
 
 def _digest(path: Path) -> str:

@@ -66,7 +66,9 @@ def write_table(
         part = rows[first : first + ROWS]
         values = {key: [_cell(row[key]) for row in part] for key in keys}
         write_json(folder / "table" / f"{number}.json.gz", values)
-    described = [{key: column[key] for key in ("key", "title", "meaning", "numeric")} for column in columns]
+    described = [
+        {key: column[key] for key in ("key", "title", "meaning", "numeric", "format")} for column in columns
+    ]
     write_json(folder / "table.json", {"columns": described, "rows": len(rows), "pieces": len(pieces)})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

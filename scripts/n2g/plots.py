@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite, log1p
 
 from n2g.words import number
@@ -12,9 +12,14 @@ WIDTH, HEIGHT = 260, 64
 
 
 def bars(
-    edges: Sequence[float], counts: Sequence[int], label: str, caption: str, mark: float | None = None
+    edges: Sequence[float],
+    counts: Sequence[int],
+    label: str,
+    caption: str,
+    mark: float | None = None,
+    height: Callable[[float], float] = log1p,
 ) -> dict:
-    """A histogram as one path: bars of width 1, to be stretched by `step`, as high as the logarithm of their counts.
+    """A histogram as one path: bars of width 1, to be stretched by `step`.
 
     Args:
         edges: the bins' limits, one more than counts, ascending.
@@ -22,11 +27,12 @@ def bars(
         label: what the plot shows, for readers who cannot see it.
         caption: the line below it.
         mark: a value to mark by a line.
+        height: of a bar by its count, at any scale.
 
     Returns:
         Variables of the `histogram` macro.
     """
-    tallest = log1p(max([*counts, 1]))
+    tallest = height(max([*counts, 1]))
 
     def across(value: float) -> float:
         at = min(max(bisect_right(edges, value) - 1, 0), len(counts) - 1)
@@ -34,7 +40,7 @@ def bars(
         return round((at + min(max(inside, 0.0), 1.0)) / len(counts) * WIDTH, 1)
 
     def up(count: int) -> float:
-        return HEIGHT - max(1.0, HEIGHT * log1p(count) / tallest)
+        return HEIGHT - max(1.0, HEIGHT * height(count) / tallest)
 
     tops = [f"{up(count):.0f}" if count else str(HEIGHT) for count in counts]
     path = f"M0 {HEIGHT}" + "".join(f"V{top}h1" for top in tops) + f"V{HEIGHT}z"
@@ -48,7 +54,11 @@ def bars(
 
 
 def distribution(values: Sequence[float | None], low: float, high: float, caption: str) -> dict | None:
-    """A histogram of values in 20 bins from `low` to `high`; None without values."""
+    """A histogram of values in 20 bins from `low` to `high`; None without values.
+
+    >>> distribution([0.1, 0.6, 0.6], 0, 1, "F1")["path"].count("V32h1")
+    1
+    """
     known = [value for value in values if value is not None and isfinite(value)]
     if not known:
         return None
@@ -56,7 +66,7 @@ def distribution(values: Sequence[float | None], low: float, high: float, captio
     for value in known:
         counts[max(0, min(19, int((value - low) / (high - low) * 20)))] += 1
     edges = [low + (high - low) * index / 20 for index in range(21)]
-    return bars(edges, counts, f"Histogram: {caption}", caption)
+    return bars(edges, counts, f"Histogram: {caption}", caption, height=float)
 
 
 def spread(groups: Sequence[tuple[str, Sequence[float], Sequence[float | None]]]) -> dict | None:
@@ -69,7 +79,7 @@ def spread(groups: Sequence[tuple[str, Sequence[float], Sequence[float | None]]]
     known = [(name, sorted(values), others) for name, values, others in groups if values]
     if not known:
         return None
-    wide, high = max(260, 56 * len(known)), 150
+    wide, high = max(260, min(56 * len(known), 720), 24 * len(known)), 150
     step, half = wide / len(known), min(14.0, wide / len(known) * 0.3)
     boxes = []
     for at, (name, values, others) in enumerate(known):

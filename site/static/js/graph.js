@@ -1,11 +1,14 @@
 // The graph: zoom, drag, and a click on a node that shows what goes through it.
 import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
-import { allIds, load, make, root, shown, visible } from "./site.js";
+import { allIds, load, make, pageOf, root, shown, visible } from "./site.js";
+import { find, rank } from "./tokens.js";
 import { wordsOf } from "./tokenizer.js";
 
 const GROUP = 64; // drawings a file
 const LINKS = 60; // tokens of a node that are listed
+const STRONGEST = 4; // of them, other neurons with these
+const OTHERS = 12; // are listed
 
 const ZOOMS = [0.4, 0.5, 0.65, 0.8, 1, 1.25, 1.6, 2, 2.5];
 
@@ -86,8 +89,19 @@ export function through(record, prepared, id) {
   return found;
 }
 
+const byWeight = (node) => node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => b[1] - a[1]);
+
+/** Neurons whose graphs hold the strongest tokens of a node too, best first. */
+async function others(node, vocabulary, id) {
+  const strongest = byWeight(node).slice(0, STRONGEST).map(([token]) => token).filter((token) => token in vocabulary);
+  const entries = (await Promise.all(strongest.map((token) => find(vocabulary[token], "exact", "")))).flat();
+  const hits = rank(entries.filter(([, , token]) => strongest.includes(token)), "").filter(({ kind }) => kind < 2);
+  const ids = await allIds();
+  return [...new Set(hits.map(({ row }) => ids[row]))].filter((one) => one !== id).slice(0, OTHERS);
+}
+
 function tokenLinks(node, vocabulary) {
-  const order = node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => b[1] - a[1]);
+  const order = byWeight(node);
   const links = order.slice(0, LINKS).map(([token, weight]) => {
     const url = new URL("tokens/index.html", root);
     url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), match: "exact" });
@@ -104,10 +118,12 @@ async function panelOf(record, prepared, id, title) {
   const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
   panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
   const facts = [];
-  if (node.end) facts.push(`A pattern ends here: activation ${shown(node.end.activation)}, ${node.end.support} training examples${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
+  if (node.end) facts.push(`A pattern ends here: activation ${shown(node.end.activation)}, ${node.end.support} training ${node.end.support === 1 ? "example" : "examples"}${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
   if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without it F1 on validation texts stays the same." : `Without it F1 on validation texts ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
   facts.push(`${found.length} of ${record.examples.length} examples go through it.`);
   panel.append(make("p", {}, facts.join(" ")));
+  const alike = node.tokens ? await others(node, vocabulary, record.id) : [];
+  if (alike.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...alike.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
   const list = make("ol");
   for (const [example, marked, pivot] of found.slice(0, 12)) {
     const paragraph = make("p", { class: "tokens" });

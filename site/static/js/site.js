@@ -57,6 +57,9 @@ export function shown(value) {
   return text.replace("-", "−");
 }
 
+/** A score as the table prints it: three decimals. */
+export const ratio = (value) => (value === null ? "–" : value.toFixed(3).replace("-", "−"));
+
 /** A token's text with everything visible, as in the graphs. */
 export function visible(text) {
   const named = { "\n": "⏎", "\r": "␍", "\t": "⇥", " ": "␣", "\u00a0": "⍽", "\u007f": "␡" };

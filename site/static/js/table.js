@@ -1,5 +1,5 @@
 // The table of all neurons: sorted and narrowed down in the browser, its state in the URL, CSV of what is shown.
-import { keepInUrl, load, make, pageOf, settled, shown } from "./site.js";
+import { keepInUrl, load, make, pageOf, ratio, settled, shown } from "./site.js";
 
 const PAGE = 200;
 
@@ -53,11 +53,11 @@ export default async function table(page) {
   let rows = [];
 
   function line(row) {
-    const cells = data.columns.map(({ key, numeric }) => {
+    const cells = data.columns.map(({ key, numeric, format }) => {
       const value = data.values[key][row];
       if (key === "id") return make("th", { scope: "row" }, make("a", { href: pageOf(value) }, value));
       if (key === "status") return make("td", {}, make("span", { class: `status ${value}` }, value));
-      return make("td", { class: numeric ? "n" : "words", title: numeric ? null : value }, numeric ? shown(value) : value);
+      return make("td", { class: numeric ? "n" : "words", title: numeric ? null : value }, format === "ratio" ? ratio(value) : numeric ? shown(value) : value);
     });
     return make("tr", {}, ...cells);
   }
