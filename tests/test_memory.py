@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from n2g.activations import Keep, Units, collect
 from n2g.documents import Documents
 from n2g.engine import ROWS, Engine, Prompt
 from n2g.memory import in_parts
+from n2g.tables import write_array, write_table
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -117,6 +119,67 @@ def test_a_larger_corpus_needs_no_more_memory() -> None:
     assert peak(large, keep) - peak(small, keep) < 1_000_000
     hoarded = replace(keep, pending=10**9)
     assert peak(large, hoarded) - peak(small, hoarded) > 10_000_000, "the measure is blind"
+
+
+CAPPED = """
+import re, resource, sys
+from pathlib import Path
+import numpy as np, torch
+from n2g.activations import Keep, Units, collect
+from n2g.store import load_documents
+from test_memory import Pretended
+
+torch.set_num_threads(1)
+documents = load_documents(Path(sys.argv[1]))
+used = int(re.search(r"VmData:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+room = used + documents.tokens.nbytes * 3 // 4
+resource.setrlimit(resource.RLIMIT_DATA, (room, room))
+try:
+    np.array(documents.tokens)
+except MemoryError:
+    print("no room for the corpus")
+Pretended.batch_tokens, keep = 1024, Keep(pool=5, firings=100, pending=20_000, floor=0.99)
+found = collect(Pretended(), documents, {0: [Units.of([3], ["positive"])]}, keep)[0][0]
+print(found["statistics"]["tokens"].tolist())
+"""
+
+
+def test_a_corpus_larger_than_memory_is_read(tmp_path: Path) -> None:
+    """The texts are on disk; the process may have three quarters of their size for all that it does with them."""
+    count, length = 32_768, 256
+    tokens = np.random.default_rng(0).integers(2, 300, count * length, dtype=np.int32)
+    write_array(tmp_path / "tokens.npy", tokens)
+    numbers = np.arange(count)
+    columns = {"document": numbers, "text": numbers, "piece": numbers * 0, "title": [""] * count}
+    columns |= {"split": ["train"] * (count - 10) + ["validation", "test"] * 5, "offset": numbers * length}
+    columns |= {"length": numbers * 0 + length, "sha256": ["0" * 64] * count}
+    write_table(tmp_path / "documents.parquet", "documents", columns)
+    done = subprocess.run(
+        [sys.executable, "-c", CAPPED, tmp_path],
+        env=os.environ | {"PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == ["no room for the corpus", str([count * (length - 1)])], done.stderr
+
+
+@pytest.mark.parametrize("neurons", [range(8), range(7), [3], [5, 3]])
+def test_it_does_not_matter_when_activations_are_forgotten(neurons: Sequence[int]) -> None:
+    """More of them fire than are kept. A block forgets the sooner, the more neurons it has."""
+    documents, keep = corpus(1, 500), Keep(pool=5, firings=100, pending=700)
+
+    def found(neurons: Sequence[int], keep: Keep) -> dict[str, Any]:
+        return collect(Pretended(), documents, {0: [Units.of(neurons, ["positive"])]}, keep)[0][0]
+
+    hoarded, block = found(range(8), replace(keep, pending=10**9)), found(neurons, keep)
+    assert len(hoarded["firings"]["position"]) > 300
+    for table in ("statistics", "firings", "background"):
+        for neuron in neurons:
+            mine, expected = (one[table]["neuron"] == neuron for one in (block, hoarded))
+            for name, values in hoarded[table].items():
+                np.testing.assert_array_equal(
+                    np.array(block[table][name])[mine], np.array(values)[expected], f"{table}.{name}"
+                )
 
 
 def test_parts_cover_every_row_once_in_order() -> None:

@@ -80,6 +80,7 @@ class Collector:
             self.pool_values[split] = np.zeros((n, int(ends[-1]) if len(ends) else 0), dtype=np.float16)
         self.firings: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.pending = 0
+        self.floors = np.full(n, 1e-30, dtype=np.float32)  # below them single activations have been forgotten
 
     def add(
         self,
@@ -118,11 +119,13 @@ class Collector:
         self._firings(batch, masked, real)
 
     def _moments(self, flat: Float[torch.Tensor, "token unit"]) -> None:
-        wide = flat.double()
+        # Summed along rows: so the order of adding does not depend on the number of units.
+        columns = flat.T.contiguous()
+        wide = columns.double()
         square = wide * wide
-        sums = [torch.full_like(wide[0], len(wide)), wide.sum(0), square.sum(0)]
-        self.moments += torch.stack([*sums, (square * wide).sum(0), (square * square).sum(0)], 1)
-        bins = torch.bucketize(flat.T.contiguous(), self.edges)
+        sums = [torch.full_like(wide[:, 0], len(flat)), wide.sum(1), square.sum(1)]
+        self.moments += torch.stack([*sums, (square * wide).sum(1), (square * square).sum(1)], 1)
+        bins = torch.bucketize(columns, self.edges)
         self.histogram.scatter_add_(1, bins, torch.ones_like(bins))
 
     def _firings(
@@ -139,11 +142,14 @@ class Collector:
         if self.pending > self.keep.pending:
             self._compact()
 
-    def _compact(self) -> np.ndarray:
-        """Forget what lies below the floor, and all but the largest; gives the floor of each unit."""
+    def _compact(self) -> None:
+        """Forget what lies below the floors, and all but the largest.
+
+        Floors only rise, so that it does not matter when something was forgotten.
+        """
         position, unit, value = (np.concatenate(part) for part in zip(*self.firings, strict=True))
         maximum = self.maximum.float().cpu().numpy()
-        floors = np.maximum(self.keep.floor * maximum, 1e-30).astype(np.float32)
+        floors = np.maximum(self.keep.floor * maximum, self.floors).astype(np.float32)
         kept = (value >= floors[unit]) & (self.nonfinite.cpu().numpy() == 0)[unit]
         position, unit, value = position[kept], unit[kept], value[kept]
         order = np.lexsort((position, -value, unit))
@@ -154,13 +160,12 @@ class Collector:
         floors[unit[over]] = np.nextafter(value[over], np.inf)
         kept = value >= floors[unit]
         self.firings = [(position[kept], unit[kept], value[kept])]
-        self.pending = int(kept.sum())
-        return floors
+        self.pending, self.floors = int(kept.sum()), floors
 
     def finish(self) -> dict[str, dict]:
         """Columns of the tables `statistics`, `firings` and `examples`, and the pools' arrays."""
         self._forget(self.nonfinite > 0)
-        floors = self._compact()
+        self._compact()
         position, unit, value = self.firings[0]
         order = np.lexsort((position, unit))
         names = {
@@ -174,7 +179,7 @@ class Collector:
             "activation": value[order],
         }
         return {
-            "statistics": self._statistics(floors, names),
+            "statistics": self._statistics(names),
             "firings": firings,
             "examples": self._examples(names),
             "background": self._background(names),
@@ -189,12 +194,13 @@ class Collector:
         for kept in (self.moments, self.histogram, self.maximum):
             kept[units] = 0
         self.sums[:, units] = 0
+        self.floors[units.cpu().numpy()] = 1e-30
         for top in self.top.values():
             top.peaks[units] = -torch.inf
         for pool in self.pool_values.values():
             pool[units.cpu().numpy()] = 0
 
-    def _statistics(self, floors: np.ndarray, names: dict) -> dict:
+    def _statistics(self, names: dict) -> dict:
         count, *sums = self.moments.cpu().numpy().T
         m1, m2, m3, m4 = (total / np.maximum(count, 1) for total in sums)
         variance = np.maximum(m2 - m1**2, 0)
@@ -218,7 +224,7 @@ class Collector:
             "kurtosis": _rounded(np.where(std > 0, fourth / safe**4, 0)),
             "density": _rounded(positive / tokens),
             "firing": np.bincount(unit[value >= 0.5 * maximum[unit]], minlength=len(self.units)),
-            "floor": floors.astype(np.float64),
+            "floor": self.floors.astype(np.float64),
             "histogram": list(self.histogram.cpu().numpy()),
         }
 
