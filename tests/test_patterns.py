@@ -93,7 +93,15 @@ def test_patterns_by_depth_and_beginning(page, address, records):
     deep = {one["id"] for one in records if any(len(found) - 1 >= 4 for found in patterns_of(one)[1])}
     page.goto(f"{address}patterns/index.html?q=*&least=4")
     expect(page.locator("output")).to_contain_text(f"{len(deep)} of 8 neurons")
+    begun = {
+        one["id"]
+        for one in records
+        for _, active, *_ in patterns_of(one)[1]
+        if any(key_of(one["vocabulary"][str(token)]).startswith("par") for token in active)
+    }
     page.goto(f"{address}patterns/index.html?q=par*")
+    expect(page.locator("output")).to_contain_text(f"{len(begun)} of 8 neurons")
+    assert set(page.locator(".hit strong").all_inner_texts()) == begun != set()
     expect(page.locator(".patterns-page")).to_have_attribute("data-searched", "par*")
     page.reload()
     expect(page.get_by_label("Pattern", exact=True)).to_have_value("par*")
