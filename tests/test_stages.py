@@ -149,6 +149,15 @@ def test_a_neuron_alone_gives_the_same_bytes(made: Made, tmp_path: Path) -> None
         assert found[name] == content, name
 
 
+@pytest.mark.parametrize("others", [["1/00004-00010"], ["1/00000-00023", "0/00000-00005"]], ids=["7", "24"])
+def test_the_size_and_order_of_blocks_do_not_matter(gelu: Made, tmp_path: Path, others: list[str]) -> None:
+    output = stages.run(gelu.checkpoint, gelu.corpus, tmp_path / "out", others)
+    for block in others:
+        layer = int(block[0])
+        expected = stages.all_of(gelu.output / BLOCKS[layer], layer, NEURON)
+        assert stages.all_of(output / block, layer, NEURON) == expected
+
+
 def test_both_poles_of_a_neuron(made: Made, tmp_path: Path) -> None:
     block = ALONE[0]
     both = stages.run(made.checkpoint, made.corpus, tmp_path / "out", [block], poles="positive,negative")
