@@ -89,6 +89,8 @@ def test_token_search_by_prefix_case_and_space(page, address, records):
     page.goto(f"{address}tokens/index.html?q={word[:2]}&match=prefix")
     page.locator(".hit").first.wait_for()
     assert f"␣{word}" in page.locator(".hit code").first.inner_text()
+    page.goto(f"{address}tokens/index.html?q={word}&match=exact&role=1")
+    expect(page.locator(".hit .node.lit", has_text=word).first).to_be_visible()
     page.goto(f"{address}tokens/index.html?q={word.upper()}")
     page.locator(".hit").first.wait_for()
     page.get_by_label("Space before").select_option("without")

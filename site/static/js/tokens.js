@@ -59,7 +59,7 @@ export default async function tokens(page) {
   const fill = pages(list, more, (hit) => {
     const words = hit.texts.slice(0, 4).map(visible).join("  ");
     const about = `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`;
-    return card(ids[hit.row], about, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words);
+    return card(ids[hit.row], about, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words, hit.kind < 2 ? hit.texts.map(visible) : []);
   });
 
   async function show() {
