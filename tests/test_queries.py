@@ -18,6 +18,7 @@ from n2g import InputError, load_atlas
 from n2g.atlas import Atlas, compare
 from n2g.cli import main
 from n2g.graph import NeuronGraph
+from n2g.notebook import neuron_html
 from n2g.tables import read_table, write_rows
 
 TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."
@@ -71,9 +72,10 @@ def test_tables_are_frames(atlas: Atlas) -> None:
 
 def test_shown_in_a_notebook_all_text_is_escaped(atlas: Atlas) -> None:
     neuron = atlas["L0.N0"]
-    neuron.explanation = "Fires on <script>"
-    assert "&lt;script&gt;" in neuron._repr_html_()
-    assert "<script>" not in neuron._repr_html_()
+    assert neuron.draw()._repr_svg_().startswith("<svg") and neuron.draw() in neuron._repr_html_()
+    shown = neuron_html(neuron.record, "Fires on <script>", ["<img>"] * len(atlas.words), neuron.draw())
+    assert "&lt;script&gt;" in shown and "<mark>&lt;img&gt;</mark>" in shown
+    assert "<script>" not in shown and "<img>" not in shown
     assert "4 neurons" in atlas._repr_html_()
 
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from n2g.errors import InputError
 from n2g.graph import NeuronGraph
 from n2g.ids import NeuronId
+from n2g.notebook import Picture, neuron_html
 from n2g.origins import Origin, open_origin
 from n2g.patterns import (
     ANY,
@@ -95,16 +96,15 @@ class Neuron:
         words = self._atlas.words
         return [Token(words[t], p, p > 0 and p >= cut) for t, p in zip(tokens, predicted, strict=True)]
 
-    def draw(self) -> str:
+    def draw(self) -> Picture:
         """The graph's picture as SVG; empty where there is none."""
-        return self._atlas.origin.picture(self.id)
+        return Picture(self._atlas.origin.picture(self.id))
 
     def __repr__(self) -> str:
         return f"<Neuron {self.id}: {self.status}. {self.explanation}>"
 
     def _repr_html_(self) -> str:
-        words = html.escape(self.explanation or self.record["reason"] or "")
-        return f"<div><b>{self.id}</b> {html.escape(self.status)}<p>{words}</p>{self.draw()}</div>"
+        return neuron_html(self.record, self.explanation, self._atlas.words, self.draw())
 
 
 class Atlas:
