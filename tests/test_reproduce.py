@@ -180,6 +180,10 @@ def test_a_sample_is_computed_anew_and_a_tampered_record_is_found(copied: Path) 
     assert json.loads((copied / RUN / "reproduced" / "L1.N0.json").read_text()) == json.loads(honest)
     assert not (copied / RUN / "again").exists()
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    status, said = snakemake(copied, f"{RUN}/atlas")
+    assert status == 0, said
+    table = "reproduced.parquet"
+    assert (copied / RUN / "atlas/data/tables" / table).read_bytes() == (copied / RUN / table).read_bytes()
 
 
 @pytest.mark.parametrize("hardware", ["the same", "other"])
