@@ -12,7 +12,7 @@ import pytest
 import yaml
 from browsing import Quiet, page  # noqa: F401
 from playwright.sync_api import expect
-from test_quality import AXE, LARGEST
+from test_quality import faults, large
 from test_text_tools import ENCODE, strings
 
 from n2g import load_atlas
@@ -59,14 +59,8 @@ def texts():
 
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_open_are_accessible_and_load_no_large_file(page, address, path):
-    sizes = {}
-    page.on("response", lambda response: sizes.update({response.url: len(response.body())}))
-    page.goto(address + path)
-    page.wait_for_load_state("networkidle")
-    assert {url: size for url, size in sizes.items() if size > LARGEST} == {}
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == []
+    assert large(page, address + path) == {}
+    assert faults(page) == {}
 
 
 def test_typed_texts_become_the_same_tokens_as_in_python(page, address, texts):

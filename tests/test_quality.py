@@ -31,6 +31,26 @@ PAGES = {
 }
 
 
+def faults(page):
+    """What axe-core finds serious on the page: rule -> where it is broken."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return {
+        fault["id"]: [node["html"][:200] + " " + node["failureSummary"][:300] for node in fault["nodes"][:3]]
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    }
+
+
+def large(page, url):
+    """Address -> bytes of the large files that a page loads."""
+    sizes = {}
+    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    return {url: size for url, size in sizes.items() if size > LARGEST}
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
@@ -38,24 +58,13 @@ def test_no_serious_accessibility_fault(page, address, path, scheme):
     page.emulate_media(color_scheme=scheme)
     page.goto(address + path)
     page.wait_for_load_state("networkidle")
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    faults = {
-        fault["id"]: [node["html"][:200] + " " + node["failureSummary"][:300] for node in fault["nodes"][:3]]
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    }
-    assert faults == {}
+    assert faults(page) == {}
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 def test_no_page_loads_a_large_file(page, address, path):
-    sizes = {}
-    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
-    page.goto(address + path)
-    page.wait_for_load_state("networkidle")
-    assert {url: size for url, size in sizes.items() if size > LARGEST} == {}
+    assert large(page, address + path) == {}
 
 
 @pytest.mark.browser
