@@ -5,6 +5,8 @@ import { allIds, keepInUrl, load, make, pageOf, settled, visible } from "./site.
 
 const ROLES = ["activating", "context", "made more likely"];
 
+const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
 export const keyOf = (text) => ((text.startsWith(" ") && text.length > 1 ? text.slice(1) : text).toLowerCase());
 
 /** What was typed as a token's text: ␣, ⏎, ⇥ and \n, \t are what they stand for. */
@@ -72,7 +74,7 @@ export default async function tokens(page) {
     const hits = rank(entries, role.value);
     fill(hits);
     const id = parseId(q.value);
-    form.querySelector("output").textContent = question === "" ? "" : `${entries.length} tokens, ${new Set(hits.map((hit) => hit.row)).size} neurons`;
+    form.querySelector("output").textContent = question === "" ? "" : `${counted(entries.length, "token")}, ${counted(new Set(hits.map((hit) => hit.row)).size, "neuron")}`;
     if (id && ids.includes(id)) form.querySelector("output").append(" · ", make("a", { href: pageOf(id) }, id));
   }
 
