@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from n2g.activations import Keep, Units, collect
+from n2g.arguments import add_blocks_option
 from n2g.errors import run_script
-from n2g.ids import blocks_by_layer
+from n2g.ids import block_folder, blocks_by_layer
 from n2g.session import add_model_options, open_engine
 from n2g.store import load_documents
 from n2g.tables import write_arrays, write_table
@@ -15,9 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_blocks_option(parser)
     parser.add_argument("--poles", default="positive", help="positive, or positive,negative")
     parser.add_argument("--pool", type=int, default=1000, help="documents of the random pool of each split")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
@@ -31,7 +30,7 @@ def main() -> None:
     found = collect(engine, documents, units, Keep(pool=given.pool))
     for layer, blocks in wanted.items():
         for block, tables in zip(blocks, found[layer], strict=True):
-            folder = given.output / str(layer) / str(block)
+            folder = block_folder(given.output, layer, block)
             for name in ("statistics", "firings", "examples", "background"):
                 write_table(folder / f"{name}.parquet", name, tables[name])
             write_arrays(folder / "pools.safetensors", tables["pools"])

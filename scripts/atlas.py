@@ -6,18 +6,16 @@ import argparse
 import json
 from pathlib import Path
 
+from n2g.arguments import add_run_options
 from n2g.errors import run_script
-from n2g.ids import NeuronId, parse_blocks
+from n2g.ids import NeuronId, block_folders, parse_blocks
 from n2g.site import Atlas, Vocabulary, build
 from n2g.tables import read_json, read_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_run_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
@@ -32,14 +30,13 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, required=True, help="folder of written pages")
     parser.add_argument("--out", type=Path, required=True, help="folder of the site")
     given = parser.parse_args()
-    blocks = parse_blocks(given.blocks)
     expected = tuple(
         str(NeuronId.of(layer, neuron, pole))
-        for layer, block in blocks
+        for layer, block in parse_blocks(given.blocks)
         for neuron in block.neurons
         for pole in given.config["poles"]
     )
-    renders = [given.run / str(layer) / str(block) / "render" for layer, block in blocks]
+    renders = [folder / "render" for _, folder in block_folders(given.run, given.blocks)]
     summary = read_json(given.summary)
     known = vocabulary(given.corpus, given.checkpoint)
     tables = tuple(filter(None, given.tables.split(",")))

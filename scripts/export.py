@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from n2g.arguments import add_run_options
 from n2g.errors import run_script
 from n2g.export.neuron import Neuron, read_neurons
 from n2g.export.package import About, write_export
-from n2g.ids import parse_blocks
+from n2g.ids import block_folders
 from n2g.replacing import replacing
 from n2g.store import load_documents
 from n2g.tables import read_json, read_table
@@ -16,10 +17,7 @@ from n2g.tables import read_json, read_table
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_run_options(parser)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--config", type=json.loads, required=True, help="run, model and corpus, as JSON")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of random texts")
@@ -31,7 +29,7 @@ def main() -> None:
     table = read_table(given.run / "corpus" / "documents.parquet", "documents")
     words = read_table(given.run / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
 
-    folders = [(layer, given.run / str(layer) / str(block)) for layer, block in parse_blocks(given.blocks)]
+    folders = block_folders(given.run, given.blocks)
 
     def blocks() -> Iterator[list[Neuron]]:
         for layer, folder in folders:

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
+from n2g.arguments import add_blocks_option
 from n2g.checkpoint import boot, read_description
 from n2g.connections import connections
 from n2g.errors import run_script
-from n2g.ids import parse_blocks
+from n2g.ids import block_folder, parse_blocks
 from n2g.logits import lens, weights_of
 from n2g.session import add_model_options
 from n2g.tables import write_rows
@@ -15,9 +16,7 @@ from n2g.tables import write_rows
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_options(parser)
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_blocks_option(parser)
     parser.add_argument("--poles", default="positive", help="positive, negative, or both with a comma")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
@@ -27,7 +26,7 @@ def main() -> None:
     for number, block in parse_blocks(given.blocks):
         units = [(neuron, pole) for neuron in block.neurons for pole in given.poles.split(",")]
         signs = [-1.0 if pole == "negative" else 1.0 for _, pole in units]
-        neurons, folder = [neuron for neuron, _ in units], given.output / str(number) / str(block)
+        neurons, folder = [neuron for neuron, _ in units], block_folder(given.output, number, block)
         tokens = lens(weights[number], neurons, signs)
         rows = [
             {

@@ -5,23 +5,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from n2g.arguments import add_run_options
 from n2g.errors import run_script
-from n2g.ids import parse_blocks
+from n2g.ids import block_folders
 from n2g.tables import read_table, write_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_run_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     given = parser.parse_args()
 
     tables = []
-    for layer, block in parse_blocks(given.blocks):
-        table = read_table(given.run / str(layer) / str(block) / "statistics.parquet", "statistics")
+    for layer, folder in block_folders(given.run, given.blocks):
+        table = read_table(folder / "statistics.parquet", "statistics")
         layers = pa.array([layer] * len(table), pa.int32())
         tables.append(table.select(["neuron", "pole", "maximum"]).add_column(0, "layer", layers))
     write_table(given.output, "maxima", pa.concat_tables(tables))

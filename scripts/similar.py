@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from n2g.arguments import add_run_options
 from n2g.errors import run_script
-from n2g.ids import parse_blocks
+from n2g.ids import block_folders
 from n2g.patterns import pattern_columns
 from n2g.similar import behavioural, similar_columns, structural
 from n2g.store import load_documents, map_pool, read_graphs
@@ -19,16 +20,13 @@ GROUP = 8192  # rows of the tables that are read together
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_run_options(parser)
     parser.add_argument("--method", required=True, help="whose graphs: atlas or paper")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     given = parser.parse_args()
 
     units, graphs = [], []
-    folders = [given.run / str(layer) / str(block) for layer, block in parse_blocks(given.blocks)]
+    folders = [folder for _, folder in block_folders(given.run, given.blocks)]
     for folder in folders:  # a block's neurons are in the same order everywhere
         for (neuron, pole), lines in read_graphs(folder / "graph.jsonl").items():
             line = lines[given.method]

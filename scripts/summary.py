@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from n2g.arguments import add_run_options
 from n2g.errors import run_script
-from n2g.ids import parse_blocks
+from n2g.ids import block_folders
 from n2g.store import read_graphs
 from n2g.summary import summarise
 from n2g.tables import read_table, write_json
@@ -12,17 +13,13 @@ from n2g.tables import read_table, write_json
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_run_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
     given = parser.parse_args()
 
     tables, lines = [], []
-    for layer, block in parse_blocks(given.blocks):
-        folder = given.run / str(layer) / str(block)
+    for layer, folder in block_folders(given.run, given.blocks):
         tables.append((layer, read_table(folder / "evaluate.parquet", "evaluate")))
         graphs = read_graphs(folder / "graph.jsonl")
         lines += [line for methods in graphs.values() for line in methods.values()]

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from n2g.activations import Units
+from n2g.arguments import add_blocks_option
 from n2g.errors import run_script
 from n2g.evidence import Texts
-from n2g.ids import Block, blocks_by_layer
+from n2g.ids import Block, block_folder, blocks_by_layer
 from n2g.neutral import from_texts
 from n2g.session import add_model_options, methods, open_engine
 from n2g.store import load_texts_for_fitting
@@ -23,9 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
-    parser.add_argument(
-        "--blocks", nargs="+", required=True, help="LAYERS/FIRST-LAST, such as 0-5/00000-00031"
-    )
+    add_blocks_option(parser)
     parser.add_argument(
         "--maxima", type=Path, required=True, help="maxima.parquet, or statistics.parquet of the one block"
     )
@@ -56,7 +55,7 @@ def main() -> None:
             mine = (neuron >= block.first) & (neuron <= block.last)
             columns = {"neuron": neuron, "pole": pole, "token": token, "activation": activation}
             table = {name: values[mine] for name, values in columns.items()}
-            write_table(given.output / str(layer) / str(block) / "sweep.parquet", "sweep", table)
+            write_table(block_folder(given.output, layer, block) / "sweep.parquet", "sweep", table)
 
 
 def rows_of(maxima: pa.Table, layer: int, block: Block) -> pa.Table:

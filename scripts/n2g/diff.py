@@ -30,9 +30,9 @@ def diff(old: Records, new: Records) -> dict[str, Any]:
         that the old or the new run alone has.
     """
     found = list(changes(old, new))
-    both = len(set(old.names()) & set(new.names()))
     changed = [one for one in found if "only" not in one]
     only = [[one["neuron"] for one in found if one.get("only") == kind] for kind in ONLY]
+    both = len(old.names()) - len(only[0])
     return {"neurons": changed, "same": both - len(changed), "only": only}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from n2g.errors import InputError
 
@@ -175,6 +176,16 @@ def blocks_by_layer(names: Iterable[str]) -> dict[int, list[Block]]:
     for layer, block in parse_blocks(names):
         found.setdefault(layer, []).append(block)
     return found
+
+
+def block_folder(run: Path, layer: int, block: Block) -> Path:
+    """Where the results of a block are."""
+    return run / str(layer) / str(block)
+
+
+def block_folders(run: Path, names: Iterable[str]) -> list[tuple[int, Path]]:
+    """Layer and folder of the blocks that `name_blocks` has named, in order."""
+    return [(layer, block_folder(run, layer, block)) for layer, block in parse_blocks(names)]
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from n2g.ids import NeuronId
 from n2g.tables import read_table
 
@@ -48,7 +50,7 @@ def alike(path: Path) -> dict[str, Lists]:
 
 
 def _best(path: Path, name: str) -> list[dict[str, Any]]:
-    return [row for row in read_table(path, name).to_pylist() if row["rank"] < SHOWN]
+    return read_table(path, name).filter(pc.field("rank") < SHOWN).to_pylist()
 
 
 def _name(row: Mapping[str, Any]) -> str:
