@@ -51,7 +51,7 @@ class Site:
     largest: int
 
 
-def measure(run: Run, folder: Path, times: int) -> Site:
+def measure(run: Run, folder: Path, times: int, processes: int = 1) -> Site:
     """Build the site in `folder` with every record of the run's blocks that many times, under new numbers."""
     renders = [_copies(block, folder / str(layer), times) for layer, block in run.blocks.items()]
     config = {key: run.config[key] for key in ("run", "model", "corpus", "poles")} | {"poles": ["positive"]}
@@ -65,6 +65,7 @@ def measure(run: Run, folder: Path, times: int) -> Site:
         "site": SCRIPTS.parent / "site",
         "docs": SCRIPTS.parent / "docs",
         "out": folder / "atlas",
+        "processes": processes,
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     begin = time.perf_counter()
@@ -132,12 +133,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("neurons", type=int, help="how many neuron pages, at least")
     parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="names the finished run")
+    parser.add_argument("--processes", type=int, default=1, help="how many may work on it")
     parser.add_argument("--keep", type=Path, help="where to leave the site, to look at it")
     given = parser.parse_args()
     run = Run.open(given.configfile)
     with tempfile.TemporaryDirectory(prefix="n2g-pages-", dir=run.root) as folder:
         known = sum(len(list((block / "render").glob("*[0-9].json"))) for block in run.blocks.values())
-        site = measure(run, Path(folder), -(-given.neurons // known))
+        site = measure(run, Path(folder), -(-given.neurons // known), given.processes)
         if given.keep:
             shutil.move(Path(folder) / "atlas", given.keep)
     print(

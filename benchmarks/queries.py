@@ -87,6 +87,7 @@ def timed(ask: Callable[[], Any]) -> tuple[float, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("neurons", type=int, help="how many, at least")
+    parser.add_argument("--processes", type=int, default=1, help="how many find alike neurons")
     parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="names the finished run")
     given = parser.parse_args()
     run = Run.open(given.configfile)
@@ -94,7 +95,7 @@ def main() -> None:
         folder = Path(name)
         blocks = make_run(run, folder, given.neurons, np.random.default_rng(0))
         command = [sys.executable, SCRIPTS / "similar.py", "--corpus", run.corpus, "--method", "atlas"]
-        command += ["--output", folder, "--run", folder]
+        command += ["--output", folder, "--run", folder, "--processes", given.processes]
         command += ["--blocks", *("/".join(block.parts[-2:]) for block in blocks)]
         begin = time.perf_counter()
         job = subprocess.Popen(list(map(str, command)))

@@ -27,6 +27,7 @@ rule atlas:
         run_benchmark("atlas")
     conda:
         "../envs/site.yaml"
+    threads: WIDE_THREADS
     params:
         script=script("atlas"),
         blocks=name_blocks(SELECTED),
@@ -44,4 +45,4 @@ rule atlas:
         " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --tables {params.tables}"
         " --run-tables {input.run_tables:q}"
         " --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q}"
-        " > {log:q} 2>&1"
+        " --processes {threads} > {log:q} 2>&1"

@@ -155,6 +155,10 @@ PARTS = [
 ] + SCRATCH
 WHOLE = ([Part("", RUN, SELECTED)] if SELECTED else []) + SCRATCH
 
+# Jobs about all neurons share their work out among processes, where these are so many that it pays to start them.
+NEURONS = sum(len(block.neurons) for _, block in SELECTED)
+WIDE_THREADS = (CORES or 8) if NEURONS >= 2000 else 1
+
 
 def atlas_target(wildcards):
     """The site of all selected neurons."""

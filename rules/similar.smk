@@ -16,6 +16,7 @@ rule similar:
         run_benchmark("similar")
     conda:
         "../envs/graph.yaml"
+    threads: WIDE_THREADS
     params:
         script=script("similar"),
         blocks=name_blocks(SELECTED),
@@ -26,4 +27,5 @@ rule similar:
         "Comparing all neurons with each other"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --run $(dirname {output.similar:q})"
-        " --blocks {params.blocks} {params.options} --output $(dirname {output.similar:q}) > {log:q} 2>&1"
+        " --blocks {params.blocks} {params.options} --output $(dirname {output.similar:q})"
+        " --processes {threads} > {log:q} 2>&1"

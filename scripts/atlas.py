@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--site", type=Path, required=True, help="templates, style sheets, scripts")
     parser.add_argument("--docs", type=Path, required=True, help="folder of written pages")
     parser.add_argument("--out", type=Path, required=True, help="folder of the site")
+    parser.add_argument("--processes", type=int, default=1, help="how many may work on it")
     given = parser.parse_args()
     expected = tuple(
         str(NeuronId.of(layer, neuron, pole))
@@ -42,7 +43,7 @@ def main() -> None:
     tables = tuple(filter(None, given.tables.split(",")))
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
     atlas = Atlas(given.config, summary, expected, known, tables, run_tables)
-    build(atlas, renders, given.site, given.docs, given.out)
+    build(atlas, renders, given.site, given.docs, given.out, given.processes)
 
 
 def vocabulary(corpus: Path, checkpoint: Path) -> Vocabulary | None:

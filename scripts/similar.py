@@ -23,6 +23,7 @@ def main() -> None:
     add_run_options(parser)
     parser.add_argument("--method", required=True, help="whose graphs: atlas or paper")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
+    parser.add_argument("--processes", type=int, default=1, help="how many may work on it")
     given = parser.parse_args()
 
     units, graphs = [], []
@@ -39,7 +40,10 @@ def main() -> None:
     pool = read_arrays(paths[0])["test_documents"]
     kept = np.concatenate([np.arange(documents.lengths[number]) > 0 for number in pool])
     pools = [map_pool(path, "test") for path in paths]
-    pairs = chain(structural(graphs), behavioural(pools, kept))
+    pairs = chain(
+        structural(graphs, processes=given.processes),
+        behavioural(pools, kept, threads=given.processes),
+    )
     write_table(given.output / "similar.parquet", "similar", similar_columns(pairs, units), GROUP)
 
 

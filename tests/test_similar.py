@@ -12,7 +12,7 @@ from test_language import many
 
 from n2g.graph import WILDCARD, End, NeuronGraph, Pattern, gap, one_of
 from n2g.patterns import verified
-from n2g.similar import Pair, Profiles, behavioural, similar_columns, structural
+from n2g.similar import KINDS, Pair, Profiles, behavioural, similar_columns, structural
 
 
 def graph(*patterns: tuple, cut: float = 0.5) -> dict:
@@ -130,6 +130,19 @@ def test_behaviour_finds_the_largest_correlations(monkeypatch: pytest.MonkeyPatc
         order = np.argsort(-truth[unit])[:3]
         assert [pair.other for pair in best] == order.tolist()
         assert [pair.score for pair in best] == pytest.approx(truth[unit][order].tolist(), abs=1e-4)
+
+
+def test_pairs_do_not_depend_on_how_many_processes_find_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("n2g.similar.CHUNK", 16)
+    random = np.random.default_rng(1)
+    chosen = [(1.0, int(a), int(b)) for a, b in random.integers(0, 6, (80, 2))]
+    graphs = [graph(*chosen[unit : unit + 3]) for unit in range(70)]
+    rows, kept = random.standard_normal((70, 300)).astype(np.float16), np.ones(300, bool)
+    alone, shared = (
+        [*structural(graphs, processes=count), *behavioural([rows], kept, threads=count)] for count in (1, 2)
+    )
+    assert {pair.kind for pair in alone} == set(KINDS)
+    assert shared == alone
 
 
 def test_the_table_is_sorted_by_neuron_and_kind() -> None:

@@ -186,6 +186,19 @@ def test_same_bytes_again(atlas, tmp_path):
             assert path.read_bytes() == (again / path.relative_to(atlas)).read_bytes(), path
 
 
+def test_the_site_does_not_depend_on_how_many_processes_make_it(tmp_path):
+    renders = fake_records.write(tmp_path, neurons=40)  # more than one group of neurons
+    expected = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(40))
+    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected)
+    found = []
+    for processes in (1, 2):
+        build(atlas, renders, ROOT / "site", tmp_path / "docs", tmp_path / "atlas", processes)
+        paths = (path for path in (tmp_path / "atlas").rglob("*") if path.is_file())
+        found.append({path: path.read_bytes() for path in paths})
+    assert found[0].keys() == found[1].keys()
+    assert [path for path in found[0] if found[0][path] != found[1][path]] == []
+
+
 def test_both_poles_have_pages_that_lead_to_each_other(tmp_path):
     (render,) = fake_records.write(tmp_path, layers=1)
     record = json.loads((render / "L0.N1.json").read_text(encoding="utf-8"))

@@ -36,21 +36,26 @@ class RecordLines:
         self._layer: int | None = None
         self._file: Any = None
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Write a record; they come layer by layer."""
-        if record["layer"] != self._layer:
+    def add(self, layer: int, text: bytes) -> None:
+        """Append a `line`; they come layer by layer."""
+        if layer != self._layer:
             self.close()
-            self._layer = record["layer"]
-            path = self._folder / f"layer-{self._layer}.jsonl.gz"
+            self._layer = layer
+            path = self._folder / f"layer-{layer}.jsonl.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = gzip.GzipFile(path, "wb", compresslevel=9, mtime=0)
-        line = json.dumps(slim(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        self._file.write(line.encode("utf-8") + b"\n")
+        self._file.write(text)
 
     def close(self) -> None:
         """Finish the last file."""
         if self._file:
             self._file.close()
+
+
+def line(record: Mapping[str, Any]) -> bytes:
+    """A record as a line of `RecordLines`."""
+    text = json.dumps(slim(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8") + b"\n"
 
 
 def slim(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from n2g.words import brief
 
 ROWS = 1024
 SHARD = 64_000
-GROUP = 64
+GROUP = 64  # neurons whose patterns, and whose DOT, are in a file together
 ACTIVATING, CONTEXT, PROMOTED = 0, 1, 2
 Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
 
@@ -94,6 +94,12 @@ class TokenIndex:
                 self._texts[token] = record["vocabulary"][str(token)]
                 self._postings[token] = array("Q")
             self._postings[token].append(((row * 4 + role) * 128 + strength) * 128 + f1_of(record))
+
+    def update(self, later: TokenIndex) -> None:
+        """Take in what another one has of later neurons."""
+        self._texts |= later._texts
+        for token, postings in later._postings.items():
+            self._postings.setdefault(token, array("Q")).extend(postings)
 
     def write(self, folder: Path) -> None:
         """Write `tokens/{piece}.json.gz` and `tokens.json`, which gives the first key of each piece.
@@ -178,6 +184,11 @@ class FiringIndex:
                 entry = [row, f1_of(record), graph["scale"], graph["cut"], patterns]
                 self._entries.setdefault(token, []).append(json.dumps(entry, separators=(",", ":")))
 
+    def update(self, later: FiringIndex) -> None:
+        """Take in what another one has of later neurons."""
+        for token, entries in later._entries.items():
+            self._entries.setdefault(token, []).extend(entries)
+
     def write(self, folder: Path) -> None:
         """Write `firing/{piece}.json.gz`, each a list of [token id, entries], and `firing.json`: their first ids.
 
@@ -188,27 +199,6 @@ class FiringIndex:
         for token in sorted(self._entries):
             pieces.add(token, f"[{token},[{','.join(self._entries[token])}]]")
         pieces.close()
-
-
-class Groups:
-    """A JSON value for each neuron, in order, GROUP of them in a packed file."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._group: list[Any] = []
-        self._files = 0
-
-    def add(self, value: Any) -> None:
-        """Append the next neuron's value."""
-        self._group.append(value)
-        if len(self._group) == GROUP:
-            self.close()
-
-    def close(self) -> None:
-        """Write what is left as `{row // GROUP}.json.gz`."""
-        if self._group:
-            write_json(self._folder / f"{self._files}.json.gz", self._group)
-            self._group, self._files = [], self._files + 1
 
 
 def patterns_of(record: Mapping[str, Any]) -> list:

@@ -9,13 +9,16 @@ and only their correlations are computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from n2g.patterns import Cover, Pattern, accepted, is_free, profile, verified
+from n2g.processes import in_order
 
 KINDS = ("duplicate", "similar", "subset", "superset", "behaviour")
 TOP = 10
@@ -57,10 +60,10 @@ class Profiles:
     """
 
     def __init__(self, profiles: Sequence[Mapping[Pattern, float]]) -> None:
-        self.known: dict[Pattern, int] = {}
+        known: dict[Pattern, int] = {}
         for pattern in chain.from_iterable(profiles):
-            self.known.setdefault(pattern, len(self.known))
-        rows = [sorted((self.known[pattern], weight) for pattern, weight in one.items()) for one in profiles]
+            known.setdefault(pattern, len(known))
+        rows = [sorted((known[pattern], weight) for pattern, weight in one.items()) for one in profiles]
         self.starts = np.cumsum([0, *map(len, rows)])
         self.numbers = np.array([number for row in rows for number, _ in row], dtype=np.int64)
         self.weights = np.array([weight for row in rows for _, weight in row], dtype=np.float64)
@@ -68,9 +71,9 @@ class Profiles:
         self.totals = np.bincount(unit, self.weights, len(rows))
         order = np.argsort(self.numbers, kind="stable")
         self._units, self._weights = unit[order], self.weights[order]
-        self._lists = np.searchsorted(self.numbers[order], np.arange(len(self.known) + 1))
-        cover = Cover(self.known)
-        covering = [cover.covering(pattern) for pattern in self.known]
+        self._lists = np.searchsorted(self.numbers[order], np.arange(len(known) + 1))
+        cover = Cover(known)
+        covering = [cover.covering(pattern) for pattern in known]
         self._cover_starts = np.cumsum([0, *map(len, covering)])
         self._covering = np.fromiter(chain.from_iterable(covering), np.int64, self._cover_starts[-1])
 
@@ -103,30 +106,47 @@ class Profiles:
         return shares / self.totals[unit] if len(numbers) else shares
 
 
-def structural(graphs: Sequence[Mapping[str, Any] | None], top: int = TOP) -> Iterator[Pair]:
+def structural(
+    graphs: Sequence[Mapping[str, Any] | None], top: int = TOP, processes: int = 1
+) -> Iterator[Pair]:
     """The most similar units of each unit, those that cover it or that it covers, and those that are its equals.
 
     Units without a pattern are like none. Equals are no subsets of each other.
 
-    graphs: of each unit, in the form of `NeuronGraph.to_dict()`.
+    graphs: of each unit, in the form of `NeuronGraph.to_dict()`. processes: how many work on it.
     """
     firing = [verified(graph) for graph in graphs]
     equals = duplicates(graphs, firing)
-    profiles = Profiles([profile(one) for one in firing])
+    work = partial(_alike, Profiles([profile(one) for one in firing]), equals, top)
+    inside: list[np.ndarray] = [np.zeros((0, 4))]
+    for pairs, found in in_order(work, _chunks(len(graphs)), processes):
+        yield from pairs
+        inside.append(found)
+    yield from _supersets(np.concatenate(inside), top)
+
+
+def _alike(
+    profiles: Profiles, equals: Mapping[int, list[int]], top: int, units: range
+) -> tuple[list[Pair], np.ndarray]:
+    """The pairs of some units, and which units lie inside of others, as `_supersets` wants it."""
+    pairs: list[Pair] = []
     inside: list[np.ndarray] = []
-    for unit in range(len(profiles)):
+    for unit in units:
         scores = profiles.jaccard(unit)
-        yield from _best(unit, "similar", scores, scores >= LEAST, scores, top)
+        pairs += _best(unit, "similar", scores, scores >= LEAST, scores, top)
         shares = profiles.covered(unit)
         enough = shares >= MOST
         enough[equals.get(unit, unit)] = False
-        yield from _best(unit, "subset", shares, enough, scores, top)
+        pairs += _best(unit, "subset", shares, enough, scores, top)
         others = np.flatnonzero(enough)
         inside.append(np.stack([others, np.full(len(others), unit), shares[others], scores[others]], axis=1))
         same = [other for other in equals.get(unit, ()) if other != unit]
-        for rank, other in enumerate(same[:top]):
-            yield Pair(unit, other, "duplicate", 1.0, rank)
-    yield from _supersets(np.concatenate(inside or [np.zeros((0, 4))]), top)
+        pairs += [Pair(unit, other, "duplicate", 1.0, rank) for rank, other in enumerate(same[:top])]
+    return pairs, np.concatenate(inside)
+
+
+def _chunks(count: int) -> Iterator[range]:
+    return (range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK))
 
 
 def duplicates(
@@ -148,11 +168,13 @@ def duplicates(
     return {unit: group for group in groups.values() for unit in group}
 
 
-def behavioural(activations: Sequence[np.ndarray], kept: np.ndarray, top: int = TOP) -> Iterator[Pair]:
+def behavioural(
+    activations: Sequence[np.ndarray], kept: np.ndarray, top: int = TOP, threads: int = 1
+) -> Iterator[Pair]:
     """The units whose activations correlate most with those of each unit.
 
     activations: for each block, float16 [unit of the block, token]; they may be memory maps. kept: bool [token],
-    which tokens count. A unit that is constant or not finite is like none.
+    which tokens count. A unit that is constant or not finite is like none. threads: how many work on it.
     """
     rows = _Rows(activations, kept)
     sketch = _sketches(rows)
@@ -165,12 +187,15 @@ def behavioural(activations: Sequence[np.ndarray], kept: np.ndarray, top: int = 
             for other in others:
                 partners[min(unit, other)].add(max(unit, other))
     found: list[list[tuple[float, int]]] = [[] for _ in range(len(rows))]
-    for unit, others in enumerate(partners):
-        chosen = sorted(others)
-        for other, score in zip(chosen, rows.correlations(unit, chosen), strict=True):
-            if score >= CORRELATED:
-                found[unit].append((-score, other))
-                found[other].append((-score, unit))
+    chosen = [sorted(others) for others in partners]
+    with ThreadPoolExecutor(
+        threads
+    ) as pool:  # threads share the memory maps, and numpy lets them work side by side
+        for unit, scores in enumerate(pool.map(rows.correlations, range(len(rows)), chosen)):
+            for other, score in zip(chosen[unit], scores, strict=True):
+                if score >= CORRELATED:
+                    found[unit].append((-score, other))
+                    found[other].append((-score, unit))
     for unit, pairs in enumerate(found):
         for rank, (score, other) in enumerate(sorted(pairs)[:top]):
             yield Pair(unit, other, "behaviour", -score, rank)

@@ -5,27 +5,22 @@ MkDocs builds the shell (`shell.py`); every page that holds tokens or texts is s
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from n2g import downloads, indexes, neuron_page, overview, related, shell, web_tokenizer, words
-from n2g.draw import inline
+from n2g import downloads, indexes, overview, related, shell, web_tokenizer
 from n2g.errors import InputError
 from n2g.ids import NeuronId
 from n2g.overview import TOOLS
 from n2g.palette import site_style
+from n2g.processes import in_order
 from n2g.replacing import replacing
-from n2g.rows import COLUMNS, row
-
-# The packed record beside a page.
-RECORD = "record.json.gz"
+from n2g.rows import COLUMNS
+from n2g.stamping import Group, Stamper, picture, templates
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,9 @@ class Atlas:
     run_tables: tuple[Path, ...] = ()
 
 
-def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path) -> None:
+def build(
+    atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path, processes: int = 1
+) -> None:
     """Build the whole site.
 
     Args:
@@ -74,6 +71,7 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         site: the folder of templates, style sheets and scripts.
         docs: the folder of written pages.
         out: where the site is to be; replaced as a whole.
+        processes: how many may work on it; the files do not depend on it.
 
     Raises:
         InputError: a selected neuron has no record.
@@ -97,14 +95,18 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         }
         built = shell.build(site, docs, Path(folder), stubs, overview.mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
-        environment = _environment(site)
-        environment.globals.update(
-            tokenizer=atlas.vocabulary is not None, site_name=overview.site_name(atlas)
-        )
-        rows = list(_stamp_neurons(environment, built, atlas, list(map(str, ids)), files))
+        variables = {
+            "tokenizer": atlas.vocabulary is not None,
+            "site_name": overview.site_name(atlas),
+        }
+        parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
+        shutil.rmtree(built / "neurons")
+        stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables)
+        rows = _stamp_neurons(stamper, atlas, files, processes)
         indexes.write_ids(built / "data", ids)
         indexes.write_table(built / "data", COLUMNS, rows)
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
+        environment = templates(site, variables)
         overview.stamp_all(environment, built, atlas, layers, rows, lambda neuron: picture(files[neuron]))
         if atlas.vocabulary:
             known = atlas.vocabulary
@@ -112,74 +114,37 @@ def build(atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Pa
         built.rename(whole)
 
 
-def _environment(site: Path) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(site / "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=words.number, ratio=words.ratio, signed=words.signed, brief=words.brief,
-        path=words.page_path, beside=words.beside,
-    )  # fmt: skip
-    return environment
-
-
 def _stamp_neurons(
-    environment: Environment, built: Path, atlas: Atlas, ids: list[str], files: Mapping[str, Path]
-) -> Iterator[dict[str, Any]]:
-    """Stamp each neuron's page beside its record, and fill the indexes; yield the neuron's row for the tables."""
-    parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
-    shutil.rmtree(built / "neurons")
-    template = environment.get_template("neuron.html")
-    data = built / "data"
-    tokens, firing = indexes.TokenIndex(), indexes.FiringIndex()
-    patterns, drawings = indexes.Groups(data / "patterns"), indexes.Groups(data / "dot")
+    stamper: Stamper, atlas: Atlas, files: Mapping[str, Path], processes: int
+) -> list[dict[str, Any]]:
+    """Stamp each neuron's page, and fill the indexes; give the neurons' rows for the tables."""
+    data, rows = stamper.built / "data", []
+    tokens, firing, lines = (
+        indexes.TokenIndex(),
+        indexes.FiringIndex(),
+        downloads.RecordLines(data / "records"),
+    )
+    for found in in_order(stamper.stamp, _groups(stamper.ids, atlas, files), processes):
+        rows += found.rows
+        tokens.update(found.tokens)
+        firing.update(found.firing)
+        for layer, line in found.lines:
+            lines.add(layer, line)
+    lines.close()
+    tokens.write(data)
+    firing.write(data)
+    return rows
+
+
+def _groups(ids: Sequence[str], atlas: Atlas, files: Mapping[str, Path]) -> Iterator[Group]:
     similar = next((path for path in atlas.run_tables if path.stem == "similar"), None)
     alike = related.alike(similar) if similar else {}
     block, connected = Path(), {}
-    lines = downloads.RecordLines(data / "records")
-    known = set(ids)
-    for at, neuron in enumerate(ids):
-        text = files[neuron].read_text(encoding="utf-8")
-        record = json.loads(text)
-        target = built / words.page_path(neuron)
-        indexes.write_packed(target.parent / RECORD, text)
-        svg = picture(files[neuron]) if record["status"] == "ok" else None
-        if "connections" in atlas.tables and files[neuron].parents[1] != block:
-            block = files[neuron].parents[1]
-            connected = related.connected(block)
-        content = template.render(
-            **neuron_page.context(record, svg),
-            home="../../../",
-            related=alike.get(neuron, {}) | connected.get(neuron, {}),
-            known=known,
-            opposite=_opposite(neuron, known),
-            previous=ids[at - 1] if at else None,
-            next=ids[at + 1] if at + 1 < len(ids) else None,
-        )
-        target.write_text(shell.stamp(parts, neuron, content), encoding="utf-8")
-        tokens.add(at, record)
-        firing.add(at, record)
-        patterns.add(indexes.patterns_of(record))
-        drawings.add(files[neuron].with_suffix(".dot").read_text(encoding="utf-8") if svg else None)
-        lines.add(record)
-        yield row(record)
-    tokens.write(data)
-    firing.write(data)
-    for writer in (patterns, drawings, lines):
-        writer.close()
-
-
-def _opposite(neuron: str, known: Collection[str]) -> str | None:
-    """The same neuron's other pole, if it is in the atlas."""
-    other = neuron[:-1] if neuron.endswith("-") else f"{neuron}-"
-    return other if other in known else None
-
-
-def picture(record: Path) -> str | None:
-    """The graph's picture beside a record, for a page that has the style; None where nothing was drawn."""
-    path = record.with_suffix(".svg")
-    return inline(path.read_text(encoding="utf-8")) if path.exists() else None
+    for number, first in enumerate(range(0, len(ids), indexes.GROUP)):
+        names, lists = ids[first : first + indexes.GROUP], []
+        for neuron in names:
+            if "connections" in atlas.tables and files[neuron].parents[1] != block:
+                block = files[neuron].parents[1]
+                connected = related.connected(block)
+            lists.append(alike.get(neuron, {}) | connected.get(neuron, {}))
+        yield Group(number, tuple(files[neuron] for neuron in names), tuple(lists))
