@@ -18,8 +18,10 @@ PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep
 CONFIGURED = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml")).get("run", "default"))')
 RUN_NAME = $(or $(patsubst run=%,%,$(filter run=%,$(subst ",,$(ARGS)))),$(CONFIGURED))
 
-# Without a GPU, as many jobs side by side as there are cores, but at most 4: each holds the model.
-SIDE_BY_SIDE = $(shell nvidia-smi -L >/dev/null 2>&1 || { n=$$(nproc); [ $$n -gt 4 ] && n=4; echo "--cores $$n --resources gpu=$$n"; })
+# As many jobs side by side as there are cores, and of those that run the model one for each GPU. Without a GPU, at most
+# 4: each holds the model.
+SIDE_BY_SIDE = $(shell n=$$(nproc); gpus=$$(nvidia-smi -L 2>/dev/null | grep -c '^GPU '); \
+    [ $$gpus -gt 0 ] || gpus=$$((n = n > 4 ? 4 : n)); echo "--cores $$n --resources gpu=$$gpus")
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile \
