@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from n2g.checkpoint import read_description
-from n2g.corpus import Limits, begin_token, build, encoder, read_texts
+from n2g.corpus import Limits, begin_token, build, encoder
 from n2g.errors import run_script
+from n2g.reading import read_texts
 from n2g.sources import fetched_files
-from n2g.tables import write_array, write_json, write_table
+from n2g.tables import write_json, write_table
 from n2g.vocabulary import vocabulary
 
 
@@ -33,9 +34,8 @@ def main() -> None:
     limits = Limits(given.max_tokens, given.max_length, given.min_length, given.near_duplicates)
     limits.check(model.n_ctx)
     texts = read_texts(fetched_files(given.texts), given.text, given.title)
-    corpus = build(texts, encoder(tokenizer), bos, limits)
+    corpus = build(texts, encoder(tokenizer), bos, limits, given.output / "tokens.npy")
 
-    write_array(given.output / "tokens.npy", corpus.tokens)
     write_table(given.output / "documents.parquet", "documents", corpus.documents)
     write_table(given.output / "vocabulary.parquet", "vocabulary", vocabulary(tokenizer, model.d_vocab))
     write_json(given.output / "corpus.json", {**corpus.counts, "bos": bos, "max_length": given.max_length})

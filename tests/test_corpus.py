@@ -4,18 +4,22 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2g.corpus import Corpus, Limits, Text, begin_token, build, encoder, pieces, read_texts, split_of
+from n2g.corpus import Limits, begin_token, build, encoder, pieces, split_of
 from n2g.errors import InputError
+from n2g.reading import Text, read_texts
 from n2g.tables import read_array, read_json, read_table
 from n2g.vocabulary import vocabulary
 
@@ -28,15 +32,23 @@ def letters(texts: list[str]) -> list[list[int]]:
     return [[ord(character) for character in text] for text in texts]
 
 
-def corpus(texts: list[str], **limits: object) -> Corpus:
-    return build(
-        [Text(n, f"title {n}", text) for n, text in enumerate(texts)], letters, BOS, Limits(**limits)
-    )
+@dataclass
+class Made:
+    tokens: np.ndarray
+    rows: list[dict]
+    counts: dict[str, dict]
 
 
-def rows(made: Corpus) -> list[dict]:
-    names = list(made.documents)
-    return [dict(zip(names, row, strict=True)) for row in zip(*made.documents.values(), strict=True)]
+def corpus(texts: list[str], **limits: object) -> Made:
+    source = [Text(n, f"title {n}", text) for n, text in enumerate(texts)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "tokens.npy")
+        try:
+            made = build(source, letters, BOS, Limits(**limits), path)
+        finally:
+            left = [file.name for file in path.parent.iterdir()]
+        assert left == ["tokens.npy"]
+        return Made(np.load(path), made.documents.to_pylist(), made.counts)
 
 
 def sentences(count: int) -> list[str]:
@@ -65,9 +77,9 @@ def test_sequences_hold_the_texts() -> None:
     texts = [*sentences(30), "x" * 100, "x" * 99 + "yz" * 60]
     made = corpus(texts, max_length=50, near_duplicates=None)
     assert made.tokens.dtype == np.int32
-    assert rows(made)[-1]["offset"] + rows(made)[-1]["length"] == len(made.tokens)
+    assert made.rows[-1]["offset"] + made.rows[-1]["length"] == len(made.tokens)
     joined: dict[int, str] = {}
-    for number, row in enumerate(rows(made)):
+    for number, row in enumerate(made.rows):
         sequence = made.tokens[row["offset"] : row["offset"] + row["length"]]
         assert row["document"] == number
         assert sequence[0] == BOS and len(sequence) <= 50
@@ -76,9 +88,9 @@ def test_sequences_hold_the_texts() -> None:
         joined[row["text"]] = joined.get(row["text"], "") + "".join(map(chr, sequence[1:]))
     assert joined == dict(enumerate(texts))
     for number in range(len(texts)):
-        assert len({row["split"] for row in rows(made) if row["text"] == number}) == 1
+        assert len({row["split"] for row in made.rows if row["text"] == number}) == 1
     assert made.counts["tokens"]["total"] == len(made.tokens)
-    assert sum(made.counts["sequences"].values()) == len(rows(made))
+    assert sum(made.counts["sequences"].values()) == len(made.rows)
 
 
 def test_a_smaller_limit_takes_the_first_part() -> None:
@@ -87,13 +99,13 @@ def test_a_smaller_limit_takes_the_first_part() -> None:
     part = corpus(texts, max_tokens=500)
     assert 500 <= len(part.tokens) < 500 + 41
     np.testing.assert_array_equal(part.tokens, whole.tokens[: len(part.tokens)])
-    assert rows(part) == rows(whole)[: len(rows(part))]
+    assert part.rows == whole.rows[: len(part.rows)]
 
 
 def test_the_order_in_the_source_does_not_matter() -> None:
     texts = sentences(20)
-    assert sorted(row["sha256"] for row in rows(corpus(texts))) == [
-        row["sha256"] for row in rows(corpus(texts[::-1]))
+    assert sorted(row["sha256"] for row in corpus(texts).rows) == [
+        row["sha256"] for row in corpus(texts[::-1]).rows
     ]
     np.testing.assert_array_equal(corpus(texts).tokens, corpus(texts[::-1]).tokens)
 
@@ -110,9 +122,19 @@ def test_duplicates_are_dropped() -> None:
         "near_duplicates": 5,
     }
     assert corpus([*texts, *near], near_duplicates=None).counts["texts"]["kept"] == 25
-    assert corpus([*texts, *near], near_duplicates=0.95).counts["texts"]["kept"] == 25
+    for strict in (0.95, 1.0):
+        assert corpus([*texts, *near], near_duplicates=strict).counts["texts"]["kept"] == 25
 
 
+def test_near_duplicates_of_long_texts_are_found_whatever_their_pieces() -> None:
+    """What was taken is read again from the file of tokens, where a BOS stands before each piece."""
+    long = "".join(sentences(30))
+    for longest in (16, 50, 4096):
+        made = corpus([long, f"{long[:-1]}!", long[::-1]], max_length=longest)
+        assert made.counts["texts"]["near_duplicates"] == 1
+
+
+@settings(deadline=None)  # the first one imports datasketch
 @given(st.integers(4, 40), st.integers(0, 2**32))
 def test_near_duplicates_are_decided_by_the_exact_similarity(changed: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -133,6 +155,36 @@ def test_short_texts_are_left_out_and_nothing_left_is_an_error() -> None:
     for empty in ([], ["", ""]):
         with pytest.raises(InputError, match="the corpus is empty"):
             corpus(empty)
+
+
+def test_nothing_is_left_of_a_corpus_that_failed(tmp_path: Path) -> None:
+    def texts(number: int) -> Iterator[Text]:
+        yield from (Text(n, "", text) for n, text in enumerate(sentences(number)))
+        raise InputError("no more of it")
+
+    with pytest.raises(InputError, match="no more of it"):
+        build(texts(2000), letters, BOS, Limits(), tmp_path / "tokens.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import sys; from pathlib import Path
+from n2g.corpus import Limits, build
+from n2g.errors import run_script
+from n2g.reading import Text
+
+texts = (Text(number, "", f"{number} " * 100_000) for number in range(100))
+run_script(lambda: build(texts, lambda texts: [[1] * 9] * len(texts), 0, Limits(), Path(sys.argv[1])))
+"""
+
+
+def test_texts_that_the_disk_has_no_room_for_are_one_sentence(tmp_path: Path) -> None:
+    command = f"ulimit -f 10000; exec {sys.executable} -c '{FULL}' {tmp_path}/tokens.npy"
+    scripts = Path(__file__).parents[1] / "scripts"
+    done = subprocess.run(["bash", "-c", command], cwd=scripts, capture_output=True, text=True)
+    assert done.stderr.startswith(f"{tmp_path}/tokens.npy cannot be written ("), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def write_all_formats(folder: Path, texts: list[str]) -> dict[str, list[Path]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import resource
 import subprocess
 import sys
 import tracemalloc
@@ -18,9 +21,11 @@ import torch
 from test_engine import booted, draw, one_thread  # noqa: F401
 
 from n2g.activations import Keep, Units, collect
+from n2g.corpus import Limits, build
 from n2g.documents import Documents
 from n2g.engine import ROWS, Engine, Prompt
 from n2g.memory import in_parts
+from n2g.reading import Text
 from n2g.tables import write_array, write_table
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -121,19 +126,35 @@ def test_a_larger_corpus_needs_no_more_memory() -> None:
     assert peak(large, hoarded) - peak(small, hoarded) > 10_000_000, "the measure is blind"
 
 
+def limit(room: int) -> None:
+    """Give this process no more than `room` further bytes of memory."""
+    used = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    resource.setrlimit(resource.RLIMIT_DATA, (int(used[1]) * 1024 + room,) * 2)
+
+
+def in_own_process(program: str, *arguments: object) -> list[str]:
+    """The lines that a Python program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 CAPPED = """
-import re, resource, sys
+import sys
 from pathlib import Path
 import numpy as np, torch
 from n2g.activations import Keep, Units, collect
 from n2g.store import load_documents
-from test_memory import Pretended
+from test_memory import Pretended, limit
 
 torch.set_num_threads(1)
 documents = load_documents(Path(sys.argv[1]))
-used = int(re.search(r"VmData:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-room = used + documents.tokens.nbytes * 3 // 4
-resource.setrlimit(resource.RLIMIT_DATA, (room, room))
+limit(documents.tokens.nbytes * 3 // 4)
 try:
     np.array(documents.tokens)
 except MemoryError:
@@ -154,13 +175,70 @@ def test_a_corpus_larger_than_memory_is_read(tmp_path: Path) -> None:
     columns |= {"split": ["train"] * (count - 10) + ["validation", "test"] * 5, "offset": numbers * length}
     columns |= {"length": numbers * 0 + length, "sha256": ["0" * 64] * count}
     write_table(tmp_path / "documents.parquet", "documents", columns)
-    done = subprocess.run(
-        [sys.executable, "-c", CAPPED, tmp_path],
-        env=os.environ | {"PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.splitlines() == ["no room for the corpus", str([count * (length - 1)])], done.stderr
+    said = in_own_process(CAPPED, tmp_path)
+    assert said == ["no room for the corpus", str([count * (length - 1)])]
+
+
+BUILDING = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from n2g.corpus import Limits, build
+from n2g.reading import read_texts
+from test_memory import digits, limit
+
+file = Path(sys.argv[1])
+build(read_texts([file.with_name("few.jsonl")], "text", None), digits, 0, Limits(), file.with_name("few.npy"))
+limit(file.stat().st_size * 3 // 4)
+try:
+    file.read_bytes()
+except MemoryError:
+    print("no room for the texts")
+made = build(read_texts([file], "text", None), digits, 0, Limits(), file.with_name("tokens.npy"))
+print(json.dumps(made.counts["texts"]))
+"""
+
+
+def digits(texts: list[str]) -> list[list[int]]:
+    """An encoder for tests: four characters in sixty, as one token."""
+    return [(np.frombuffer(text.encode(), "<u4")[::15] % 50_000).tolist() for text in texts]
+
+
+def random_texts(count: int, every: int) -> Iterator[str]:
+    """15,000 characters, 250 tokens of `digits`; each so many-th text is the one before it but for a token."""
+    random = np.random.default_rng(0)
+    text = ""
+    for number in range(count):
+        text = f"{text[:-60]}{'x' * 60}" if number % every == every - 1 else random.bytes(7500).hex()
+        yield text
+
+
+def test_texts_larger_than_memory_become_a_corpus(tmp_path: Path) -> None:
+    """All are read and compared with those before them in three quarters of the memory that they would need."""
+    for name, count in (("few", 3), ("texts", 3200)):
+        with (tmp_path / f"{name}.jsonl").open("w") as file:
+            file.writelines(f"{json.dumps({'text': text})}\n" for text in random_texts(count, 320))
+    said = in_own_process(BUILDING, tmp_path / "texts.jsonl")
+    assert said[0] == "no room for the texts"
+    counts = {"read": 3200, "exact_duplicates": 0, "kept": 3190, "too_short": 0, "near_duplicates": 10}
+    assert json.loads(said[1]) == counts
+    assert len(np.load(tmp_path / "tokens.npy", mmap_mode="r")) == 3190 * 251
+
+
+def test_a_text_more_is_a_row_more(tmp_path: Path) -> None:
+    """Of a text of 15 kB and 250 tokens memory keeps what the table of documents says of it."""
+
+    def peak_of(count: int) -> int:
+        texts = (Text(number, "", text) for number, text in enumerate(random_texts(count, count)))
+        tracemalloc.start()
+        try:
+            build(texts, digits, 0, Limits(), tmp_path / "tokens.npy")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_of(10)  # imports
+    assert (peak_of(400) - peak_of(100)) / 300 < 600
 
 
 @pytest.mark.parametrize("neurons", [range(8), range(7), [3], [5, 3]])

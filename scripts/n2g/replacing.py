@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from n2g.errors import InputError
 
@@ -38,6 +40,26 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def scratch_database(folder: Path) -> Iterator[sqlite3.Connection]:
+    """An SQLite database on disk for what memory may not have room for; it is gone with the block, or the program.
+
+    Raises:
+        OSError: it could not be written in ``folder``, for example on a full disk.
+    """
+    with NamedTemporaryFile(dir=folder, prefix=".") as file:
+        database = sqlite3.connect(file.name, isolation_level=None)
+        try:
+            for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16384"):
+                database.execute(f"PRAGMA {setting}")
+            database.execute("BEGIN")
+            yield database
+        except sqlite3.OperationalError as error:
+            raise OSError(str(error)) from error
+        finally:
+            database.close()
 
 
 def _remove(path: Path) -> None:

@@ -7,9 +7,11 @@ under a temporary name and renamed, so that a file that exists is whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -79,6 +81,44 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+class GrowingArray:
+    """A one-dimensional array in a file: it grows at its end, and what it holds can be read."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype | type) -> None:
+        self._file, self._dtype, self._size = file, np.dtype(dtype), 0
+        self.write_header()
+        self._begin = file.tell()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, values: np.ndarray) -> None:
+        """Add values of the array's dtype at the end."""
+        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
+        self._size += len(values)
+
+    def read(self, begin: int, end: int) -> np.ndarray:
+        """The values from `begin` to before `end`."""
+        self._file.flush()
+        place, size = (self._begin + at * self._dtype.itemsize for at in (begin, end))
+        return np.frombuffer(os.pread(self._file.fileno(), size - place, place), self._dtype)
+
+    def write_header(self) -> None:
+        """Say at the beginning of the file how much it holds; numpy leaves room there for any length."""
+        self._file.seek(0)
+        about = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._size,)}
+        np.lib.format.write_array_header_1_0(self._file, about)
+
+
+@contextmanager
+def growing_array(path: Path, dtype: np.dtype | type) -> Iterator[GrowingArray]:
+    """Write one array as .npy, part by part: the same bytes as `write_array` writes of the whole."""
+    with replacing(path) as temporary, temporary.open("w+b") as file:
+        array = GrowingArray(file, dtype)
+        yield array
+        array.write_header()
 
 
 def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.ndarray:

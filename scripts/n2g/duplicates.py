@@ -1,0 +1,89 @@
+"""Texts that are nearly the same as one taken before.
+
+Candidates come from a MinHash index (128 permutations, tuned to miss few) on disk; the exact Jaccard similarity of the
+5-token shingles decides, which are made anew from the texts taken. So memory does not grow with the texts. Fixed seeds
+make the outcome depend on the texts and their order alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from sqlite3 import Connection
+
+import numpy as np
+
+_SHINGLE = 5  # tokens
+_SKETCHED = 4096  # shingles at a time: bounds memory for a long text
+_MOST = 0.95  # the index is tuned to at most this similarity; for more it would have a single band
+
+
+class NearDuplicates:
+    """Recognise texts that share most of their 5-token shingles with an earlier one.
+
+    Args:
+        threshold: Jaccard similarity from which two texts count as the same.
+        database: where the index is kept.
+        taken: (where a text begins, how many tokens it has) -> its token ids, int32 [n_tokens].
+    """
+
+    def __init__(
+        self, threshold: float, database: Connection, taken: Callable[[int, int], np.ndarray]
+    ) -> None:
+        from datasketch import MinHash, MinHashLSH
+
+        self._threshold, self._database, self._taken = threshold, database, taken
+        # False candidates only cost time, so the index is tuned to avoid missed ones.
+        tuned = MinHashLSH(threshold=min(threshold, _MOST), num_perm=128, weights=(0.1, 0.9))
+        self._bands = tuned.hashranges
+        self._empty = MinHash(num_perm=128, seed=1, hashfunc=int)
+        columns = "band INTEGER, begin INTEGER, length INTEGER, PRIMARY KEY (band, begin)"
+        database.execute(f"CREATE TABLE bands ({columns}) WITHOUT ROWID")
+
+    def seen(self, ids: np.ndarray, begin: int) -> bool:
+        """Whether a text is a near-duplicate of one taken before; if not, it is taken.
+
+        Args:
+            ids: int32 [n_tokens], n_tokens > 0.
+            begin: where it will be found if it is taken, another place for each text.
+        """
+        shingles = _shingles(ids)
+        bands = self._hashed(shingles)
+        marks = ", ".join("?" * len(bands))
+        for found in self._database.execute(
+            f"SELECT DISTINCT begin, length FROM bands WHERE band IN ({marks})", bands
+        ):
+            other = _shingles(self._taken(*found))
+            shared = len(np.intersect1d(shingles, other, assume_unique=True))
+            union = len(shingles) + len(other) - shared
+            if shared >= self._threshold * union:
+                return True
+        rows = [(band, begin, len(ids)) for band in bands]
+        self._database.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?, ?)", rows)
+        return False
+
+    def _hashed(self, shingles: np.ndarray) -> list[int]:
+        """A 64-bit number for each band of the text's MinHash."""
+        sketch = self._empty.copy()
+        values = (shingles >> np.uint64(32)).tolist()
+        for start in range(0, len(values), _SKETCHED):
+            sketch.update_batch(values[start : start + _SKETCHED])
+        parts = (
+            bytes([band]) + sketch.hashvalues[slice(*bounds)].tobytes()
+            for band, bounds in enumerate(self._bands)
+        )
+        return [
+            int.from_bytes(blake2b(part, digest_size=8).digest(), "little", signed=True) for part in parts
+        ]
+
+
+def _shingles(ids: np.ndarray) -> np.ndarray:
+    """The set of 5-token shingles as sorted 64-bit hashes, uint64 [n]; a shorter text is one shingle."""
+    windows = np.lib.stride_tricks.sliding_window_view(ids, min(_SHINGLE, len(ids)))
+    value = np.full(len(windows), windows.shape[1], np.uint64)
+    for column in windows.T:  # splitmix64, token by token
+        value = (value ^ column.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        value ^= value >> np.uint64(31)
+    return np.unique(value)
