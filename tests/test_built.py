@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
-from browsing import Quiet, page  # noqa: F401
+from browsing import page, served  # noqa: F401
 from playwright.sync_api import expect
 from test_quality import faults, large
 from test_text_tools import ENCODE, strings
@@ -42,10 +39,8 @@ PATHS = [
 
 @pytest.fixture(scope="module")
 def address():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=RUN))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/atlas/"
-    server.shutdown()
+    with served(RUN) as root:
+        yield f"{root}/atlas/"
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,7 @@ import json
 import math
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import networkx as nx
 import pytest
 import tiny_stages as stages
 import yaml
+from browsing import served
 from test_workflow import planned
 from tiny_run import RUN, snakemake
 
@@ -278,11 +276,8 @@ def test_openai_loads_and_scores_alike(exported: Path, finished: Path, foreign: 
 
 @pytest.fixture
 def server(exported: Path) -> Iterator[str]:
-    handler = partial(SimpleHTTPRequestHandler, directory=exported / "neuronpedia")
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
+    with served(exported / "neuronpedia") as address:
+        yield address
 
 
 def test_the_neuronpedia_client_reads_and_uploads(exported: Path, foreign: Any, server: str) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import networkx as nx
 import pytest
-from browsing import Quiet
+from browsing import served
 from tiny_run import RUN
 
 from n2g import InputError, load_atlas
@@ -81,11 +78,8 @@ def test_shown_in_a_notebook_all_text_is_escaped(atlas: Atlas) -> None:
 
 @pytest.mark.parametrize("published", [False, True], ids=["folder", "address"])
 def test_the_site_answers_as_the_run_does(published: bool, atlas: Atlas, run: Path) -> None:
-    handler = partial(Quiet, directory=run / "atlas")
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/"
-        site = load_atlas(f"{address}index.html" if published else run / "atlas")
+    with served(run / "atlas") as address:
+        site = load_atlas(f"{address}/index.html" if published else run / "atlas")
         assert site.names() == atlas.names()
         for name in map(str, atlas.names()):
             assert (site[name].record, site[name].draw()) == (atlas[name].record, atlas[name].draw())
@@ -104,7 +98,6 @@ def test_the_site_answers_as_the_run_does(published: bool, atlas: Atlas, run: Pa
                 InputError, match=r"explanations\.parquet cannot be fetched \(File not found\)"
             ):
                 site.table("explanations")
-        server.shutdown()
     with pytest.raises(InputError, match=r"cannot be fetched \(.*refused\)"):
         load_atlas(address)
 
