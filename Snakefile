@@ -37,6 +37,7 @@ include: "rules/atlas.smk"
 include: "rules/manifest.smk"
 include: "rules/reproduce.smk"
 include: "rules/export.smk"
+include: "rules/crate.smk"
 
 
 wildcard_constraints:

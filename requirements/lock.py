@@ -35,7 +35,7 @@ ENVIRONMENTS = {
     "site": [
         *TABLES,
         *("graphviz", "graphviz-pure", "jinja2", "markupsafe", "mkdocs-material", "networkx"),
-        *("pymdown-extensions", "pyyaml"),
+        *("pymdown-extensions", "pyyaml", "rocrate"),
     ],
 }
 

@@ -1,5 +1,13 @@
 # What the run was made of and with, and what it cost. Comes last, since it tells of all stages.
 
+# Rules that `all` has no use for, as configured; earlier calls may have left their times.
+OPTIONAL = {
+    "fetch_tokenizer": config["model"]["tokenizer"],
+    "explain": explains(config),
+    "diff": config["against"],
+    "export": False,
+}
+
 
 rule manifest:
     input:
@@ -23,11 +31,16 @@ rule manifest:
         config=json.dumps(
             {key: value for key, value in config.items() if key not in NO_MATTER}, sort_keys=True
         ),
+        blocks=name_blocks(SELECTED),
+        # Made from the output, as in `block_names`: how passes are shared out reruns nothing.
+        parts=lambda wildcards, output: len(SHARES),
+        without=[name for name, wanted in OPTIONAL.items() if not wanted],
         base=os.path.relpath(BASE),
         code=code_digest("manifest"),
         lock=lock_digest(),
     message:
         "Writing down what was used"
     shell:
-        "python {params.script:q} --config {params.config:q} --base {params.base:q} --model {input.model:q}"
+        "python {params.script:q} --config {params.config:q} --blocks {params.blocks} --parts {params.parts}"
+        " --without {params.without} --base {params.base:q} --model {input.model:q}"
         " --checkpoint {input.checkpoint:q} --texts {input.texts:q} --output {output:q} > {log:q} 2>&1"

@@ -4,14 +4,19 @@ import argparse
 import json
 from pathlib import Path
 
+from n2g.arguments import add_blocks_option
 from n2g.errors import run_script
-from n2g.manifest import manifest
+from n2g.ids import parse_blocks
+from n2g.manifest import costs, manifest
 from n2g.tables import write_json
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=json.loads, required=True, help="the whole configuration, as JSON")
+    add_blocks_option(parser)
+    parser.add_argument("--parts", type=int, default=1, help="among how many jobs a pass is shared out")
+    parser.add_argument("--without", nargs="*", default=[], help="rules whose costs are not this run's")
     parser.add_argument("--base", type=Path, required=True, help="the checkout")
     parser.add_argument("--model", type=Path, required=True, help="manifest of the fetched model")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
@@ -19,10 +24,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="manifest.json in the run's folder")
     given = parser.parse_args()
 
-    run = given.output.parent
-    write_json(
-        given.output, manifest(given.config, run, given.base, given.model, given.checkpoint, given.texts)
-    )
+    run, blocks = given.output.parent, parse_blocks(given.blocks)
+    inputs = (given.base, given.model, given.checkpoint, given.texts)
+    spent = costs(run / "benchmarks", blocks, given.parts, given.without)
+    write_json(given.output, manifest(given.config, run, blocks, *inputs) | {"costs": spent})
 
 
 if __name__ == "__main__":

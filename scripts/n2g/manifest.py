@@ -11,15 +11,15 @@ import json
 import platform
 import subprocess
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from n2g.provenance import file_digest, files_digest
+from n2g.ids import Block, block_folder
+from n2g.provenance import SOURCES, file_digest, files_digest, source_files
 from n2g.settings import Settings
 from n2g.tables import read_json
-
-SOURCES = ("Snakefile", "rules", "scripts", "schemas", "site", "docs")
 
 
 def hardware(device: str) -> str:
@@ -41,24 +41,42 @@ def hardware(device: str) -> str:
     return names[0] if names else platform.machine()
 
 
-def costs(folder: Path) -> dict[str, dict[str, float]]:
+def costs(
+    folder: Path, blocks: Sequence[tuple[int, Block]], parts: int = 1, without: Collection[str] = ()
+) -> dict[str, dict[str, float]]:
     """Rule -> number of jobs, seconds of all of them, and the most memory that one used (MB), as Snakemake measured.
 
-    folder: `benchmarks/` of a run, with `{rule}.tsv` and `{rule}/{layer}/{block}.tsv`.
+    Files of blocks that are no longer selected, or of passes that are no longer shared out, do not count.
+
+    Args:
+        folder: `benchmarks/` of a run, with `{rule}.tsv`, `{rule}/{part}.tsv` and `{rule}/{layer}/{block}.tsv`.
+        blocks: the selected blocks, each with its layer.
+        parts: among how many jobs a pass for all blocks is shared out.
+        without: rules that this run has no use for.
     """
-    found: dict[str, dict[str, float]] = {}
-    for path in sorted(folder.rglob("*.tsv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            jobs = list(csv.DictReader(file, delimiter="\t"))
-        rule = found.setdefault(
-            path.relative_to(folder).parts[0].removesuffix(".tsv"),
-            {"jobs": 0, "seconds": 0.0, "peak_memory_mb": 0.0},
-        )
-        for job in jobs:
-            rule["jobs"] += 1
-            rule["seconds"] = round(rule["seconds"] + float(job["s"]), 2)
-            rule["peak_memory_mb"] = max(rule["peak_memory_mb"], _number(job["max_rss"]))
+    rules = {path.relative_to(folder).parts[0].removesuffix(".tsv") for path in folder.rglob("*.tsv")}
+    found = {}
+    for rule in sorted(rules.difference(without)):
+        if jobs := [job for path in _measured(folder, rule, blocks, parts) for job in _jobs(path)]:
+            found[rule] = {
+                "jobs": len(jobs),
+                "seconds": round(sum(float(job["s"]) for job in jobs), 2),
+                "peak_memory_mb": max(_number(job["max_rss"]) for job in jobs),
+            }
     return found
+
+
+def _measured(folder: Path, rule: str, blocks: Sequence[tuple[int, Block]], parts: int) -> list[Path]:
+    """The files of a rule's jobs: of those that share a pass, else of the one for all blocks, else of each block."""
+    shares = [folder / rule / f"{part}.tsv" for part in range(1, parts + 1)] if parts > 1 else []
+    each = [block_folder(folder / rule, layer, block).with_suffix(".tsv") for layer, block in blocks]
+    known = ([path for path in paths if path.is_file()] for paths in (shares, [folder / f"{rule}.tsv"], each))
+    return next(filter(None, known), [])
+
+
+def _jobs(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def _number(text: str) -> float:
@@ -85,14 +103,9 @@ def commit(base: Path) -> str | None:
 
 def describe_code(base: Path) -> dict[str, Any]:
     """Version, digest of all sources, digest of the pinned requirements and git commit of a checkout."""
-    roots = [base / name for name in SOURCES]
-    files = [
-        file for root in roots for file in (root.rglob("*") if root.is_dir() else [root]) if file.is_file()
-    ]
-    sources = [file for file in files if "__pycache__" not in file.parts]
     return {
         "version": tomllib.loads((base / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
-        "digest": files_digest(sources, base),
+        "digest": files_digest(source_files(base, SOURCES), base),
         "lock": file_digest(base / "requirements" / "run.lock"),
         "commit": commit(base),
     }
@@ -106,19 +119,27 @@ def describe_records(records: Iterable[Path]) -> dict[str, Any]:
 
 
 def manifest(
-    config: Mapping[str, Any], run: Path, base: Path, model: Path, checkpoint: Path, texts: Path
+    config: Mapping[str, Any],
+    run: Path,
+    blocks: Iterable[tuple[int, Block]],
+    base: Path,
+    model: Path,
+    checkpoint: Path,
+    texts: Path,
 ) -> dict[str, Any]:
-    """The manifest of a finished run.
+    """The manifest of a finished run, but for its costs.
 
     Args:
         config: the configuration, without the keys that no result depends on.
         run: the run's folder.
+        blocks: the selected blocks, each with its layer.
         base: the checkout.
         model, texts: manifests of what was fetched.
         checkpoint: the model's `checkpoint.json`.
     """
     chosen = {**config["settings"], "method": config["method"], "seed": config["seed"]}
     settings = Settings.from_options(chosen | {"bos": read_json(run / "corpus" / "corpus.json")["bos"]})
+    renders = (block_folder(run, layer, block) / "render" for layer, block in blocks)
     return {
         "code": describe_code(base),
         "model": {"fetched": read_json(model), "checkpoint": read_json(checkpoint)},
@@ -126,8 +147,8 @@ def manifest(
         "config": dict(config),
         "settings": json.loads(json.dumps(vars(settings))),
         "hardware": hardware(config["device"]),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "records": describe_records(run.glob("[0-9]*/*/render/*.json")),
-        "costs": costs(run / "benchmarks"),
+        "records": describe_records(path for folder in renders for path in folder.glob("*.json")),
     }

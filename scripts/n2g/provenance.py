@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "n2g"
+# Of a checkout: what results can depend on, and whose digest the manifest of a run holds.
+SOURCES = ("Snakefile", "rules", "scripts", "schemas", "site", "docs")
 
 
 def imported_modules(path: Path, scripts: Path) -> set[Path]:
@@ -55,6 +57,19 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
     return digest.hexdigest()
 
 
+def source_files(base: Path, names: Iterable[str]) -> list[Path]:
+    """The files of a checkout that have some of the given names at its top, or are in folders of such names."""
+    roots = [base / name for name in names]
+    files = [file for root in roots for file in (root.rglob("*") if root.is_dir() else [root])]
+    return sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts)
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Package -> version in a file of pinned requirements."""
+    lines = (line.partition("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines())
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -88,9 +103,7 @@ def origin(config: Mapping[str, Any], lock: Path) -> dict[str, Any]:
         config: a complete configuration.
         lock: the file of pinned requirements.
     """
-    pins = dict(
-        line.partition("#")[0].strip().split("==") for line in lock.read_text().splitlines() if "==" in line
-    )
+    pins = pinned(lock)
     versions = {name: pins[name] for name in ("torch", "transformer-lens", "transformers") if name in pins}
     keys = ("run", "model", "corpus", "method", "seed", "dtype", "settings")
     return {key: config[key] for key in keys} | {"versions": versions}
