@@ -11,9 +11,10 @@ import pytest
 import tiny
 import torch
 
+from n2g import engine as engine_module
 from n2g.checkpoint import boot
 from n2g.conversion import convert
-from n2g.engine import Engine, Prompt
+from n2g.engine import Engine, Prompt, filled
 
 HF = {"llama": tiny.save_llama, "gpt2": tiny.save_gpt2, "neox": tiny.save_neox}
 HOOK = "blocks.{}.mlp.hook_post"
@@ -144,6 +145,24 @@ def test_answers_do_not_depend_on_what_else_is_asked(model: Any, shared: bool) -
     assert np.array_equal(engine.ask(layer, prompts, neurons, shared), first)
     torch.set_num_threads(2)
     assert not len(ask(everything[::-2], batch_tokens=64))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_on_a_gpu_batches_have_the_same_shape_whatever_is_asked_beside(
+    model: Any, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "filled", lambda rows, whole, device: filled(rows, whole, "cuda"))
+    prompts, neurons = (drawn[::5] for drawn in draw(8))
+
+    def shapes(some: list[Prompt]) -> set[tuple[int, int]]:
+        found: set[tuple[int, int]] = set()
+        engine = Engine(model, batch_tokens=96)
+        watch = model.embed.register_forward_pre_hook(lambda _, given: found.add(tuple(given[0].shape)))
+        engine.ask(0, some, neurons[: len(some)], shared)
+        watch.remove()
+        return found
+
+    assert shapes(prompts) == set().union(*(shapes([prompt]) for prompt in prompts))
 
 
 def test_activations_of_texts_are_the_same_with_two_threads(model: Any) -> None:

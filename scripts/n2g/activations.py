@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from n2g.documents import SPLITS, Documents
 from n2g.edges import EDGES
-from n2g.engine import Engine
+from n2g.engine import ROWS, Engine
 from n2g.memory import in_parts
 
 
@@ -100,8 +100,8 @@ class Collector:
         self._moments(values[real])
         masked = torch.where(real[..., None], values, -torch.inf)
         per_document = masked.amax(1)
-        train = torch.as_tensor(split == 0, device=self.device)
-        if train.any():
+        if (split == 0).any():
+            train = torch.as_tensor(split == 0, device=self.device)
             self.maximum = torch.maximum(self.maximum, per_document[train].amax(0))
             counted = real & train[:, None]
             self.sums.index_add_(0, tokens[counted], values[counted])
@@ -111,11 +111,12 @@ class Collector:
             if len(rows):
                 top.add(batch[rows], per_document[rows].T, values[rows])
         for name, begins in self.pool_begin.items():
-            for row, document in enumerate(batch.tolist()):
-                if document in begins:
-                    length = int(self.documents.lengths[document])
-                    part = values[row, :length].T.half().cpu().numpy()
-                    self.pool_values[name][:, begins[document] : begins[document] + length] = part
+            rows = [row for row, document in enumerate(batch.tolist()) if document in begins]
+            # one copy from the GPU, not one a document
+            parts = values[rows].half().cpu().numpy() if rows else ()
+            for row, part in zip(rows, parts, strict=True):
+                begin, length = begins[batch[row]], self.documents.lengths[batch[row]]
+                self.pool_values[name][:, begin : begin + length] = part[:length].T
         self._firings(batch, masked, real)
 
     def _moments(self, flat: Float[torch.Tensor, "token unit"]) -> None:
@@ -253,9 +254,10 @@ class Collector:
             k: []
             for k in ("neuron", "pole", "split", "rank", "document", "pivot", "activation", "activations")
         }
+        tops = {split: top.rows() for split, top in self.top.items()}
         for unit in range(len(self.units)):
-            for split, top in self.top.items():
-                for rank, (document, peak, values) in enumerate(top.of(unit)):
+            for split, found in tops.items():
+                for rank, (document, peak, values) in enumerate(found[unit]):
                     length = int(self.documents.lengths[document])
                     values = values[:length]
                     rows["neuron"].append(names["neuron"][unit])
@@ -307,13 +309,13 @@ class _Top:
         self.peaks, self.documents = all_peaks.gather(1, order), all_documents.gather(1, order)
         self.slots = slots
 
-    def of(self, unit: int) -> Iterator[tuple[int, float, np.ndarray]]:
-        """(document, peak, activations [position]) of one unit, the largest peak first."""
-        for rank in range(self.peaks.shape[1]):
-            peak = float(self.peaks[unit, rank])
-            if np.isfinite(peak):
-                values = self.values[unit, self.slots[unit, rank]]
-                yield int(self.documents[unit, rank]), peak, values.cpu().numpy()
+    def rows(self) -> list[list[tuple[int, float, np.ndarray]]]:
+        """For each unit its (document, peak, activations [position]), the largest peak first."""
+        values, slots = self.values.cpu().numpy(), self.slots.tolist()
+        return [
+            [(*pair, values[unit, slot]) for *pair, slot in zip(*row, strict=True) if np.isfinite(pair[1])]
+            for unit, row in enumerate(zip(self.documents.tolist(), self.peaks.tolist(), slots, strict=True))
+        ]
 
 
 def collect(
@@ -339,10 +341,11 @@ def collect(
         total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5
     ) as progress:
         for batch, tokens in _loaded(documents, budget, engine.device):
-            for begin, end, values in in_parts(partial(_selected, engine, tokens, columns), len(tokens)):
+            run = partial(_selected, engine, tokens, columns)
+            for begin, end, values in in_parts(run, len(tokens), ROWS):
                 for layer, parts in collectors.items():
-                    for part, found in zip(parts, values[layer], strict=True):
-                        part.add(batch[begin:end], tokens[begin:end], found)
+                    for part in parts:
+                        part.add(batch[begin:end], tokens[begin:end], values[layer].pop(0))
             progress.update(int(documents.lengths[batch].sum()))
     return {layer: [part.finish() for part in parts] for layer, parts in collectors.items()}
 

@@ -162,6 +162,13 @@ class Engine:
                 cache, rows = self._prefixed(max(columns), [prompt.prefix for prompt in some])
                 yield some, self._last(columns, cache, rows, [prompt.suffix for prompt in some], padded)
 
+    def _in_parts(self, run: Callable[[int, int], Any], count: int) -> list:
+        """What `in_parts` gives. Where there was no room, batches are smaller from now on."""
+        parts = list(in_parts(run, count, ROWS))
+        if len(parts) > 1:
+            self.batch_tokens //= 2
+        return parts
+
     def _rows(self, length: int) -> int:
         """Prompts of one forward pass, each of so many tokens."""
         return max(1, self.batch_tokens // (length * ROWS)) * ROWS
@@ -187,13 +194,14 @@ class Engine:
         """The same for prefix and suffix of each prompt (all of one length)."""
         if not self.caches or not known[0] or isinstance(known[0][0], int):
             return [(*prompt.prefix, *prompt.suffix) for prompt in prompts]
-        rows, suffixes = _filled(rows), _filled([prompt.suffix for prompt in prompts])
+        suffixes = [prompt.suffix for prompt in prompts]
+        whole = self._rows(len(suffixes[0]))
+        rows, suffixes = filled(rows, whole, self.device), filled(suffixes, whole, self.device)
 
         def run(begin: int, end: int) -> list:
-            cache = _select(known, torch.tensor(rows[begin:end], device=self.device))
-            return self._keys(layer, suffixes[begin:end], cache)
+            return self._keys(layer, suffixes[begin:end], _select(known, rows[begin:end]))
 
-        return _joined(in_parts(run, len(rows), ROWS))
+        return _joined(self._in_parts(run, len(rows)))
 
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
         def stop(value: torch.Tensor, hook: Any) -> None:
@@ -213,12 +221,12 @@ class Engine:
         padded: int,
     ) -> dict[int, np.ndarray]:
         """Activations at the last token of each suffix after the prefixes `known[rows]`."""
-        count, rows, suffixes = len(suffixes), _filled(list(rows)), _filled(suffixes)
+        count, whole = len(suffixes), self._rows(padded)
+        rows, suffixes = filled(list(rows), whole, self.device), filled(suffixes, whole, self.device)
         self.prompts += count
-        parts = in_parts(
+        parts = self._in_parts(
             lambda begin, end: self._pass(columns, known, rows[begin:end], suffixes[begin:end], padded),
             len(rows),
-            ROWS,
         )
         # A prompt after which the activation is no number is no evidence.
         return {
@@ -244,7 +252,7 @@ class Engine:
                 begin += 1  # odd numbers of tokens have the trouble that odd numbers of rows have
             suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
         else:
-            cache = _select(known, torch.tensor(rows, device=self.device))
+            cache = _select(known, rows)
         tokens = torch.tensor([s + s[-1:] * (begin + padded - len(s)) for s in suffixes], device=self.device)
         places = torch.tensor([len(s) - 1 for s in suffixes], device=self.device)
         every, deepest = torch.arange(len(tokens), device=self.device), max(columns)
@@ -289,9 +297,12 @@ def _parts(items: list, size: int) -> Iterator[list]:
         yield items[begin : begin + size]
 
 
-def _filled(rows: list) -> list:
-    """Rows up to the next multiple of `ROWS`, the first one repeated."""
-    return rows + rows[:1] * (-len(rows) % ROWS)
+def filled(rows: list, whole: int, device: str | torch.device) -> list:
+    """Rows up to the next multiple of `ROWS`, the first one repeated; on a GPU up to `whole` of them.
+
+    A GPU's kernels add in another order for almost any other number of rows.
+    """
+    return rows + rows[:1] * (-len(rows) % (ROWS if torch.device(device).type == "cpu" else whole))
 
 
 def _cache(keys: list) -> Any:
@@ -313,13 +324,13 @@ def _joined(parts: list[list]) -> list:
     ]
 
 
-def _select(keys: list, rows: torch.Tensor) -> Any:
-    if len(keys[0][0]) == 1 or bool((rows == rows[0]).all()):  # one row for all: no copy
-        one = rows[:1]
-        return _cache(
-            [(k[one].expand(len(rows), -1, -1, -1), v[one].expand(len(rows), -1, -1, -1)) for k, v in keys]
-        )
-    return _cache([(key.index_select(0, rows), value.index_select(0, rows)) for key, value in keys])
+def _select(keys: list, rows: Sequence[int]) -> Any:
+    first, count = rows[0], len(rows)
+    if set(rows) == {first}:  # one row for all: no copy
+        one = slice(first, first + 1)
+        return _cache([(k[one].expand(count, -1, -1, -1), v[one].expand(count, -1, -1, -1)) for k, v in keys])
+    chosen = torch.tensor(rows, device=keys[0][0].device)
+    return _cache([(key.index_select(0, chosen), value.index_select(0, chosen)) for key, value in keys])
 
 
 def drive(

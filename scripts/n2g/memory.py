@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -10,24 +10,25 @@ import torch
 Result = TypeVar("Result")
 
 
-def in_parts(run: Callable[[int, int], Result], count: int, least: int = 1) -> list[Result]:
+def in_parts(run: Callable[[int, int], Result], count: int, least: int) -> Iterator[Result]:
     """What ``run(begin, end)`` gives for the rows 0 to ``count``: for all at once, if the GPU's memory has room.
 
-    Where it has none, both halves are tried, and so on down to ``least`` rows; parts are multiples of that.
+    Where it has none, both halves are tried, and so on down to ``least`` rows; parts are multiples of that. A part is
+    run when it is asked for, so that the one before need not be kept meanwhile.
 
     Raises:
         torch.OutOfMemoryError: there is no room for ``least`` rows.
     """
-
-    def attempt(begin: int, end: int) -> list[Result]:
+    waiting = [(0, count)]
+    while waiting:
+        begin, end = waiting.pop()
         try:
-            return [run(begin, end)]
+            yield run(begin, end)
+            continue
         except torch.OutOfMemoryError:
             if end - begin <= least:
                 raise
         # Only here is the error gone, and with it the tensors that it held on to.
         torch.cuda.empty_cache()
         middle = begin + -(-(end - begin) // (2 * least)) * least
-        return attempt(begin, middle) + attempt(middle, end)
-
-    return attempt(0, count)
+        waiting += [(middle, end), (begin, middle)]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float
 
-from n2g.engine import ROWS
+from n2g.engine import ROWS, filled
 from n2g.errors import InputError
 
 # A place in a text: its token ids (without BOS) and the position of the token to replace.
@@ -95,9 +95,10 @@ class EmbeddingProposer:
         wanted = [_original(query) for query in queries]
         most = min(count, int(self.allowed.sum()))
         unknown = sorted({token for token in wanted if len(self._known.get(token, ())) < most})
-        for begin in range(0, len(unknown), 64):
-            part = unknown[begin : begin + 64]
-            rows = torch.tensor(_padded(part), device=self._unit.device)
+        at_once, device = 8 * ROWS, self._unit.device
+        for begin in range(0, len(unknown), at_once):
+            part = unknown[begin : begin + at_once]
+            rows = torch.tensor(filled(part, at_once, device), device=device)
             near = (self._unit[rows] @ self._unit.T)[: len(part)]
             near[:, ~self.allowed] = -torch.inf
             for token, ranking in zip(part, _best(near, count + 1), strict=True):
@@ -145,8 +146,9 @@ class CausalProposer:
         found: list[list[int]] = [[] for _ in queries]
         for lefts in self._batches(asked):
             cache = DynamicCache()
-            tokens = torch.tensor(_padded(lefts), device=self.device)
-            likely = self._log_probabilities(tokens, cache)[: len(lefts), -1]
+            at_once = self._rows(len(lefts[0]))
+            tokens = torch.tensor(filled(lefts, at_once, self.device), device=self.device)
+            likely = self._log_probabilities(tokens, cache, 1)[: len(lefts), 0]
             likely[:, ~self.allowed] = -torch.inf
             first = dict(zip(lefts, _best(likely, max(count, self.pool) + 1), strict=True))
             rows = [
@@ -170,9 +172,11 @@ class CausalProposer:
         """Texts of equal length together, as many as fit a pass."""
         ordered = sorted(texts, key=lambda text: (len(text), text))
         for length, same in groupby(ordered, key=len):
-            rows = list(same)
-            at_once = max(1, self.batch_tokens // length)
+            rows, at_once = list(same), self._rows(length)
             yield from (rows[begin : begin + at_once] for begin in range(0, len(rows), at_once))
+
+    def _rows(self, length: int) -> int:
+        return max(1, self.batch_tokens // (length * ROWS)) * ROWS
 
     def _rest(
         self, lefts: torch.Tensor, cache: Any, rows: Sequence[tuple[int, int, tuple[int, ...]]]
@@ -184,24 +188,22 @@ class CausalProposer:
         found = [0.0] * len(rows)
         for length in sorted({len(right) for _, _, right in rows} - {0}):
             chosen = [i for i, (_, _, right) in enumerate(rows) if len(right) == length]
-            at_once = max(1, self.batch_tokens // length)
+            at_once = self._rows(length)
             for begin in range(0, len(chosen), at_once):
-                part = [rows[i] for i in chosen[begin : begin + at_once]]
-                texts = torch.tensor(
-                    [(token, *right) for _, token, right in _padded(part)], device=self.device
-                )
-                taken = torch.tensor([at for at, _, _ in _padded(part)], device=self.device)
+                part = filled([rows[i] for i in chosen[begin : begin + at_once]], at_once, self.device)
+                texts = torch.tensor([(token, *right) for _, token, right in part], device=self.device)
+                taken = torch.tensor([at for at, _, _ in part], device=self.device)
                 before = texts[:, :-1] if cache.layers else torch.cat([lefts[taken], texts[:, :-1]], 1)
-                scores = self._log_probabilities(before, _select(cache, taken))[:, -length:]
+                scores = self._log_probabilities(before, _select(cache, taken), length)
                 sums = scores.gather(2, texts[:, 1:, None].cpu()).sum((1, 2))
                 for i, value in zip(chosen[begin : begin + at_once], sums.tolist(), strict=False):
                     found[i] = value
         return found
 
-    def _log_probabilities(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
-        """[row, position, token], after what the cache holds, which takes the tokens in."""
+    def _log_probabilities(self, tokens: torch.Tensor, cache: Any, last: int) -> torch.Tensor:
+        """[row, one of the `last` positions, token], after what the cache holds, which takes the tokens in."""
         logits = self.bridge(tokens, return_type="logits", past_key_values=cache, use_cache=True)
-        return logits.float().log_softmax(-1).cpu()
+        return logits[:, -last:].float().log_softmax(-1).cpu()
 
 
 class MaskedLMProposer:
@@ -306,11 +308,6 @@ def _select(cache: Any, rows: torch.Tensor) -> Any:
     for layer, part in enumerate(cache.layers):
         chosen.update(part.keys.index_select(0, rows), part.values.index_select(0, rows), layer)
     return chosen
-
-
-def _padded(rows: list) -> list:
-    """What is proposed for a place must not depend on what else is asked: as the engine's batches are filled."""
-    return rows + rows[:1] * (-len(rows) % ROWS)
 
 
 def _best(scores: Float[torch.Tensor, "row token"], count: int) -> list[list[tuple[int, float]]]:

@@ -79,6 +79,7 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         always_add_in_one_order()
         if device.index is None:
             device = pick_device(free_gpu())
+        torch.cuda.set_device(device)  # else pinned memory, too, takes room on the first GPU
     bridge = boot(given.checkpoint, str(device), given.dtype)
     return Engine(bridge, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
 
@@ -92,6 +93,7 @@ def always_add_in_one_order() -> None:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # every number is written before it is read
 
 
 def keep_freed_memory() -> None:
