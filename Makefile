@@ -11,7 +11,7 @@ ARGS ?=
 # A stamp says that .venv holds exactly these pins, made by this Python, in this place.
 stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cat $(2)) 2>&1 | sha256sum | cut -c1-16)
 ENVIRONMENT := $(call stamp,run,requirements/run.lock)
-TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock requirements/cluster.lock)
+TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock requirements/cluster.lock requirements/kubernetes.lock)
 VENV := . .venv/bin/activate &&
 PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
 # The run that ARGS names, as in `make serve ARGS="--config run=demo"`, or else config.yaml
@@ -73,7 +73,8 @@ $(ENVIRONMENT):
 
 $(TEST_ENVIRONMENT): $(ENVIRONMENT)
 	@$(PIP) -r requirements/test.lock
-	@$(PIP) --no-deps --upgrade --target .venv/cluster -r requirements/cluster.lock
+	@for name in cluster kubernetes; do \
+	    $(PIP) --no-deps --upgrade --target .venv/$$name -r requirements/$$name.lock || exit; done
 	@touch $@
 
 # A Snakemake that was killed leaves a lock behind: remove it, unless a Snakemake still works in this directory.

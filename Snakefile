@@ -62,7 +62,7 @@ rule all:
 # Only the model, so that its size is known where all layers or neurons are selected.
 rule model:
     input:
-        CHECKPOINT,
+        local(MODEL_FILE),
 
 
 # Only what belongs to the neuron given with --config neuron=L3.N42.

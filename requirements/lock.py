@@ -131,10 +131,11 @@ def main() -> None:
     text = lock_text("test.in", test, [name for name in test if name not in run], asked)
     (HERE / "test.lock").write_text(f"{LOCK_HEADER.format(source='test.in')}-r run.lock\n{text}")
 
-    cluster = resolve("run.lock", "cluster.in")
-    asked = closure(direct("cluster.in"), cluster)
-    text = lock_text("cluster.in", cluster, [name for name in cluster if name not in run], asked)
-    (HERE / "cluster.lock").write_text(f"{LOCK_HEADER.format(source='cluster.in')}{text}")
+    for extra in ("cluster", "kubernetes"):
+        found = resolve("run.lock", f"{extra}.in")
+        asked = closure(direct(f"{extra}.in"), found)
+        text = lock_text(f"{extra}.in", found, [name for name in found if name not in run], asked)
+        (HERE / f"{extra}.lock").write_text(f"{LOCK_HEADER.format(source=f'{extra}.in')}{text}")
 
     for environment, names in ENVIRONMENTS.items():
         pins = "".join(f"      - {name}=={version(run[name])}\n" for name in sorted(closure(names, run)))

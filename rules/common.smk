@@ -26,15 +26,27 @@ with exit_with_sentence():  # instead of a traceback, before any job starts
 # `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
 # Jobs that work side by side on the CPU share its cores; those that all others wait for have them alone.
 SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
-CORES = workflow.global_resources["_cores"].value  # None where jobs run on a cluster
+# None on a cluster. Snakemake in a job there may see all cores of a node, more than the job was given.
+CORES = None if workflow.remote_exec else workflow.global_resources["_cores"].value
+ALL_CORES = CORES or 8
 PASSES = min(config["passes"], SIDE_BY_SIDE)
-PASS_THREADS = max(1, (CORES or 8) // PASSES)
+PASS_THREADS = max(1, ALL_CORES // PASSES)
 os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES))
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
-# `local`: inputs stay on the file system that all jobs share when `--default-storage-provider` takes results elsewhere.
-CHECKPOINT = local(f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json")
+MODEL_FILE = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
+
+
+def shared(path):
+    """A file outside of the results. All jobs see it, also when `--default-storage-provider` takes results elsewhere.
+
+    Snakemake runs a job with `local` input itself where only storage is shared, as by the pods of Kubernetes.
+    """
+    return local(path) if workflow.storage_settings.shared_fs_usage else storage.fs(path, retrieve=False)
+
+
+CHECKPOINT = shared(MODEL_FILE)
 
 # A run is computed in results/{run}. The scratch place of `reproduce` is a run of its own inside, by the same rules.
 RUN = config["run"]
@@ -112,7 +124,7 @@ def model_options():
 # The selection of neurons. Sizes are known once the model is there; until then, `all` selects none.
 
 with exit_with_sentence():
-    SELECTED = selected_blocks(config, *(model_size(CHECKPOINT) or (None, None)))
+    SELECTED = selected_blocks(config, *(model_size(MODEL_FILE) or (None, None)))
     ASKED = asked(config, SELECTED)
 
 
@@ -157,7 +169,7 @@ WHOLE = ([Part("", RUN, SELECTED)] if SELECTED else []) + SCRATCH
 
 # Jobs about all neurons share their work out among processes, where these are so many that it pays to start them.
 NEURONS = sum(len(block.neurons) for _, block in SELECTED)
-WIDE_THREADS = (CORES or 8) if NEURONS >= 2000 else 1
+WIDE_THREADS = ALL_CORES if NEURONS >= 2000 else 1
 
 
 def atlas_target(wildcards):

@@ -3,7 +3,7 @@
 
 rule corpus:
     input:
-        texts=local(f"resources/texts/{TEXTS.key}/fetched.json"),
+        texts=shared(f"resources/texts/{TEXTS.key}/fetched.json"),
         checkpoint=CHECKPOINT,
     output:
         tokens=run_file("corpus/tokens.npy"),

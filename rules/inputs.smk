@@ -77,7 +77,7 @@ rule checkpoint:
         model=rules.fetch_model.output,
         tokenizer=rules.fetch_tokenizer.output if config["model"]["tokenizer"] else [],
     output:
-        CHECKPOINT,
+        local(MODEL_FILE),
     log:
         run_log("checkpoint").format(run=RUN),
     benchmark:

@@ -15,9 +15,9 @@ rule manifest:
         similar=run_file("similar.parquet"),
         corpus=[run_file("corpus/tokens.npy"), run_file("corpus/corpus.json")],
         renders=all_blocks("render"),
-        model=local(f"resources/models/{MODEL.key}/fetched.json"),
+        model=shared(f"resources/models/{MODEL.key}/fetched.json"),
         checkpoint=CHECKPOINT,
-        texts=local(f"resources/texts/{TEXTS.key}/fetched.json"),
+        texts=shared(f"resources/texts/{TEXTS.key}/fetched.json"),
     output:
         run_file("manifest.json"),
     log:

@@ -61,7 +61,7 @@ def distributions(module: str) -> set[str]:
 PACKAGES = metadata.packages_distributions()
 RUN = pins("run.lock")
 ALL = RUN | pins("test.lock")
-CLUSTER = pins("cluster.lock")
+EXTRAS = {name: pins(f"{name}.lock") for name in ("cluster", "kubernetes")}
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 RULES = {
     name: body
@@ -84,14 +84,16 @@ def test_every_pin_suits_every_supported_python(name: str) -> None:
         assert needs(name, python) <= ALL.keys(), f"what {name} needs with Python {python} is not pinned"
 
 
-@pytest.mark.parametrize("file", ["run", "test", "cluster"])
+@pytest.mark.parametrize("file", ["run", "test", *EXTRAS])
 def test_locks_hold_what_the_in_files_ask_for(file: str) -> None:
     for name, requirement in requirements(f"{file}.in").items():
-        assert requirement.specifier.contains((ALL | CLUSTER)[name]), requirement
+        assert requirement.specifier.contains((ALL | EXTRAS.get(file, {}))[name]), requirement
 
 
-def test_what_clusters_need_comes_on_top_of_the_other_pins() -> None:
-    assert not CLUSTER.keys() & ALL.keys()
+@pytest.mark.parametrize("file", EXTRAS)
+def test_what_clusters_need_comes_on_top_of_the_other_pins(file: str) -> None:
+    assert not EXTRAS[file].keys() & RUN.keys()
+    assert ALL | EXTRAS[file] == EXTRAS[file] | ALL
 
 
 def test_torch_has_one_exact_pin_and_cuda_none() -> None:
