@@ -119,8 +119,19 @@ def test_another_tokenizer_takes_the_place(models: Path, tmp_path: Path) -> None
     assert (tmp_path / "out" / "tokenizer.json").read_bytes() == other.read_bytes()
 
 
-def test_a_model_without_a_tokenizer_names_the_key(models: Path, tmp_path: Path) -> None:
-    shutil.copytree(models / "native", tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
+def test_a_tokenizer_of_a_larger_model_is_refused(models: Path, tmp_path: Path) -> None:
+    path = tiny.save_tokenizer(tmp_path)
+    content = json.loads(path.read_text())
+    content["model"]["vocab"]["new"] = tiny.VOCABULARY
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"tokens up to 320, .* up to 319: .* model\.tokenizer"):
+        convert(files_of(models / "native"), tmp_path / "out", tokenizer=[path])
+    assert not (tmp_path / "out" / DESCRIPTION).exists()
+
+
+@pytest.mark.parametrize("name", ["native", "gpt2"])
+def test_a_model_without_a_tokenizer_names_the_key(models: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(models / name, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
     with pytest.raises(InputError, match=r"model\.tokenizer"):
         convert(files_of(tmp_path / "bare"), tmp_path / "out")
 

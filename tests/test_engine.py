@@ -16,7 +16,7 @@ from n2g.checkpoint import boot
 from n2g.conversion import convert
 from n2g.engine import Engine, Prompt, filled
 
-HF = {"llama": tiny.save_llama, "gpt2": tiny.save_gpt2, "neox": tiny.save_neox}
+HF = {"llama": tiny.save_llama, "gpt2": tiny.save_gpt2, "neox": tiny.save_neox, "opt": tiny.save_opt}
 HOOK = "blocks.{}.mlp.hook_post"
 N_CTX = 64
 
@@ -66,7 +66,7 @@ def draw(seed: int) -> tuple[list[Prompt], list[int]]:
 def plainly(bridge: Any, prompt: Prompt) -> list[np.ndarray]:
     """For each layer the last token's activations [neuron] of one whole forward pass."""
     _, cache = bridge.run_with_cache(torch.tensor([[*prompt.prefix, *prompt.suffix]]))
-    return [cache[HOOK.format(layer)][0, -1].numpy() for layer in range(bridge.cfg.n_layers)]
+    return [cache[HOOK.format(layer)].flatten(0, -2)[-1].numpy() for layer in range(bridge.cfg.n_layers)]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_answers_are_those_of_a_plain_pass(model: Any, plain: dict, shared: bool
         found = Engine(model).ask(layer, prompts, neurons, shared)
         assert found.dtype == np.float32
         assert_equal(found, expected)
-        assert (expected == 0).any() == (model.kind == "relu")
+        assert (expected == 0).any() == (model.kind in ("relu", "opt"))
 
 
 def test_a_sweep_reads_several_layers_at_once(model: Any, plain: dict) -> None:
@@ -116,7 +116,9 @@ def test_reading_whole_texts_does_not_see_their_padding(model: Any) -> None:
     for row, text in enumerate(texts):
         _, cache = model.run_with_cache(torch.as_tensor(text)[None])
         for layer in layers:
-            assert_equal(found[layer][row, : len(text)].numpy(), cache[HOOK.format(layer)][0].numpy())
+            assert_equal(
+                found[layer][row, : len(text)].numpy(), cache[HOOK.format(layer)].flatten(0, -2).numpy()
+            )
 
 
 @pytest.mark.parametrize("shared", [False, True])

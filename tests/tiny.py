@@ -87,6 +87,23 @@ def save_neox(folder: Path) -> Path:
     )
 
 
+def save_opt(folder: Path) -> Path:
+    """A ReLU model whose MLP takes all positions of a batch in one row: 2 layers of 32 neurons."""
+    from transformers import OPTForCausalLM
+
+    return _save_random(
+        folder,
+        OPTForCausalLM,
+        hidden_size=16,
+        word_embed_proj_dim=16,
+        ffn_dim=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        pad_token_id=1,
+    )
+
+
 # The native models in which neurons differ: what they do with the sum of their inputs.
 NATIVE: dict[str, dict[str, object]] = {
     "gelu": {},

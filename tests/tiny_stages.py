@@ -119,6 +119,25 @@ def run(
     return output
 
 
+def atlas(checkpoint: Path, corpus: Path, output: Path, blocks: Sequence[str], poles: str) -> Path:
+    """The site of a run; gives its folder."""
+    config = {"run": "tiny", "against": None, "poles": poles.split(",")}
+    config |= {
+        name: {"name": name, "source": name, "licence": None, "url": None} for name in ("model", "corpus")
+    }
+    where = ("--run", output, "--blocks", *blocks, "--corpus", corpus, "--checkpoint", checkpoint)
+    written = (
+        "--site",
+        SCRIPTS.parent / "site",
+        "--docs",
+        SCRIPTS.parent / "docs",
+        "--out",
+        output / "atlas",
+    )
+    stage("atlas", *where, "--summary", output / "summary.json", "--config", json.dumps(config), *written)
+    return output / "atlas"
+
+
 def rows(folder: Path, name: str, neuron: int | None = None) -> list[dict]:
     """Rows of a block's table, of one neuron or of all."""
     table: pa.Table = read_table(folder / f"{name}.parquet", name)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from n2g.errors import InputError
@@ -190,10 +191,16 @@ def reading_model(path: Path) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
-            f"{path} cannot be read as a model ({reason}): check that it is whole and of a known kind."
+            f"{path} cannot be read as a model ({first_sentence(error)}): check that it is whole and of a known "
+            "kind."
         ) from error
+
+
+def first_sentence(error: Exception) -> str:
+    """What an error says first; libraries add lists of thousands of characters."""
+    first = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+    return shorten(first, 300, placeholder=" …") or type(error).__name__
 
 
 def load(folder: Path, form: str, device: str, dtype: torch.dtype | str) -> TransformerBridge:

@@ -8,12 +8,18 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from n2g.checkpoint import DESCRIPTION, Description, load, reading_model, save_native
+from n2g.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
 from n2g.errors import InputError
 from n2g.provenance import file_digest
 from n2g.sources import TOKENIZER_FILES, write_bytes
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+# Of which a tokenizer.json can be made. Without any, `transformers` makes an empty tokenizer for some models.
+VOCABULARIES = ("tokenizer.model", "vocab.json", "vocab.txt")
 
 
 def convert(
@@ -59,6 +65,7 @@ def convert(
     for path in sorted(folder.glob("*.safetensors")):
         _check_safetensors(path)
     found = _describe(folder, "native" if kind in ("native", "tl_legacy") else "transformers")
+    _check_vocabulary(folder / "tokenizer.json", found.d_vocab)
     write_bytes(folder / DESCRIPTION, (json.dumps(asdict(found), indent=1, sort_keys=True) + "\n").encode())
     return found
 
@@ -174,6 +181,8 @@ def _complete_tokenizer(folder: Path) -> None:
         from transformers import AutoTokenizer
 
         try:
+            if not any((folder / name).exists() for name in VOCABULARIES):
+                raise FileNotFoundError(" or ".join(VOCABULARIES))
             AutoTokenizer.from_pretrained(folder).backend_tokenizer.save(str(file))
         except Exception as error:  # whatever the many kinds of tokenizers raise
             raise InputError(
@@ -181,6 +190,18 @@ def _complete_tokenizer(folder: Path) -> None:
             ) from error
     with reading_model(file):
         Tokenizer.from_file(str(file))
+
+
+def _check_vocabulary(file: Path, d_vocab: int) -> None:
+    """Raise InputError where the tokenizer, its special tokens aside, goes beyond the embedding."""
+    from tokenizers import Tokenizer
+
+    last = max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=False).values(), default=0)
+    if last >= d_vocab:
+        raise InputError(
+            f"the tokenizer has tokens up to {last}, but the model only knows them up to {d_vocab - 1}: name its "
+            "own tokenizer in model.tokenizer."
+        )
 
 
 def _check_safetensors(path: Path) -> None:
@@ -191,28 +212,16 @@ def _check_safetensors(path: Path) -> None:
 
 
 def _describe(folder: Path, form: str) -> Description:
-    """Describe a checkpoint, with one short forward pass to see that its neurons can be read."""
-    import torch
-
+    """Describe a checkpoint, after a look at its neurons."""
     with reading_model(folder):
         model = load(folder, form, "cpu", "bfloat16")
-    name = "blocks.0.mlp.hook_post"
-    if name not in model.hook_dict:
-        raise InputError(
-            f"{model.cfg.architecture} has no MLP neurons to read (no {name}): choose another model."
-        )
-    seen: list[int] = []
-    hooks = [(name, lambda value, hook: seen.append(value.shape[-1]))]
-    with torch.no_grad(), reading_model(folder):
-        model.run_with_hooks(
-            torch.zeros(1, 2, dtype=torch.long), fwd_hooks=hooks, stop_at_layer=1, return_type=None
-        )
+    d_mlp = _count_neurons(model)
     names = sorted(path.name for path in folder.iterdir() if path.name != DESCRIPTION)
     return Description(
         format=form,
         architecture=str(model.cfg.architecture),
         n_layers=model.cfg.n_layers,
-        d_mlp=seen[0],
+        d_mlp=d_mlp,
         d_model=model.cfg.d_model,
         d_vocab=model.cfg.d_vocab,
         n_ctx=model.cfg.n_ctx,
@@ -221,6 +230,51 @@ def _describe(folder: Path, form: str) -> Description:
         eos=_special_token(folder, "eos_token"),
         files={name: file_digest(folder / name) for name in names},
     )
+
+
+def _count_neurons(model: TransformerBridge) -> int:
+    """Neurons of a layer, by a short forward pass that shows whether the later stages can work with the model.
+
+    Raises:
+        InputError: they cannot.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    kind, layers = model.cfg.architecture, range(model.cfg.n_layers)
+    for name in (f"blocks.{layer}.mlp.hook_post" for layer in layers):
+        if name not in model.hook_dict:
+            raise InputError(f"{kind} has no MLP neurons to read (no {name}): choose another model.")
+        if model.hook_dict[name] is model.hook_dict.get(name.replace("_post", "_out")):
+            raise InputError(
+                f"{kind} is a mixture of experts, which has no neurons to read ({name} is the output of all "
+                "experts): choose another model."
+            )
+    seen: dict[int, torch.Tensor] = {}
+    hooks = [
+        (f"blocks.{layer}.mlp.hook_post", lambda value, hook, layer=layer: seen.update({layer: value}))
+        for layer in layers
+    ]
+    tokens = torch.zeros(2, 8, dtype=torch.long)
+    tokens[1, 1:] = 1  # so that the first token is all that the two texts share
+    try:
+        with torch.no_grad():
+            cache = {"past_key_values": DynamicCache(), "use_cache": True}
+            model.run_with_hooks(tokens, fwd_hooks=hooks, return_type=None, **cache)
+    except Exception as error:  # whatever the many kinds of models raise
+        raise InputError(
+            f"{kind} cannot be run as the stages do, with the keys and values of earlier tokens alone "
+            f"({first_sentence(error)}): choose another model."
+        ) from error
+    first, second = seen[0].reshape(2, 8, -1)[:, 0].float()
+    if (first - second).abs().max() > 0.05 * first.abs().max():  # far more than bfloat16 rounds
+        raise InputError(f"{kind} also reads the tokens that follow: choose a model that only looks back.")
+    if len(widths := {value.shape[-1] for value in seen.values()}) > 1:
+        raise InputError(
+            f"{kind} has layers of {' and '.join(map(str, sorted(widths)))} neurons: choose a model whose "
+            "layers are alike."
+        )
+    return widths.pop()
 
 
 def _special_token(folder: Path, name: str) -> int | None:

@@ -75,7 +75,7 @@ class Engine:
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
-                found[layer] = value
+                found[layer] = _rows_of(value, len(tokens))
                 if layer == max(layers):
                     raise _Stop
 
@@ -260,10 +260,12 @@ class Engine:
         found: dict[int, torch.Tensor] = {}
 
         def narrow(value: torch.Tensor, hook: Any) -> torch.Tensor:
-            return value[every, places][:, None]
+            kept = _rows_of(value, len(tokens))[every, places]
+            return kept[:, None] if value.ndim == 3 else kept
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
+                value = _rows_of(value, len(tokens))
                 at = value[:, 0] if layer == deepest else value[every, places]
                 found[layer] = at.index_select(-1, pick[layer])
                 if layer == deepest:
@@ -290,6 +292,11 @@ class Engine:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def _rows_of(value: torch.Tensor, rows: int) -> Float[torch.Tensor, "row position neuron"]:
+    """A hook's value row by row; some models, such as OPT, string all rows' positions together."""
+    return value.reshape(rows, -1, value.shape[-1])
 
 
 def _parts(items: list, size: int) -> Iterator[list]:
