@@ -32,44 +32,45 @@ def slowly(self, target):
 
 pathlib.Path.replace = slowly
 """
-KINDS = ["job"] * 8 + ["group"] * 5 + ["workflow"] * 4 + ["workflow beside a sleeping job"] * 2
+SLEEPING = "workflow beside a sleeping job"
+KINDS = ["job"] * 6 + ["group"] * 3 + ["workflow"] * 3 + [SLEEPING] * 2
+# A file of each stage that reads the model; the first two are not the only ones of their stages.
+FILES = ("examples", "connections", "sweep", "prune", "saliency", "augment")
+FILE_KINDS = ["job", "job", "group", "group", "workflow", SLEEPING]
+JOBS = 20  # that `begun` leaves to do
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What is killed, after how many finished jobs, and how many seconds later.
+    """What is killed: while a file is written, or else after so many finished jobs and seconds later.
 
-    A job is killed while it writes; "augment" is the one that runs the model. The group is all that `make atlas` has
-    started. "workflow" is Snakemake alone, once it has started a job; a sleeping job is one that was stopped while it
-    wrote, and wakes up when all is done.
+    A job is killed while it writes. The group is all that `make atlas` has started. "workflow" is Snakemake alone, once
+    it has started a job; a sleeping job is one that was stopped while it wrote, and wakes up when all is done.
     """
 
     kind: str
-    jobs: int
-    seconds: float
+    file: str = ""
+    jobs: int = 0
+    seconds: float = 0
 
 
 def moments(seed: int) -> list[Moment]:
-    """Twenty moments, spread over the first nine of the ten jobs that `half_done` leaves to do."""
+    """Twenty moments: one in every stage that reads the model, and more among the later half of the jobs."""
     random = Random(seed)
-    jobs = sorted(random.choices(range(2, 9), k=len(KINDS)))
+    kinds = random.sample(FILE_KINDS, len(FILE_KINDS))
+    writing = [Moment(kind, file) for kind, file in zip(kinds, FILES, strict=True)]
+    jobs = sorted(random.choices(range(JOBS // 2, JOBS - 1), k=len(KINDS)))
     kinds = random.sample(KINDS, len(KINDS))
-    later = [Moment(kind, at, random.uniform(0, 2)) for kind, at in zip(kinds, jobs, strict=True)]
-    return [Moment("augment", 0, 0), *later]
+    spread = zip(kinds, jobs, strict=True)
+    return [*writing, *(Moment(kind, jobs=at, seconds=random.uniform(0, 2)) for kind, at in spread)]
 
 
 @pytest.fixture
-def half_done(copied: Path) -> Path:
-    """A run of which the passes through the model are done for one block, and for the other all but one."""
-    for name in ("augment.parquet", "graph.jsonl"):
-        (copied / RUN / "1" / "00000-00001" / name).unlink()
-    for block in (copied / RUN).glob("[01]/*"):
-        (block / "evaluate.parquet").unlink()
-        (block / "predictions.parquet").unlink()
-        shutil.rmtree(block / "render")
-    for name in ("summary.json", "patterns.parquet", "similar.parquet", "manifest.json"):
-        (copied / RUN / name).unlink()
-    shutil.rmtree(copied / RUN / "atlas")
+def begun(copied: Path) -> Path:
+    """A run that has the model and the texts, and nothing else."""
+    for path in (copied / RUN).iterdir():
+        if path.name not in ("corpus", "logs", "benchmarks"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     (copied / ".venv").symlink_to(sys.prefix)
     (copied / "slow").mkdir()
     (copied / "slow" / "sitecustomize.py").write_text(SLOW_DISK)
@@ -130,10 +131,9 @@ class Attempt:
             pid for pid, command in self.members().items() if "snakemake" in map(os.path.basename, command)
         ]
 
-    def writers(self, stage: str = "") -> list[int]:
-        """Process ids of jobs that are writing a file or folder, of any stage or of one."""
-        places = ("corpus/", "", "*/*/")
-        found = [path for place in places for path in (self.folder / RUN).glob(f"{place}.{stage}*.tmp")]
+    def writers(self, file: str = "") -> list[int]:
+        """Process ids of jobs that are writing a file or folder, any or one whose name begins so."""
+        found = [path for place in ("", "*/*/") for path in (self.folder / RUN).glob(f"{place}.{file}*.tmp")]
         pids = [path.name.split(".")[-2] for path in found]
         return [int(pid) for pid in pids if pid.isdigit() and int(pid) in self.members()]
 
@@ -149,18 +149,26 @@ def wait(condition: Callable[[], Any], attempt: Attempt) -> Any:
     return None
 
 
-def killed(attempt: Attempt, moment: Moment, done: int) -> bool:
-    """Whether the attempt lasts until a moment, when `done` jobs are behind it; then what that says is killed."""
-    wait(lambda: done + len(attempt.finished()) >= moment.jobs, attempt)
-    if moment.kind in ("job", "augment"):
-        caught = wait(partial(attempt.writers, moment.kind.removeprefix("job")), attempt) or []
-        kill(caught[:1], signal.SIGKILL)
-        return bool(caught)
-    if "sleeping" in moment.kind:
-        if not (caught := wait(attempt.writers, attempt)):
+def next_moment(attempt: Attempt, coming: list[Moment], done: int) -> Moment | None:
+    """The first moment that an attempt comes to, with `done` jobs behind it; None if it ends before."""
+
+    def reached(moment: Moment) -> bool:
+        if moment.file:
+            return bool(attempt.writers(moment.file))
+        return done + len(attempt.finished()) >= moment.jobs
+
+    return wait(lambda: next(filter(reached, coming), None), attempt)
+
+
+def killed(attempt: Attempt, moment: Moment) -> bool:
+    """Kill what a moment says, unless the attempt ends before."""
+    if moment.kind in ("job", SLEEPING):
+        if not (caught := wait(partial(attempt.writers, moment.file), attempt)):
             return False
-        kill(caught[:1], signal.SIGSTOP)
-    else:
+        kill(caught[:1], signal.SIGKILL if moment.kind == "job" else signal.SIGSTOP)
+        if moment.kind == "job":
+            return True
+    elif not moment.file:
         if moment.kind == "workflow":
             wait(attempt.started, attempt)
         time.sleep(moment.seconds)
@@ -207,26 +215,27 @@ def results(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_a_run_killed_at_twenty_moments_gives_the_same_bytes(
-    half_done: Path, finished: Path, tmp_path: Path
+    begun: Path, finished: Path, tmp_path: Path
 ) -> None:
-    old = written(half_done / RUN)
+    old = written(begun / RUN / "corpus")
     attempts: list[Attempt] = []
     try:
         coming = moments(0)
         while coming:
             done = sum(len(attempt.finished()) for attempt in attempts)
-            attempts.append(Attempt(half_done, tmp_path / f"{len(attempts)}.log"))
-            while coming and killed(attempts[-1], coming[0], done):
-                coming.pop(0)
+            attempts.append(Attempt(begun, tmp_path / f"{len(attempts)}.log"))
+            while moment := next_moment(attempts[-1], coming, done):
+                if not killed(attempts[-1], moment):
+                    break
+                coming.remove(moment)
             if attempts[-1].process.wait(PATIENCE) == 0:
                 break
-        attempts.append(Attempt(half_done, tmp_path / "last.log"))
+        attempts.append(Attempt(begun, tmp_path / "last.log"))
         assert attempts[-1].process.wait(PATIENCE) == 0, attempts[-1].log.read_text()
         assert not coming, "the run was over too early"
         expect_no_more_writing(attempts)
-        compare(half_done, finished, attempts)
-        new = written(half_done / RUN)
-        assert [path for path in old if path.endswith(".parquet") and new[path] != old[path]] == []
+        compare(begun, finished, attempts)
+        assert written(begun / RUN / "corpus") == old
     finally:
         kill([pid for attempt in attempts for pid in attempt.members()], signal.SIGKILL)
 
