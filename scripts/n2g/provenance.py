@@ -114,10 +114,11 @@ def _is_ours(module: str) -> bool:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under ``if TYPE_CHECKING:``, which never run."""
+    """All statements but those under ``if TYPE_CHECKING:``, which never run. No expression imports anything."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"):
+        statement = isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
+        if statement and not (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"):
             yield from _walk(child)
 
 
