@@ -103,7 +103,8 @@ def test_what_cannot_be_written_is_named_and_the_old_stays(tmp_path: Path, place
 
 @pytest.mark.skipif(not mounting(), reason="only root may mount a file system, and a container may forbid it")
 def test_a_run_in_a_read_only_folder_stops_at_once(copied: Path) -> None:
-    shutil.rmtree(copied / RUN / "1" / "00000-00001" / "render")
+    for made in ("1/00000-00001/render", "atlas"):
+        shutil.rmtree(copied / RUN / made)
     command = "mount --bind results results && mount -o remount,ro,bind results && exec {} -m snakemake"
     shell = ["unshare", "--mount", "bash", "-c", command.format(sys.executable)]
     done = subprocess.run(shell, cwd=copied, capture_output=True, text=True)
@@ -121,6 +122,7 @@ def test_a_file_cut_short_is_named_and_made_anew_on_request(copied: Path) -> Non
     before = {
         path: path.read_bytes() for path in files if path.suffix in (".parquet", ".json", ".svg", ".html")
     }
+    shutil.rmtree(copied / RUN / "atlas")
     cut = block / "evaluate.parquet"
     cut.write_bytes(before[cut][:-7])
     status, said = snakemake(copied)
