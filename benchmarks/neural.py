@@ -24,9 +24,9 @@ from n2g.block import Block  # noqa: E402
 from n2g.checkpoint import boot  # noqa: E402
 from n2g.errors import run_script  # noqa: E402
 from n2g.evaluate import hold_out, truths  # noqa: E402
-from n2g.evidence import Evidence, Texts  # noqa: E402
-from n2g.fit import f1_score  # noqa: E402
-from n2g.graph import TokenIndex  # noqa: E402
+from n2g.evidence import Evidence  # noqa: E402
+from n2g.graph import Index  # noqa: E402
+from n2g.metrics import firing_scores  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
 from n2g.store import load_documents, load_observations  # noqa: E402
 from n2g.tables import read_json  # noqa: E402
@@ -44,12 +44,11 @@ def components(embedding: torch.Tensor) -> torch.Tensor:
     return torch.cat([found / found.std(0), torch.zeros(1, found.shape[1])])
 
 
-def windows(index: TokenIndex, none: int) -> torch.Tensor:
-    """int64 [token, WINDOW]: each token and those before it, `none` where the text has not begun."""
-    at = np.arange(len(index.tokens))
+def windows(index: Index, at: np.ndarray, none: int) -> torch.Tensor:
+    """int64 [token, WINDOW]: the token at each position and those before it, `none` where the text has not begun."""
+    begins = index.begins_of(at)
     parts = [
-        np.where(at - back >= index.begins, index.tokens[np.maximum(at - back, 0)], none)
-        for back in range(WINDOW)
+        np.where(at - back >= begins, index.tokens[np.maximum(at - back, 0)], none) for back in range(WINDOW)
     ]
     return torch.from_numpy(np.stack(parts, 1).astype(np.int64))
 
@@ -94,12 +93,17 @@ def predict(net: torch.nn.Module, inputs: torch.Tensor, seen: torch.Tensor) -> n
     return torch.cat([net(inputs[part].flatten(1)) for part in seen.split(CHUNK)]).numpy()
 
 
-def best_cut(known: Evidence, predicted: np.ndarray, top: list[int], weight: float) -> float:
+def f1(firing: np.ndarray, predicted: np.ndarray) -> float:
+    return firing_scores(firing, predicted)["f1"]
+
+
+def best_cut(known: Evidence, at: np.ndarray, predicted: np.ndarray, top: list[int], weight: float) -> float:
     """The cut with the best F1 on validation documents, those with the largest activations counted as for graphs."""
-    fires, near = known.activations >= known.threshold, np.isin(known.texts.document, top)
+    fires = known.at(at) >= known.threshold
+    near = np.isin(known.texts.numbers, top)[known.texts.rows(at)]
     large = predicted[predicted > np.quantile(predicted, 0.99)]
     gains = {
-        cut: f1_score(fires, predicted >= cut) + weight * f1_score(fires[near], predicted[near] >= cut)
+        cut: f1(fires, predicted >= cut) + weight * f1(fires[near], predicted[near] >= cut)
         for cut in np.unique(np.quantile(large, np.linspace(0, 1, CUTS))).tolist()
     }
     return max(gains, key=lambda cut: gains[cut])
@@ -113,27 +117,26 @@ def layer_scores(run: Run, layer: int, inputs: torch.Tensor, epochs: int) -> dic
     block = Block(run.corpus, folder, settings)
     units = [unit for unit in block.units if unit.maximum > 0]
 
-    def text_tokens(texts: Texts) -> np.ndarray:
-        return np.flatnonzero(np.arange(len(texts.origin)) >= texts.index.begins)
-
-    rows = text_tokens(block.train)
-    targets = np.stack([block.evidence(u, block.train).activations[rows] / u.maximum for u in units], 1)
-    seen = windows(block.train.index, none)[rows]
+    at = block.train.every()
+    targets = np.stack([block.evidence(u, block.train).at(at) / u.maximum for u in units], 1)
+    seen = windows(block.train, at, none)
     net = learn(inputs, seen, torch.from_numpy(targets.astype(np.float32)), epochs, f"layer {layer}")
-    held = predict(net, inputs, windows(block.validation.index, none))
+    later = block.documents.positions(block.validation.numbers)
+    held = predict(net, inputs, windows(block.validation, later, none))
     documents, observations = load_documents(run.corpus), load_observations(folder)
     texts = hold_out(documents, observations)
-    tested = predict(net, inputs, windows(texts.index, none))
+    tested = predict(net, inputs, windows(texts.index, np.arange(len(texts.origin)), none))
     real = dict(truths(texts, observations, settings.firing_threshold))
     found: dict[str, list[float]] = {"top": [], "random": []}
     for column, unit in enumerate(units):
         top = [document for document, *_ in unit.top.get("validation", [])]
-        cut = best_cut(block.evidence(unit, block.validation), held[:, column], top, settings.near_weight)
+        known = block.evidence(unit, block.validation)
+        cut = best_cut(known, later, held[:, column], top, settings.near_weight)
         for name, scores in found.items():
             at = texts.tokens_of(real[unit.key].sets[name].tolist())
             fires = real[unit.key].firing[at]
             if fires.any():
-                scores.append(f1_score(fires, tested[at, column] >= cut))
+                scores.append(f1(fires, tested[at, column] >= cut))
     return {name: float(np.mean(scores)) for name, scores in found.items()}
 
 

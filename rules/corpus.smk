@@ -8,6 +8,7 @@ rule corpus:
     output:
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
+        places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         vocabulary=run_file("corpus/vocabulary.parquet"),
         counts=run_file("corpus/corpus.json"),
     log:

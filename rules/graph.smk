@@ -5,6 +5,7 @@ rule graph:
     input:
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
+        places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         observations=[block_file(name) for name in ACTIVATION_FILES],
         sweep=block_file("sweep.parquet"),
         pruned=block_file("prune.parquet"),

@@ -8,6 +8,7 @@ from n2g.corpus import Limits, begin_token, build, encoder
 from n2g.errors import run_script
 from n2g.reading import read_texts
 from n2g.sources import fetched_files
+from n2g.store import load_documents, write_places
 from n2g.tables import write_json, write_table
 from n2g.vocabulary import vocabulary
 
@@ -37,6 +38,7 @@ def main() -> None:
     corpus = build(texts, encoder(tokenizer), bos, limits, given.output / "tokens.npy")
 
     write_table(given.output / "documents.parquet", "documents", corpus.documents)
+    write_places(given.output, load_documents(given.output))
     write_table(given.output / "vocabulary.parquet", "vocabulary", vocabulary(tokenizer, model.d_vocab))
     write_json(given.output / "corpus.json", {**corpus.counts, "bos": bos, "max_length": given.max_length})
     print(corpus.counts)

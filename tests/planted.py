@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from n2g.documents import SPLITS, Documents
 from n2g.edges import EDGES
-from n2g.store import Observations
+from n2g.store import Observations, write_places
 from n2g.tables import CONTRACTS, write_array, write_arrays, write_table
 
 BOS = 0
@@ -124,6 +124,7 @@ def save(folder: Path, documents: Documents, observed: Observations) -> tuple[Pa
         "sha256": ["0" * 64] * count,
     }
     write_table(corpus_folder / "documents.parquet", "documents", table)
+    write_places(corpus_folder, documents)
     for name in ("statistics", "firings", "examples"):
         write_table(block / f"{name}.parquet", name, getattr(observed, name))
     write_arrays(block / "pools.safetensors", observed.pools)

@@ -95,8 +95,8 @@ def test_ngrams_by_hand() -> None:
     backing_off = replace(exact, shortest=1)
     assert predict(backing_off, [[BOS, 7, 1, 2]]) == [0, 0, 4, 3]
     assert predict(replace(exact, shortest=2), [[BOS, 7, 1, 2]]) == [0, 0, 0, 3]
-    values, lengths = exact.longest(TokenIndex.of([[BOS, 7, 1, 2]], BOS))
-    assert lengths.tolist() == [0, 0, 1, 2] and values.tolist() == [0, 0, 4, 3]
+    values, lengths = exact.longest(TokenIndex.of([[BOS, 7, 1, 2]], BOS), np.arange(1, 4))
+    assert lengths.tolist() == [0, 1, 2] and values.tolist() == [0, 4, 3]
 
 
 def test_backing_off_is_chosen_on_validation() -> None:

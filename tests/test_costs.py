@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from n2g.costs import node_costs, node_shares
-from n2g.evidence import Evidence, Texts
-from n2g.fit import f1_score
+from n2g.evidence import Evidence
 from n2g.graph import End, NeuronGraph, Pattern, TokenIndex, gap, one_of
+from n2g.metrics import firing_scores
 
 TEXTS = [[1, 2, 3], [1, 5, 3], [4, 3], [2, 2], [3, 2, 1]]
 FIRING = [2, 5, 9]  # 3 after 1, and 2 after 2
@@ -18,9 +20,7 @@ def held() -> Evidence:
     index = TokenIndex.of(TEXTS, None)
     activations = np.zeros(len(index.tokens), dtype=np.float32)
     activations[FIRING] = 2.0
-    return Evidence(
-        Texts(index, np.arange(len(index.tokens)), index.begins.astype(np.int32)), activations, 1.0
-    )
+    return Evidence(index, np.arange(len(activations)), activations, 1.0)
 
 
 def patterns() -> list[Pattern]:
@@ -34,8 +34,8 @@ def patterns() -> list[Pattern]:
 
 def score(chosen: list[Pattern]) -> float:
     evidence = held()
-    predicted, _ = NeuronGraph(chosen, cut=1.0, scale=2.0).predict_index(evidence.texts.index)
-    return f1_score(evidence.activations >= 1.0, (predicted >= 1.0) & (predicted > 0))
+    predicted, _ = NeuronGraph(chosen, cut=1.0, scale=2.0).predict_index(evidence.texts)
+    return firing_scores(evidence.activations >= 1.0, (predicted >= 1.0) & (predicted > 0))["f1"]
 
 
 def test_costs_are_differences_of_f1():
@@ -64,7 +64,7 @@ def _end(graph: NeuronGraph, pattern: Pattern) -> int:
 
 def test_nothing_to_lose_where_nothing_fires():
     evidence = held()
-    quiet = Evidence(evidence.texts, evidence.activations * 0, 1.0)
+    quiet = replace(evidence, activations=evidence.activations * 0)
     graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
     assert node_costs(graph, quiet) == node_shares(graph, quiet) == {}
 

@@ -169,18 +169,74 @@ print(found["statistics"]["tokens"].tolist())
 """
 
 
-def test_a_corpus_larger_than_memory_is_read(tmp_path: Path) -> None:
+COUNT, LENGTH = 32_768, 256  # documents, and tokens of each
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of 34 MB without the places of its tokens."""
+    folder = tmp_path_factory.mktemp("large")
+    tokens = np.random.default_rng(0).integers(2, 300, COUNT * LENGTH, dtype=np.int32)
+    write_array(folder / "tokens.npy", tokens)
+    numbers = np.arange(COUNT)
+    columns = {"document": numbers, "text": numbers, "piece": numbers * 0, "title": [""] * COUNT}
+    splits = ["train", "train", "validation", "test"] * (COUNT // 4)
+    columns |= {"split": splits, "offset": numbers * LENGTH}
+    columns |= {"length": numbers * 0 + LENGTH, "sha256": ["0" * 64] * COUNT}
+    write_table(folder / "documents.parquet", "documents", columns)
+    return folder
+
+
+def test_a_corpus_larger_than_memory_is_read(large: Path) -> None:
     """The texts are on disk; the process may have three quarters of their size for all that it does with them."""
-    count, length = 32_768, 256
-    tokens = np.random.default_rng(0).integers(2, 300, count * length, dtype=np.int32)
-    write_array(tmp_path / "tokens.npy", tokens)
-    numbers = np.arange(count)
-    columns = {"document": numbers, "text": numbers, "piece": numbers * 0, "title": [""] * count}
-    columns |= {"split": ["train"] * (count - 10) + ["validation", "test"] * 5, "offset": numbers * length}
-    columns |= {"length": numbers * 0 + length, "sha256": ["0" * 64] * count}
-    write_table(tmp_path / "documents.parquet", "documents", columns)
-    said = in_own_process(CAPPED, tmp_path)
-    assert said == ["no room for the corpus", str([count * (length - 1)])]
+    assert in_own_process(CAPPED, large) == ["no room for the corpus", str([COUNT * (LENGTH - 1)])]
+
+
+FITTING = """
+import sys
+from pathlib import Path
+import numpy as np
+from n2g.baselines import Occurrences, Seen, fit_baselines
+from n2g.costs import node_costs, node_shares
+from n2g.evidence import Evidence, Texts
+from n2g.fit import Selection, choose
+from n2g.graph import WILDCARD, End, NeuronGraph, Pattern, one_of
+from n2g.neutral import from_texts
+from n2g.settings import Settings
+from n2g.store import load_documents, write_places
+from test_memory import limit
+
+folder = Path(sys.argv[1])
+documents = load_documents(folder)
+limit(documents.tokens.nbytes * 3 // 4)
+write_places(folder, documents)
+documents, settings = documents.without_test(), Settings(bos=0)
+texts = {split: Texts.of(documents, split) for split in ("train", "validation")}
+from_texts(texts["train"], settings)
+pattern = Pattern((one_of([7]), WILDCARD, one_of([8])), End(1.0))
+wide = Pattern((one_of(range(2, 300)),), End(0.1))
+graph = NeuronGraph([pattern, wide], cut=0.5, bos=0)
+known, evidence = {}, {}
+for split, some in texts.items():
+    places = some.positions(7)
+    places = places[(places - 2 >= some.begins_of(places)) & (some.tokens[places - 2] == 8)]
+    values = np.ones(len(places), np.float32)
+    evidence[split] = Evidence(some, places, values, 0.5)
+    known[split] = Occurrences(some.tokens[places].astype(np.int64), values.astype(np.float64))
+assert evidence["train"].count(pattern.elements)[:2] == (len(evidence["train"].firing),) * 2
+choose(Selection(evidence["train"], settings), [], {7: 1.0}, evidence["validation"], [])
+for worth in (node_costs, node_shares):
+    print(max(worth(graph, evidence["validation"]).values()))
+counts = {split: documents.counts(split) for split in texts}
+ids = documents.ids(0).astype(np.int64)
+seen = Seen(1.0, *known.values(), counts, texts["validation"], evidence["validation"].positions, [(ids, ids * 0.0)])
+print(len(fit_baselines(seen, 0.5)))
+"""
+
+
+def test_graphs_are_fitted_to_a_corpus_larger_than_memory(large: Path) -> None:
+    """So is what finds the places of tokens, and what the baselines see."""
+    assert in_own_process(FITTING, large) == ["1.0", "1.0", "5"]
 
 
 BUILDING = """

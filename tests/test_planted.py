@@ -10,7 +10,7 @@ import pytest
 
 from n2g import NeuronGraph, Settings, fit_neuron
 from n2g.costs import node_shares
-from n2g.evidence import Evidence, Texts
+from n2g.evidence import Evidence
 from n2g.graph import TokenIndex
 from n2g.sentence import explain
 
@@ -126,9 +126,8 @@ def test_the_sentence_is_the_rule(name: str) -> None:
     graph = fit_neuron(planted(rule), examples(rule, 0, 40), settings=Settings(bos=BOS))
     unseen = texts(1000, 400, rule)
     index = TokenIndex.of(unseen, BOS)
-    places = Texts(index, np.arange(len(index.tokens)), index.begins.astype(np.int32))
     activations = np.concatenate(planted(rule)(unseen), dtype=np.float32)
-    shares = node_shares(graph, Evidence(places, activations, 1.0))
+    shares = node_shares(graph, Evidence(index, np.arange(len(activations)), activations, 1.0))
     content = graph.to_dict()
     for node in content["nodes"]:
         node |= {"share": shares[node["id"]]} if node["id"] in shares else {}

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from n2g.documents import SPLITS, Documents
-from n2g.graph import TokenIndex
-from n2g.metrics import firing_scores
+from n2g.evidence import Texts
+from n2g.graph import Index, TokenIndex
+from n2g.metrics import f1_score
 from n2g.store import Observations, by_unit
 
 
@@ -44,8 +45,8 @@ class Seen:
     """What a baseline sees of one neuron.
 
     maximum: largest train activation. train, validation: the tokens at or above the floor. counts: split ->
-    int64 [token id], how often each token occurs at all. index: the validation documents, and places: int64
-    [n], where in it the tokens of `validation` are. examples: (token ids, activations) of the train documents
+    int64 [token id], how often each token occurs at all. texts: the validation documents, and places: int64
+    [n], where in the corpus the tokens of `validation` are. examples: (token ids, activations) of the train documents
     with the largest activations, BOS included.
     """
 
@@ -53,17 +54,15 @@ class Seen:
     train: Occurrences
     validation: Occurrences
     counts: dict[str, np.ndarray]
-    index: TokenIndex
+    texts: Texts
     places: np.ndarray
     examples: Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 def observe(documents: Documents, observations: Observations) -> Iterator[tuple[tuple[int, str], Seen]]:
     """What the baselines see of every (neuron, pole) of a block; both must come without test documents."""
-    counts = {split: _count(documents, split) for split in ("train", "validation")}
-    chosen = documents.of("validation")
-    lengths, origin = documents.lengths[chosen], documents.positions(chosen)
-    index = TokenIndex(documents.tokens[origin], np.repeat(np.cumsum(lengths) - lengths + 1, lengths))
+    counts = {split: documents.counts(split) for split in ("train", "validation")}
+    texts = Texts.of(documents, "validation")
     firings, examples = dict(by_unit(observations.firings)), dict(by_unit(observations.examples))
     statistics = observations.statistics
     keys = zip(statistics["neuron"].to_pylist(), statistics["pole"].to_pylist(), strict=True)
@@ -78,19 +77,11 @@ def observe(documents: Documents, observations: Observations) -> Iterator[tuple[
             maximum=maximum,
             **{name: Occurrences(tokens[part], activations[part]) for name, part in parts.items()},
             counts=counts,
-            index=index,
-            places=np.flatnonzero(np.isin(origin, positions[parts["validation"]])),
+            texts=texts,
+            places=positions[parts["validation"]],
             examples=list(_train_examples(documents, examples.get(key))),
         )
         yield key, seen
-
-
-def _count(documents: Documents, split: str) -> np.ndarray:
-    chosen = documents.of(split)
-    size = int(documents.tokens.max(initial=0)) + 1
-    first = documents.tokens[documents.offsets[chosen]]  # BOS
-    every = documents.tokens[documents.positions(chosen)]
-    return np.bincount(every, minlength=size) - np.bincount(first, minlength=size)
 
 
 def _train_examples(documents: Documents, rows: pa.Table | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -181,22 +172,27 @@ class NGrams:
 
     def predict(self, index: TokenIndex) -> np.ndarray:
         """float64 [token]."""
-        values, lengths = self.longest(index)
-        return np.where(lengths >= self.shortest, values, 0.0)
+        found, every = np.zeros(len(index.tokens)), index.every()
+        values, lengths = self.longest(index, every)
+        found[every] = np.where(lengths >= self.shortest, values, 0.0)
+        return found
 
-    def longest(self, index: TokenIndex) -> tuple[np.ndarray, np.ndarray]:
-        """Activation (float64 [token]) and length (int64 [token]) of the longest stored sequence."""
-        found, lengths = np.zeros(len(index.tokens)), np.zeros(len(index.tokens), dtype=np.int64)
-        at = np.flatnonzero(np.arange(len(index.tokens)) >= index.begins)
-        above = np.zeros(len(at), dtype=np.int64)
+    def longest(self, index: Index, every: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Activation (float64) and length (int64) of the longest stored sequence that ends at each of `every`."""
+        found, lengths = np.zeros(len(every)), np.zeros(len(every), dtype=np.int64)
+        rows, begins, above = (
+            np.arange(len(every)),
+            index.begins_of(every),
+            np.zeros(len(every), dtype=np.int64),
+        )
         for length, (keys, values) in enumerate(self.levels, start=1):
             if not len(keys):
                 break
-            wanted = _keys(index, at, above, length)
+            wanted = _keys(index.tokens, every[rows], begins[rows], above, length)
             above = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
             known = keys[above] == wanted
-            at, above = at[known], above[known]
-            found[at], lengths[at] = values[above], length
+            rows, above = rows[known], above[known]
+            found[rows], lengths[rows] = values[above], length
         return found, lengths
 
 
@@ -211,11 +207,11 @@ def ngram(seen: Seen, share: float, order: int = 5) -> NGrams:
     tokens = np.concatenate([ids for ids, _ in seen.examples] or [np.zeros(0, dtype=np.int64)])
     activations = np.concatenate([values for _, values in seen.examples] or [np.zeros(0)])
     index = TokenIndex(tokens, np.repeat(starts + 1, lengths))
-    at = np.flatnonzero(np.arange(len(tokens)) >= index.begins)
+    at = index.every()
     above = np.zeros(len(at), dtype=np.int64)
     levels = []
     for length in range(1, order + 1):
-        keys, above = np.unique(_keys(index, at, above, length), return_inverse=True)
+        keys, above = np.unique(_keys(tokens, at, index.begins[at], above, length), return_inverse=True)
         values = np.full(len(keys), -inf)
         np.maximum.at(values, above, activations[at])
         levels.append((keys, values))
@@ -229,18 +225,25 @@ def ngram_backoff(seen: Seen, share: float, order: int = 5) -> NGrams:
     1 makes a token lookup with exceptions, `order` the published baseline.
     """
     exact = ngram(seen, share, order)
-    values, lengths = exact.longest(seen.index)
-    firing = np.zeros(len(values), dtype=bool)
-    firing[seen.places[seen.validation.activations >= exact.cut]] = True
-    f1 = {n: firing_scores(firing, (values >= exact.cut) & (lengths >= n))["f1"] for n in range(1, order + 1)}
+    firing = seen.places[seen.validation.activations >= exact.cut]
+    said, hits = np.zeros(order + 1, dtype=np.int64), np.zeros(order + 1, dtype=np.int64)
+    for texts in seen.texts.parts():
+        every = texts.every()
+        values, lengths = exact.longest(texts, every)
+        found = np.flatnonzero(values >= exact.cut)
+        said += np.bincount(lengths[found], minlength=order + 1)
+        hits += np.bincount(lengths[found[np.isin(every[found], firing)]], minlength=order + 1)
+    f1 = {n: f1_score(int(hits[n:].sum()), int(said[n:].sum()), len(firing)) for n in range(1, order + 1)}
     return replace(exact, shortest=max(f1, key=lambda n: (f1[n], -n)))
 
 
-def _keys(index: TokenIndex, at: np.ndarray, above: np.ndarray, length: int) -> np.ndarray:
+def _keys(
+    tokens: np.ndarray, at: np.ndarray, begins: np.ndarray, above: np.ndarray, length: int
+) -> np.ndarray:
     """A number for the sequence of `length` tokens that ends at each of `at`: that of the sequence shorter by
-    one (`above`) together with the token that comes first, 0 where the document begins behind it."""
+    one (`above`) together with the token that comes first, 0 where the document begins (`begins`) behind it."""
     left = at - (length - 1)
-    first = np.where(left >= index.begins[at], index.tokens[np.maximum(left, 0)] + 1, 0)
+    first = np.where(left >= begins, tokens[np.maximum(left, 0)].astype(np.int64) + 1, 0)
     return (above << 32) | first
 
 

@@ -46,9 +46,12 @@ class Block:
         self.units = list(_units(observations))
 
     def evidence(self, unit: Unit, texts: Texts) -> Evidence:
-        """One unit on the documents of one split."""
-        dense = texts.spread(unit.positions, unit.activations)
-        return Evidence(texts, dense, max(self.settings.firing_threshold * unit.maximum, 1e-9))
+        """One unit on some of the documents."""
+        order = np.argsort(unit.positions, kind="stable")
+        order = order[texts.rows(unit.positions[order]) >= 0]
+        activations = unit.activations[order].astype(np.float32)
+        threshold = max(self.settings.firing_threshold * unit.maximum, 1e-9)
+        return Evidence(texts, unit.positions[order], activations, threshold)
 
 
 def _units(observations: Observations) -> Iterator[Unit]:

@@ -3,11 +3,13 @@ that each pattern accounts for."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from n2g.evidence import Evidence
-from n2g.fit import f1_score
-from n2g.graph import NeuronGraph
+from n2g.graph import NeuronGraph, gathered
+from n2g.metrics import f1_score
 
 
 def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
@@ -20,30 +22,34 @@ def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
     Returns:
         A value for every node but the root, negative where F1 gains; nothing where the neuron never fires there.
     """
-    firing = held.activations >= held.threshold
-    if not firing.any():
+    firing = held.firing
+    if not len(firing):
         return {}
-    matches = list(graph.matches(held.texts.index))
-    ends: dict[int, set[int]] = {}
-    for match in matches:
-        node = match.node
-        while node:
-            ends.setdefault(node, set()).add(match.node)
-            node = next(graph.trie.predecessors(node))
+    ends = {node: {node} if end else set() for node, end in graph.trie.nodes(data="end") if node}
+    for node in sorted(ends, reverse=True):  # children come after their parents
+        for child in graph.trie.successors(node):
+            ends[node] |= ends[child]
+    fewer = {node: frozenset(lost) for node, lost in ends.items()}
+    hits, said = Counter[frozenset](), Counter[frozenset]()
+    for texts in held.texts.parts():
+        matches, places = gathered(graph.matches(texts))
+        fires = held.at(places) >= held.threshold
+        matched = {match.node for match in matches}
+        known: dict[frozenset[int], tuple[int, int]] = {}
+        for without in {frozenset(), *fewer.values()}:
+            here = without & matched
+            if here not in known:
+                left = [match for match in matches if match.node not in here]
+                predicted = graph.decide(left, len(places))[0]
+                firing_here = (predicted >= graph.cut) & (predicted > 0)
+                known[here] = np.count_nonzero(firing_here & fires), np.count_nonzero(firing_here)
+            hits[without] += known[here][0]
+            said[without] += known[here][1]
 
-    def score(without: set[int]) -> float:
-        predicted = graph.decide([one for one in matches if one.node not in without], len(firing))[0]
-        return f1_score(firing, (predicted >= graph.cut) & (predicted > 0))
+    def score(without: frozenset[int]) -> float:
+        return f1_score(hits[without], said[without], len(firing))
 
-    whole = score(set())
-    known: dict[frozenset[int], float] = {}
-    costs = {}
-    for node in range(1, graph.trie.number_of_nodes()):
-        without = frozenset(ends.get(node, ()))
-        if without not in known:
-            known[without] = whole - score(set(without))
-        costs[node] = known[without]
-    return costs
+    return {node: score(frozenset()) - score(without) for node, without in sorted(fewer.items())}
 
 
 def node_shares(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
@@ -57,15 +63,14 @@ def node_shares(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
     Returns:
         Shares from 0 to 1, together at most 1; nothing where the neuron never fires there.
     """
-    firing = held.activations >= held.threshold
-    if not firing.any():
+    firing = held.firing
+    if not len(firing):
         return {}
-    activations = np.where(firing, held.activations, 0).astype(np.float64)
-    predicted, decided = graph.predict_index(held.texts.index)
-    found = (predicted >= graph.cut) & (predicted > 0)
-    sums = np.bincount(decided[found], activations[found], graph.trie.number_of_nodes())
-    return {
-        node: float(sums[node] / activations.sum())
-        for node, end in graph.trie.nodes(data="end")
-        if node and end
-    }
+    sums = np.zeros(graph.trie.number_of_nodes())
+    for texts in held.texts.parts():
+        matches, places = gathered(graph.matches(texts))
+        predicted, decided = graph.decide(matches, len(places))
+        found = (predicted >= graph.cut) & (predicted > 0) & (held.at(places) >= held.threshold)
+        np.add.at(sums, decided[found], held.at(places[found]))
+    total = held.at(firing).astype(np.float64).sum()
+    return {node: float(sums[node] / total) for node, end in graph.trie.nodes(data="end") if node and end}

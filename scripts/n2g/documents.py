@@ -3,10 +3,13 @@ everything that fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+
+from n2g.places import Places, find_places, spans
 
 SPLITS = ("train", "validation", "test")
 TEST = SPLITS.index("test")
@@ -34,7 +37,7 @@ class Documents:
 
     tokens: int32 [token], all documents end to end, each beginning with BOS. offsets: int64 [document].
     lengths: int64 [document], BOS included. split: int8 [document], an index into `SPLITS`. withheld: whether
-    test documents are closed, see `without_test`.
+    test documents are closed, see `without_test`. read_places: reads where each token stands, where that is on disk.
     """
 
     tokens: np.ndarray
@@ -42,6 +45,7 @@ class Documents:
     lengths: np.ndarray
     split: np.ndarray
     withheld: bool = False
+    read_places: Callable[[], Places] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -55,14 +59,31 @@ class Documents:
 
     def positions(self, numbers: np.ndarray) -> np.ndarray:
         """Positions (int64) in `tokens` of whole documents, one document after the other."""
-        lengths, offsets = self.lengths[numbers], self.offsets[numbers]
-        return np.repeat(offsets - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        return spans(self.offsets[numbers], self.lengths[numbers])
 
     def of(self, split: str) -> np.ndarray:
         """Document numbers of a split, ascending."""
+        self._open(split)
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+    @cached_property
+    def _places(self) -> Places:
+        given = self.read_places
+        return given() if given else find_places(self.tokens, self.offsets, self.lengths, self.split)
+
+    def places(self, split: str, token: int) -> np.ndarray:
+        """Positions (int64, ascending) of a token in the documents of a split."""
+        self._open(split)
+        return self._places.of(SPLITS.index(split), token)
+
+    def counts(self, split: str) -> np.ndarray:
+        """How often each token id occurs in the documents of a split, BOS left out: int64 [token id]."""
+        self._open(split)
+        return self._places.counts[SPLITS.index(split)]
+
+    def _open(self, split: str) -> None:
         if self.withheld and split == "test":
             raise WithheldError("nothing that fits may ask for the test documents")
-        return np.flatnonzero(self.split == SPLITS.index(split))
 
     def pool(self, split: str, size: int) -> np.ndarray:
         """The first `size` documents of a split: documents are numbered in random order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from n2g.evidence import Evidence
+from n2g.evidence import Evidence, text_until
 
 # Tokens that two examples must share, up to and including the pivot, to count as the same.
 SAME = 3
@@ -19,10 +19,10 @@ def choose_atlas(
     activations in the order of the text.
     """
     firing = evidence.firing
-    order = firing[np.argsort(-evidence.activations[firing], kind="stable")]
+    order = firing[np.argsort(-evidence.at(firing), kind="stable")]
     seen, distinct = set(known), []
     for position in order.tolist():
-        window = evidence.texts.before(position, SAME)
+        window = text_until(evidence.texts, position, SAME)
         if window not in seen:
             seen.add(window)
             distinct.append(position)
@@ -35,4 +35,4 @@ def choose_atlas(
 
 def windows(evidence: Evidence, positions: list[int]) -> frozenset[tuple[int, ...]]:
     """The token sequences by which `choose_atlas` tells examples apart."""
-    return frozenset(evidence.texts.before(position, SAME) for position in positions)
+    return frozenset(text_until(evidence.texts, position, SAME) for position in positions)

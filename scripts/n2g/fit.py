@@ -7,8 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from n2g.evidence import Evidence
-from n2g.graph import START, WILDCARD, Element, End, NeuronGraph, Pattern, gap, match_pattern, one_of
+from n2g.evidence import Evidence, text_until
+from n2g.graph import (
+    START,
+    WILDCARD,
+    Element,
+    End,
+    NeuronGraph,
+    Pattern,
+    gap,
+    gathered,
+    match_pattern,
+    one_of,
+)
+from n2g.metrics import f1_score
 from n2g.saliency import Salient
 from n2g.settings import Settings
 
@@ -127,17 +139,18 @@ class Selection:
         yet accounted for the most general candidate that passes, then verified substitutes, and for firing tokens
         that still nothing accounts for the shortest literal text that passes."""
         chosen: dict[tuple, Candidate] = {}
-        covered = np.zeros(len(self.evidence.activations), dtype=bool)
+        known = self.evidence.rows
+        covered = np.zeros(len(self.evidence.positions) + 1, dtype=bool)  # the last one: what is not known
 
         def take(candidate: Candidate) -> None:
             chosen[candidate.elements] = candidate
-            covered[match_pattern(self.evidence.texts.index, candidate.elements)[0]] = True
+            covered[known(match_pattern(self.evidence.texts, candidate.elements)[0])] = True
 
         for candidate in self._single_tokens(fired, sweep):
             if self._passes(candidate, least):
                 take(candidate)
         for example in fired:
-            if not covered[self.evidence.texts.at(example.position)]:
+            if not covered[known(np.array([example.position]))[0]]:
                 passing = (c for c in self._general_to_specific(example) if self._passes(c, least))
                 best = next(passing, None)
                 if best is not None:
@@ -146,8 +159,9 @@ class Selection:
             for candidate in self._substituted(example):
                 if candidate.elements[:1] not in chosen and self._passes(candidate, least):
                     take(candidate)
-        for position in self.evidence.firing.tolist() if self.representative else ():
-            if not covered[position]:
+        firing = self.evidence.firing if self.representative else np.zeros(0, dtype=np.int64)
+        for position, row in zip(firing.tolist(), known(firing).tolist(), strict=True):
+            if not covered[row]:
                 best = next((c for c in self._literal(position) if self._passes(c, least)), None)
                 if best is not None:
                     take(best)
@@ -168,9 +182,7 @@ class Selection:
                 token = salient.tokens[0]
                 alone[token] = max(alone.get(token, 0.0), salient.activation)
         tokens = (
-            set(self.evidence.texts.index.tokens[self.evidence.firing].tolist())
-            if self.representative
-            else set()
+            set(self.evidence.texts.tokens[self.evidence.firing].tolist()) if self.representative else set()
         )
         for token in sorted(tokens | set(alone)):
             yield self.candidate((one_of([token]),), alone.get(token, 0.0))
@@ -185,7 +197,7 @@ class Selection:
                 yield self.candidate(elements, example.salient.activation, importances)
 
     def _literal(self, position: int) -> Iterable[Candidate]:
-        before = self.evidence.texts.before(position, LITERAL)[::-1]
+        before = text_until(self.evidence.texts, position, LITERAL)[::-1]
         for length in range(2, len(before) + 1):
             yield self.candidate(tuple(one_of([token]) for token in before[:length]), 0.0)
 
@@ -257,12 +269,6 @@ def _joined(patterns: Sequence[Pattern], slot: int) -> Pattern:
     )
 
 
-def f1_score(firing: np.ndarray, predicted: np.ndarray) -> float:
-    """Harmonic mean of precision and recall; 0 where nothing is hit."""
-    hit = int((firing & predicted).sum())
-    return 2 * hit / int(firing.sum() + predicted.sum()) if hit else 0.0
-
-
 @dataclass(frozen=True)
 class Choice:
     """What validation decides: the least precision of a pattern, the firing cut as a share of the firing
@@ -329,20 +335,26 @@ def choose(
     """
     settings = train.settings
     first = best = usual(settings)
-    if not len(validation.firing):
+    texts, firing = validation.texts, validation.firing
+    if not len(firing):
         return best
-    near = np.isin(validation.texts.document, top_documents)
-    firing = validation.activations >= validation.threshold
-    lead = min(1.0, OTHER / len(validation.firing) ** 0.5)
+    near = np.isin(texts.numbers, top_documents)
+    firing_near = np.count_nonzero(near[texts.rows(firing)])
+    lead = min(1.0, OTHER / len(firing) ** 0.5)
     most = -1.0
     for least in settings.precisions:
         patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
         for nodes in settings.max_nodes:
             graph = NeuronGraph(best_supported(patterns, nodes), bos=settings.bos, method="atlas")
-            predicted, _ = graph.predict_index(validation.texts.index)
+            matches, places = gathered(graph.matches(texts))
+            predicted, _ = graph.decide(matches, len(places))
+            hit, close = validation.at(places) >= validation.threshold, near[texts.rows(places)]
             for cut in settings.cuts:
                 fires = predicted >= cut * train.evidence.threshold
-                gain = f1_score(firing, fires) + settings.near_weight * f1_score(firing[near], fires[near])
+                hits, said = np.count_nonzero(fires & hit), np.count_nonzero(fires)
+                hits_near, said_near = np.count_nonzero(fires & hit & close), np.count_nonzero(fires & close)
+                gain = f1_score(hits, said, len(firing))
+                gain += settings.near_weight * f1_score(hits_near, said_near, firing_near)
                 gain += lead * ((least == first.least) + (cut == first.cut)) + LARGER * (nodes == first.nodes)
                 if gain > most:
                     most, best = gain, Choice(least, cut, nodes)

@@ -7,7 +7,9 @@ token (or class), each further element lies one step to the left in the text. ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Protocol
 
 import networkx as nx
 import numpy as np
@@ -114,6 +116,17 @@ class _Frontier:
         self.at[consumed] = (pivots, weights)
 
 
+class Index(Protocol):
+    """What patterns are matched with: see :class:`TokenIndex`."""
+
+    tokens: np.ndarray
+
+    def positions(self, token: int) -> np.ndarray: ...
+    def begins_of(self, positions: np.ndarray) -> np.ndarray: ...
+    def every(self) -> np.ndarray: ...
+    def parts(self) -> Iterable[Index]: ...
+
+
 class TokenIndex:
     """Token ids of many sequences laid end to end, with the positions of each token.
 
@@ -124,14 +137,30 @@ class TokenIndex:
     def __init__(self, tokens: np.ndarray, begins: np.ndarray):
         self.tokens = np.asarray(tokens, dtype=np.int64)
         self.begins = np.asarray(begins, dtype=np.int64)
-        self._order = np.argsort(self.tokens, kind="stable")
-        self._sorted = self.tokens[self._order]
+
+    @cached_property
+    def _order(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.tokens, kind="stable")
+        return order, self.tokens[order]
 
     def positions(self, token: int) -> np.ndarray:
         """Sorted positions of `token`, BOS positions left out."""
-        low, high = np.searchsorted(self._sorted, [token, token + 1])
-        found = self._order[low:high]
+        order, tokens = self._order
+        low, high = np.searchsorted(tokens, [token, token + 1])
+        found = order[low:high]
         return found[found >= self.begins[found]]
+
+    def parts(self) -> Sequence[TokenIndex]:
+        """These sequences, some at a time."""
+        return [self]
+
+    def begins_of(self, positions: np.ndarray) -> np.ndarray:
+        """For each position the first one of its sequence that counts as text."""
+        return self.begins[positions]
+
+    def every(self) -> np.ndarray:
+        """All positions but those of BOS, ascending."""
+        return np.flatnonzero(np.arange(len(self.tokens)) >= self.begins)
 
     @classmethod
     def of(cls, sequences: Sequence[Sequence[int]], bos: int | None) -> TokenIndex:
@@ -145,7 +174,7 @@ class TokenIndex:
         return cls(tokens, np.repeat(starts + has_bos, lengths))
 
 
-def _step(index: TokenIndex, frontier: _Frontier, element: Element) -> _Frontier:
+def _step(index: Index, frontier: _Frontier, element: Element) -> _Frontier:
     """The partial matches of `frontier` that `element` lets through."""
     after = _Frontier()
     if element.kind in ("token", "class"):
@@ -153,7 +182,7 @@ def _step(index: TokenIndex, frontier: _Frontier, element: Element) -> _Frontier
         factors = np.asarray(element.weights, dtype=np.float64)
     for consumed, (pivots, weights) in frontier.at.items():
         left = pivots - consumed  # the position that the element looks at
-        begins = index.begins[pivots]
+        begins = index.begins_of(pivots)
         if element.kind == "start":
             here = left == begins - 1
             after.add(consumed, pivots[here], weights[here])
@@ -175,7 +204,7 @@ def _step(index: TokenIndex, frontier: _Frontier, element: Element) -> _Frontier
     return after
 
 
-def _first(index: TokenIndex, element: Element) -> _Frontier:
+def _first(index: Index, element: Element) -> _Frontier:
     """Matches of the first element of a pattern."""
     frontier = _Frontier()
     if element.kind in ("token", "class"):
@@ -185,17 +214,23 @@ def _first(index: TokenIndex, element: Element) -> _Frontier:
         order = np.argsort(pivots, kind="stable")
         frontier.add(1, pivots[order], products[order])
         return frontier
-    every = np.flatnonzero(np.arange(len(index.tokens)) >= index.begins)
-    whole = _Frontier({0: (every, np.ones(len(every)))})
-    return _step(index, whole, element)
+    every = index.every()
+    return _step(index, _Frontier({0: (every, np.ones(len(every)))}), element)
 
 
-def match_pattern(index: TokenIndex, elements: Sequence[Element]) -> tuple[np.ndarray, np.ndarray]:
+def match_pattern(index: Index, elements: Sequence[Element]) -> tuple[np.ndarray, np.ndarray]:
     """Pivots (sorted int64) at which `elements` match, and the product of the matched weights there."""
     frontier = _first(index, elements[0])
     for element in elements[1:]:
         frontier = _step(index, frontier, element)
     return _collect(frontier)
+
+
+def gathered(matches: Iterable[Match]) -> tuple[list[Match], np.ndarray]:
+    """The positions (int64, ascending) where anything matches, and the matches with positions counted among them."""
+    matches = list(matches)
+    places = np.unique(np.concatenate([np.zeros(0, np.int64), *(match.positions for match in matches)]))
+    return [replace(match, positions=np.searchsorted(places, match.positions)) for match in matches], places
 
 
 def _collect(frontier: _Frontier) -> tuple[np.ndarray, np.ndarray]:
@@ -260,7 +295,7 @@ class NeuronGraph:
 
         yield from walk(0, (), ())
 
-    def matches(self, index: TokenIndex) -> Iterator[Match]:
+    def matches(self, index: Index) -> Iterator[Match]:
         """Every pattern that matches somewhere, each once, by full search (as if with backtracking)."""
 
         def walk(node: int, frontier: _Frontier | None, specificity: tuple[int, int]) -> Iterator[Match]:

@@ -68,11 +68,16 @@ def firing_scores(firing: np.ndarray, predicted: np.ndarray) -> dict[str, float]
         "false_negatives": missed,
         "precision": _share(hits, hits + wrong),
         "recall": _share(hits, hits + missed),
-        "f1": _share(2 * hits, 2 * hits + wrong + missed),
+        "f1": f1_score(hits, hits + wrong, hits + missed),
         "nonfiring_precision": _share(quiet, quiet + missed),
         "nonfiring_recall": _share(quiet, quiet + wrong),
         "nonfiring_f1": _share(2 * quiet, 2 * quiet + wrong + missed),
     }
+
+
+def f1_score(hits: int, predicted: int, firing: int) -> float:
+    """Harmonic mean of precision and recall, from numbers of tokens: `hits` are both predicted to fire and firing."""
+    return _share(2 * hits, predicted + firing)
 
 
 def average_precision(firing: np.ndarray, predicted: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from n2g.augment import augment, candidates_for, propose_all
 from n2g.engine import Prompt, drive
-from n2g.evidence import Evidence, Texts
+from n2g.evidence import Evidence
 from n2g.fit import Fired, Selection, build, usual
 from n2g.graph import NeuronGraph, TokenIndex
 from n2g.neutral import from_examples
@@ -81,10 +81,9 @@ def fit_neuron(
             settings,
         )
     index = TokenIndex.of(sequences, settings.bos)
-    size = len(index.tokens)
     dense = np.concatenate([np.concatenate([np.zeros(len(bos)), row]) for row in values]).astype(np.float32)
     starts = np.cumsum([0] + [len(s) for s in sequences])
-    evidence = Evidence(Texts(index, np.arange(size), np.zeros(size, dtype=np.int32)), dense, threshold)
+    evidence = Evidence(index, np.arange(len(dense)), dense, threshold)
     fired = [
         Fired(
             int(starts[i]) + len(bos) + example.pivot,

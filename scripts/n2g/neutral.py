@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2g.evidence import Texts
+from n2g.evidence import Texts, text_until
 from n2g.prune import Example, bare
 from n2g.settings import Settings
 
@@ -27,17 +27,14 @@ def from_texts(train: Texts, settings: Settings) -> Neutral:
     Raises ValueError where no training document is longer than a prefix.
     """
     draw = np.random.default_rng(settings.seed)
-    room = np.flatnonzero(np.arange(len(train.origin)) - train.index.begins >= settings.prefix_length)
-    if len(room) == 0:
+    if not len(train.numbers) or (train.ends - train.begins).max() <= settings.prefix_length:
         raise ValueError(
             f"no training document is longer than prefix_length ({settings.prefix_length} tokens)"
         )
-    ends = draw.choice(room, settings.prefixes)
-    text = np.flatnonzero(np.arange(len(train.origin)) >= train.index.begins)
-    fillers = train.index.tokens[draw.choice(text, settings.prefixes)]
-    return Neutral(
-        [(*bare(settings), *train.before(int(end), settings.prefix_length)) for end in ends], fillers.tolist()
-    )
+    ends = train.drawn(draw, settings.prefixes, after=settings.prefix_length)
+    fillers = train.tokens[train.drawn(draw, settings.prefixes)]
+    prefixes = [text_until(train, int(end), settings.prefix_length) for end in ends]
+    return Neutral([(*bare(settings), *prefix) for prefix in prefixes], fillers.tolist())
 
 
 def from_examples(examples: Sequence[Example], settings: Settings) -> Neutral:

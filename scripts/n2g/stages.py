@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from n2g.block import Block, Unit
-from n2g.evidence import Texts
+from n2g.evidence import Evidence, text_until
 from n2g.examples import choose_atlas, windows
 from n2g.fit import Fired, Selection, background_class, build, choose
 from n2g.graph import NeuronGraph
@@ -40,19 +41,21 @@ def chosen_examples(block: Block) -> Iterator[tuple[Unit, str, int, Example]]:
                     yield unit, "train", position, Example(tokens, pivot - 1, activation)
             continue
         picked = choose_atlas(train, settings.train_examples, settings.top_examples)
-        yield from _examples(unit, "train", block.train, picked, train.activations)
+        yield from _examples(unit, "train", train, picked)
         missed = block.evidence(unit, block.validation)
         known = windows(train, train.firing.tolist())
         extra = choose_atlas(missed, settings.validation_examples, settings.top_examples, known)
-        yield from _examples(unit, "validation", block.validation, extra, missed.activations)
+        yield from _examples(unit, "validation", missed, extra)
 
 
 def _examples(
-    unit: Unit, split: str, texts: Texts, picked: list[int], activations: Any
+    unit: Unit, split: str, evidence: Evidence, picked: list[int]
 ) -> Iterator[tuple[Unit, str, int, Example]]:
-    for at in picked:
-        tokens = texts.before(at, at + 1)
-        yield unit, split, int(texts.origin[at]), Example(tokens, len(tokens) - 1, float(activations[at]))
+    for position, activation in zip(
+        picked, evidence.at(np.array(picked, dtype=np.int64)).tolist(), strict=True
+    ):
+        tokens = text_until(evidence.texts, position, position + 1)
+        yield unit, split, position, Example(tokens, len(tokens) - 1, activation)
 
 
 def load_pruned(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Pruned]]:

@@ -15,19 +15,34 @@ import pyarrow.compute
 
 from n2g.documents import SPLITS, Documents
 from n2g.errors import InputError
-from n2g.tables import read_array, read_arrays, read_table
+from n2g.places import Places, find_places
+from n2g.tables import new_array, read_array, read_arrays, read_table, write_array
 
 
 def load_documents(folder: Path) -> Documents:
     """The tokenised corpus of a run. Raises InputError where a file is missing or damaged."""
-    table = read_table(folder / "documents.parquet", "documents")
-    split = np.array([SPLITS.index(name) for name in table["split"].to_pylist()], dtype=np.int8)
+    table = read_table(folder / "documents.parquet", "documents", ["split", "offset", "length"])
+    split = pyarrow.compute.index_in(table["split"], pa.array(SPLITS))
     return Documents(
         tokens=read_array(folder / "tokens.npy", np.int32),
         offsets=table["offset"].to_numpy(),
         lengths=table["length"].to_numpy().astype(np.int64),
-        split=split,
+        split=split.to_numpy().astype(np.int8),
+        read_places=lambda: read_places(folder),
     )
+
+
+def read_places(folder: Path) -> Places:
+    """Where the tokens of a corpus stand. Raises InputError where a file is missing or damaged."""
+    positions = read_array(folder / "positions.npy", np.int64)
+    return Places(np.asarray(positions), np.array(read_array(folder / "counts.npy", np.int64, 2)))
+
+
+def write_places(folder: Path, documents: Documents) -> None:
+    """Find where the tokens of a corpus stand, and write it to disk, without holding it in memory."""
+    with new_array(folder / "positions.npy", np.int64) as room:
+        found = find_places(documents.tokens, documents.offsets, documents.lengths, documents.split, room)
+    write_array(folder / "counts.npy", found.counts)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -58,20 +58,21 @@ def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None
     write_table(path, name, pa.Table.from_pylist(list(rows), schema=CONTRACTS[name].schema))
 
 
-def read_table(path: Path, name: str) -> pa.Table:
-    """Read a Parquet table and check that it meets its contract.
+def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet table, or some of its columns, and check that it meets its contract.
 
     Raises:
         InputError: the file is missing or damaged, or holds other columns than the contract.
     """
     contract = CONTRACTS[name]
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, columns=columns)
+        schema = table.schema if columns is None else pq.read_schema(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
-    found = [(field.name, field.type) for field in table.schema]
+    found = [(field.name, field.type) for field in schema]
     if found != [(field.name, field.type) for field in contract.schema]:
         raise InputError(f"{path} does not hold the columns of a {name} table: delete it and run again.")
     return table
@@ -119,6 +120,22 @@ def growing_array(path: Path, dtype: np.dtype | type) -> Iterator[GrowingArray]:
         array = GrowingArray(file, dtype)
         yield array
         array.write_header()
+
+
+@contextmanager
+def new_array(path: Path, dtype: np.dtype | type) -> Iterator[Callable[[int], np.ndarray]]:
+    """Write one array as .npy, in any order: what is given makes room for so many values, as a memory map."""
+    with replacing(path) as temporary:
+
+        def room(size: int) -> np.ndarray:
+            array = np.lib.format.open_memmap(temporary, "w+", np.dtype(dtype), (size,))
+            with temporary.open(
+                "r+b"
+            ) as file:  # a full disk is an error here, and would end the program later
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+            return array
+
+        yield room
 
 
 def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.ndarray:
