@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from n2g.errors import InputError
 from n2g.replacing import replacing
-from n2g.tables import write_array, write_arrays, write_json, write_table
+from n2g.tables import new_array, write_array, write_arrays, write_json, write_table
 
 folder = Path(sys.argv[1])
 random = np.random.default_rng(0).integers(0, 2**31, 100_000, dtype=np.int32)
@@ -30,6 +30,10 @@ def write_folder(path, content):
         (whole / "one.svg").write_bytes(b"x" * 1000)
         (whole / "two.svg").write_bytes(content.tobytes())
 
+def write_mapped(path, content):
+    with new_array(path, content.dtype) as room:
+        room(len(content))[:] = content
+
 writers = {
     "a.parquet": lambda path: write_table(
         path, "vocabulary", {"token": random, "text": [str(i) for i in random], "special": random > 9}
@@ -38,6 +42,7 @@ writers = {
     "c.safetensors": lambda path: write_arrays(path, {"x": random}),
     "d.json": lambda path: write_json(path, random.tolist()),
     "e": lambda path: write_folder(path, random),
+    "f.npy": lambda path: write_mapped(path, random),
 }
 said = {}
 for name, write in writers.items():
@@ -71,7 +76,7 @@ def mounting() -> bool:
 def test_what_cannot_be_written_is_named_and_the_old_stays(tmp_path: Path, place: str) -> None:
     old, folder = tmp_path / "old", tmp_path / "new"
     (old / "e").mkdir(parents=True)
-    names = ["a.parquet", "b.npy", "c.safetensors", "d.json", "e/one.svg"]
+    names = ["a.parquet", "b.npy", "c.safetensors", "d.json", "e/one.svg", "f.npy"]
     for name in names:
         (old / name).write_text(f"the old {name}")
     folder.mkdir()
@@ -93,7 +98,7 @@ def test_what_cannot_be_written_is_named_and_the_old_stays(tmp_path: Path, place
     reason = {"quota": "File too large", "full disk": "No space left on device", "read-only": "Read-only"}[
         place
     ]
-    assert sorted(said) == ["a.parquet", "b.npy", "c.safetensors", "d.json", "e"]
+    assert sorted(said) == ["a.parquet", "b.npy", "c.safetensors", "d.json", "e", "f.npy"]
     for name, sentence in said.items():
         assert sentence.startswith(f"{folder / name} cannot be written (")
         assert reason in sentence or " requested and " in sentence  # the latter is numpy's way to say it
