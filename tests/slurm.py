@@ -1,4 +1,4 @@
-"""A Slurm of one's own: munged, slurmctld and two slurmd on this machine, each node with a GPU that is /dev/null."""
+"""A Slurm of one's own: munged, slurmctld and two slurmd, whose GPUs are /dev/null and /dev/zero."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 COMMANDS = ("munged", "slurmctld", "slurmd", "unshare")
 PLUGINS = Path(sys.prefix) / "cluster"  # where `make test` puts the packages of requirements/cluster.lock
-PATIENCE = 600  # seconds
+PATIENCE = 1800  # seconds; on a busy machine the whole workflow takes long
 CONFIG = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -28,14 +28,15 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/%n.pid
 SlurmdParameters=config_overrides
 SlurmdTimeout=6
+MinJobAge=3600
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
+SelectTypeParameters=CR_Core_Memory,CR_LLN
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1
 GresTypes=gpu
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=64000 Gres=gpu:1
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=64000 Gres=gpu:1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=32 RealMemory=256000 Gres=gpu:2
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=32 RealMemory=256000 Gres=gpu:2
 PartitionName=all Nodes=ALL Default=YES
 """
 
@@ -67,7 +68,7 @@ class Slurm:
         host = socket.gethostname().partition(".")[0]
         config = CONFIG.format(host=host, folder=self.folder, ports=ports)
         (self.folder / "etc" / "slurm.conf").write_text(config)
-        (self.folder / "etc" / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+        (self.folder / "etc" / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
         key = self.folder / "key"
         key.write_bytes(os.urandom(64))
         key.chmod(0o400)

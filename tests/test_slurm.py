@@ -1,8 +1,10 @@
-"""The workflow on a Slurm cluster of two nodes: what jobs ask for, and what becomes of lost ones."""
+"""The whole workflow on a Slurm cluster of two nodes: what jobs ask for, and what becomes of lost ones."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from slurm import PLUGINS, Slurm, kill, missing, wait
+from test_crash import results
 from tiny_run import RUN
 
-MADE = ("prune.parquet", "saliency.parquet", "augment.parquet", "graph.jsonl")
-FIRST, SECOND = "0/00000-00001", "1/00000-00001"
+PASSES = {f"{rule}_{part}" for rule in ("activations", "sweep") for part in (1, 2)}
+ON_GPU = PASSES | {"model", "manifest"}  # "model" and "fit" are groups of rules for a block
+WITHOUT = {"corpus", "logits", "maxima", "fit", "render", "similar", "summary", "atlas"}
 
 
 @pytest.fixture
@@ -29,41 +33,50 @@ def slurm() -> Iterator[Slurm]:
 
 
 @pytest.mark.slow
-def test_blocks_run_on_a_cluster_that_loses_a_job_and_a_node(
+def test_an_atlas_comes_from_a_cluster_that_loses_a_job_and_a_node(
     slurm: Slurm, copied: Path, finished: Path, tmp_path: Path
 ) -> None:
-    for block, names in ((FIRST, MADE), (SECOND, MADE[2:])):
-        for name in names:
-            (copied / RUN / block / name).unlink()
-    wanted = [f"{RUN}/{block}/graph.jsonl" for block in (FIRST, SECOND)]
+    shutil.rmtree(copied / RUN)
     profile = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1"]
-    command = slurm.inside([str(Path(sys.executable).parent / "snakemake"), *wanted, *profile])
+    snakemake = str(Path(sys.executable).parent / "snakemake")
+    command = slurm.inside([snakemake, *profile, "--config", "passes=2"])
     with (tmp_path / "said").open("w+") as said:
         environment = os.environ | {"PYTHONPATH": str(PLUGINS)}
         workflow = subprocess.Popen(
             command, cwd=copied, env=environment, stdout=said, stderr=subprocess.STDOUT
         )
         try:
-            wait(lambda: running(slurm, "n1") and running(slurm, "n2"))
-            slurm.lose("n2")
+            wait(lambda: workflow.poll() is not None or asking(slurm))
+            (lost, *_) = asking(slurm)
+            slurm.lose(lost)
             wait(lambda: workflow.poll() is not None or kill(is_fitting(copied)))
             assert workflow.wait() == 0, (tmp_path / "said").read_text()
         finally:
             workflow.kill()
             workflow.wait()
-    for path in [f"{RUN}/{block}/{name}" for block in (FIRST, SECOND) for name in MADE]:
-        assert (copied / path).read_bytes() == (finished / path).read_bytes(), path
+    found, expected = results(copied), results(finished)
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert (copied / RUN / "manifest.json").exists()
+
     jobs = slurm.jobs()
-    gpu = {job["Comment"] for job in jobs if job.get("TresPerJob") == "gres:gpu:1"}
-    assert gpu == {job["Comment"] for job in jobs if "rule_graph" not in job["Comment"]}
-    assert len(gpu) < len({job["Comment"] for job in jobs}), "graphs need no GPU"
-    assert [job["JobState"] for job in jobs if "rule_graph" in job["Comment"]].count("FAILED") == 1
-    assert slurm.ask("sinfo", "-h", "-n", "n2", "-o", "%t").startswith("down"), "Slurm has noticed"
+    assert {what(job) for job in jobs if job.get("TresPerJob") == "gres:gpu:1"} == ON_GPU
+    assert {what(job) for job in jobs} == ON_GPU | WITHOUT
+    assert {what(job) for job in jobs if job["NumCPUs"] == "8"} == PASSES
+    assert [what(job) for job in jobs if job["JobState"] == "FAILED"].count("fit") == 1
+    done = [job["NodeList"] for job in jobs if what(job) == "model" and job["JobState"] == "COMPLETED"]
+    assert len(done) >= 2 and lost not in done
+    assert slurm.ask("sinfo", "-h", "-n", lost, "-o", "%t").startswith("down"), "Slurm has noticed"
 
 
-def running(slurm: Slurm, node: str) -> bool:
-    """Whether a job runs on the node."""
-    return any(job["NodeList"] == node and job["JobState"] == "RUNNING" for job in slurm.jobs())
+def what(job: dict[str, str]) -> str:
+    """The rule of a job, or its group of rules."""
+    return re.match(r"rule_((activations|sweep)_\d|[a-z]+)", job["Comment"])[1]
+
+
+def asking(slurm: Slurm) -> list[str]:
+    """The nodes of running jobs that ask the model about a block."""
+    return [job["NodeList"] for job in slurm.jobs() if what(job) == "model" and job["JobState"] == "RUNNING"]
 
 
 def is_fitting(folder: Path) -> Callable[[Path], bool]:
