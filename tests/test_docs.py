@@ -96,8 +96,10 @@ def test_configurations_shown_are_valid(tmp_path: Path, monkeypatch: pytest.Monk
     found = blocks(DOCS / "models.md", "text")  # plain: the theme colours YAML too faintly
     assert found
     for text in found:
-        for path in ("models/mine", "models/mine.Q8_0.gguf", "texts"):
-            (tmp_path / path).mkdir(parents=True, exist_ok=True)
+        for folder in ("models/mine", "texts"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for file in ("mine.Q8_0.gguf", "gemma-3-270m.gguf"):
+            (tmp_path / "models" / file).touch()
         given = yaml.safe_load(text.replace("/data/", f"{tmp_path}/"))
         complete_config({key: usual[key] for key in ("model", "corpus")} | given)
 
