@@ -42,7 +42,7 @@ serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=...
 	@.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory "results/$(RUN_NAME)/atlas"
 
 test: $(TEST_ENVIRONMENT) browser slurm ## Run every test
-	@$(VENV) pytest $(ARGS)
+	@$(VENV) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(ENVIRONMENT) ## Measure seconds and model tokens per neuron
 	@$(VENV) python benchmarks/bench.py $(ARGS)

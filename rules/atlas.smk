@@ -17,8 +17,8 @@ rule atlas:
         counts=run_file("corpus/corpus.json"),
         vocabulary=run_file("corpus/vocabulary.parquet"),
         summary=run_file("summary.json"),
-        site=[shared(str(path)) for path in sorted((BASE / "site").rglob("*")) if path.is_file()],
-        docs=[shared(str(path)) for path in sorted((BASE / "docs").rglob("*")) if path.is_file()],
+        site=[shared(os.path.relpath(path)) for path in sorted((BASE / "site").rglob("*")) if path.is_file()],
+        docs=[shared(os.path.relpath(path)) for path in sorted((BASE / "docs").rglob("*")) if path.is_file()],
     output:
         directory(run_file("atlas")),
     log:

@@ -14,7 +14,7 @@ rule export:
             for layer, block in SELECTED
             for name in (*ACTIVATION_FILES, "connections.parquet")
         ],
-        schema=BASE / "schemas" / "record.schema.json",
+        schema=os.path.relpath(BASE / "schemas" / "record.schema.json"),
     output:
         directory(f"results/{RUN}/export"),
     log:

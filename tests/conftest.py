@@ -27,6 +27,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (pytest.fail if in_ci else pytest.skip)("Chromium is not installed: `make test` as root installs it")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with slow tests first, so that no process is left with one when all others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a window. For tests marked ``browser``."""

@@ -1,11 +1,10 @@
 """Bad input through the real command: one sentence, no traceback, exit status not 0."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny
+import tiny_run
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -14,9 +13,7 @@ CORPUS = "results/tiny/corpus/corpus.json"
 
 def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run the workflow in a folder; exit status and everything it says."""
-    command = [Path(sys.executable).parent / "snakemake", *arguments, "--snakefile", ROOT / "Snakefile"]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.returncode, done.stdout
+    return tiny_run.snakemake(folder, *arguments, "--snakefile", ROOT / "Snakefile")
 
 
 @pytest.fixture(scope="module")

@@ -170,6 +170,7 @@ def test_without_a_finished_run_it_says_what_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / "report.md").exists()
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_on_a_small_run(finished: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (finished / "results").rglob("*") if path.is_file()}
     done = bench(finished, "--quick", "--output", str(tmp_path / "report.md"))

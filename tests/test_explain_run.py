@@ -45,6 +45,7 @@ def test_a_server_that_dies_midway_is_asked_for_the_rest_only(tmp_path: Path) ->
         assert len(server.bodies) == questions - questions // 2
 
 
+@pytest.mark.slow
 def test_the_workflow_explains_and_the_site_shows_it(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.read_bytes() for path in (copied / RUN / "0").rglob("L0.N0.json")}
     monkeypatch.setenv("TINY_KEY", KEY)

@@ -20,7 +20,7 @@ import yaml
 from loopback import Answer, serving
 from test_explain import RULES, explained
 from test_explain_client import ASKED, FAULTS
-from tiny_run import ROOT, checkout, snakemake
+from tiny_run import ROOT, checkout, fetch
 
 from n2g.checkpoint import checkpoint_key
 from n2g.config import complete_config
@@ -39,11 +39,8 @@ PASSING = [fault for name, fault in FAULTS.items() if name != "time-out"]
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the default model; it is fetched where it is not there yet."""
     folder = checkout(tmp_path_factory.mktemp("chat"))
-    (ROOT / "resources").mkdir(exist_ok=True)
-    (folder / "resources").symlink_to(ROOT / "resources")
     shutil.copy(ROOT / "config.yaml", folder)
-    status, said = snakemake(folder, "model", "--cores", "1", "--resources", "gpu=1")
-    assert status == 0, said
+    fetch(folder)
     config = complete_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
     return (ROOT / "resources" / "checkpoints" / checkpoint_key(config["model"])).resolve()
 

@@ -7,6 +7,7 @@ import re
 from itertools import chain
 from pathlib import Path
 
+import pytest
 import yaml
 from test_workflow import JOB, contents
 from tiny_run import RUN, checkout, snakemake
@@ -38,6 +39,7 @@ def test_names_of_blocks_are_read_back() -> None:
     assert parse_blocks(names) == blocks
 
 
+@pytest.mark.slow
 def test_parts_of_a_pass_write_the_same_bytes(copied: Path) -> None:
     """Each part is a job of its own; all that is not theirs is left alone."""
     before = contents(copied / RUN)
@@ -52,6 +54,7 @@ def test_parts_of_a_pass_write_the_same_bytes(copied: Path) -> None:
     assert {name: after[name] for name in blocks} == {name: before[name] for name in blocks}
 
 
+@pytest.mark.slow
 def test_every_neuron_of_a_large_model_is_planned(tmp_path: Path) -> None:
     """A dry run with a stand-in for the weights."""
     folder = checkout(tmp_path)

@@ -26,6 +26,7 @@ def test_results_in_storage_have_the_same_bytes(copied: Path, finished: Path, tm
         (block / "logits.parquet").unlink()
         (block / "connections.parquet").unlink()
         shutil.rmtree(block / "render")
+    shutil.rmtree(store / RUN / "atlas")
     (store / RUN / "manifest.json").unlink()
     (store / RUN / "1" / "00000-00001" / "evaluate.parquet").unlink()
     command = [Path(sys.executable).parent / "snakemake", "--default-storage-provider", "fs"]

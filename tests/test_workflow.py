@@ -8,13 +8,12 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny_run import ROOT, RUN, checkout, snakemake
+from tiny_run import ROOT, RUN, checkout, fetch, snakemake
 
 from n2g.canonical import dump
 from n2g.config import describe_keys
@@ -146,8 +145,7 @@ def reruns(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         assert status == 0, said
         return set(planned(said))
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(CHANGES, pool.map(plan, CHANGES), strict=True))
+    return {key: plan(key) for key in CHANGES}
 
 
 def test_every_key_and_setting_has_its_row() -> None:
@@ -225,6 +223,7 @@ def test_rules_pass_on_the_settings_that_their_programs_read(copied: Path) -> No
     assert contents(copied / RUN / "1") == before, "run without Snakemake, the programs write the same"
 
 
+@pytest.mark.slow
 def test_one_neuron_runs_its_own_chain_and_touches_nothing_else(copied: Path) -> None:
     before = {path: path.stat() for path in (copied / RUN).rglob("*") if path.is_file()}
     status, said = snakemake(copied, "neuron", "--config", "neuron=L1.N1")
@@ -257,12 +256,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     saves most of the time.
     """
     folder = checkout(tmp_path_factory.mktemp("real"))
-    (ROOT / "resources").mkdir(exist_ok=True)
-    (folder / "resources").symlink_to(ROOT / "resources")
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config |= {"run": "few", "layers": "0,2", "neurons": "0-1", "settings": {"prefixes": 1}}
     config["corpus"]["max_tokens"] = 12_000
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    fetch(folder)
     status, said = snakemake(folder, "--cores", "1", "--resources", "gpu=1")
     assert status == 0, said
     return folder

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import multiprocessing
+import os
 import shutil
-import subprocess
-import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,18 @@ FILES = (
     "pyproject.toml",
 )
 RUN = "results/tiny"
+# What takes most of the time of a short call of Snakemake is to import all this, so it is done once for all calls.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        "snakemake.cli",
+        "snakemake_logger_plugin_rich",
+        "docutils.nodes",
+        "jsonschema",
+        "pandas",
+        "pyarrow.parquet",
+    ]
+)
 
 
 def checkout(folder: Path) -> Path:
@@ -55,21 +71,66 @@ def configure(folder: Path, **changes: object) -> None:
 
 def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run the workflow in a folder; exit status and everything it says."""
-    command = [Path(sys.executable).parent / "snakemake", *arguments]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.returncode, done.stdout
+    with tempfile.NamedTemporaryFile() as said:
+        given = (folder, list(map(str, arguments)), dict(os.environ), said.name)
+        process = FORKS.Process(target=_run_command, args=given)
+        process.start()
+        process.join()
+        return process.exitcode, said.read().decode()
+
+
+def _run_command(folder: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:
+    """What the command `snakemake` does, in a process of its own that has just been forked."""
+    from snakemake.cli import main
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for stream in (1, 2):
+        os.dup2(os.open(said, os.O_WRONLY | os.O_APPEND), stream)
+    main(arguments)
+
+
+@contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """Of the processes that come with the same folder, one at a time is in the block."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout whose small run is done; tests only read it, or take a copy."""
-    folder = checkout(tmp_path_factory.mktemp("finished"))
-    tiny.save_llama(folder / "model")
-    (folder / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
-    configure(folder)
-    status, said = snakemake(folder)
+    """A checkout whose small run is done; tests only read it, or take a copy.
+
+    Where processes share out the tests, each has a copy of one that the first has made.
+    """
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = base / "first", base / "first-done"
+    with taking_turns(base):
+        if not done.exists():
+            checkout(folder)
+            tiny.save_llama(folder / "model")
+            (folder / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
+            configure(folder)
+            status, said = snakemake(folder)
+            assert status == 0, said
+            done.touch()
+    return Path(shutil.copytree(folder, tmp_path_factory.mktemp("finished") / "run", symlinks=True))
+
+
+def fetch(folder: Path) -> None:
+    """Give a checkout the downloads of this one, with those made that its config.yaml asks for."""
+    resources = ROOT / "resources"
+    resources.mkdir(exist_ok=True)
+    (folder / "resources").symlink_to(resources)
+    with taking_turns(resources):
+        status, said = snakemake(folder, "model", "--cores", "1", "--resources", "gpu=1")
     assert status == 0, said
-    return folder
 
 
 @pytest.fixture
