@@ -42,7 +42,7 @@ class Amount:
     """How much is measured.
 
     neurons: of each layer. texts, vocabulary: tokens for activations and sweep. published: neurons of a layer for the
-    published procedure, and as many examples of each. growth: how often four times more neurons are taken. copies:
+    published procedure, and as many examples of each. growth: how often blocks are made four times larger. copies:
     of every record in the larger site.
     """
 
@@ -73,12 +73,20 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """What a stage took for one of the blocks, most of `size` neurons, into which the same neurons are shared out."""
+
+    size: int
+    measured: Measured
+
+
+@dataclass(frozen=True)
 class Results:
     """All that the report tells."""
 
     facts: Mapping[str, str]
     stages: Sequence[Measured]
-    growth: Sequence[Measured]
+    growth: Sequence[Growth]
     comparisons: Sequence[Comparison]
     jobs: Sequence[notes.Job]
     overhead: notes.Overhead
@@ -144,16 +152,22 @@ def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[
     return [*found, taken("sweep", None, neurons, seconds, meter)]
 
 
-def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Measured]:
-    """The stages of a layer's block with some neurons, four times as many, and so on up to all."""
+def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Growth]:
+    """The stages of a layer's block in small blocks, in some that are four times as large, and so on up to one.
+
+    The neurons are always the same, since some cost ten times as much as others.
+    """
     layers = list(run.blocks)
     layer = layers[(len(layers) - 1) // 2]
     neurons, found = run.neurons(layer), []
-    for step in reversed(range(amount.growth + 1)):
-        some = spread(neurons, max(1, len(neurons) // 4**step))
-        say(f"layer {layer} with {len(some)} neurons")
-        cut = cut_block(run.blocks[layer], folder / "growth" / str(len(some)) / run.blocks[layer].name, some)
-        found += measure_block(run, layer, cut, len(some), meter, run.config["method"])
+    for size in sorted({max(1, len(neurons) // 4**step) for step in range(amount.growth + 1)}):
+        say(f"layer {layer} in blocks of {size} neurons")
+        for begin in range(0, len(neurons), size):
+            some = neurons[begin : begin + size]
+            target = folder / "growth" / f"{size}-{begin}" / run.blocks[layer].name
+            cut = cut_block(run.blocks[layer], target, some)
+            measured = measure_block(run, layer, cut, len(some), meter, run.config["method"])
+            found += [Growth(size, one) for one in measured]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from measure import Comparison, Results
+from measure import Comparison, Growth, Results
 from meter import Share
 from notes import Job, Overhead, course
 from pages import Site
@@ -163,22 +163,22 @@ def published(found: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def growth(found: Sequence[Measured]) -> list[str]:
+def growth(found: Sequence[Growth]) -> list[str]:
     """The cost of more neurons."""
-    counts = sorted({one.neurons for one in found})
+    sizes = sorted({one.size for one in found})
     rows = []
-    for count in counts:
-        seconds = [
-            one.seconds for name in BLOCK_STAGES for one in found if (one.stage, one.neurons) == (name, count)
-        ]
-        each = sum(seconds) / count
-        rows.append(
-            [f"{count / counts[0]:.0f}×", count, *(f"{value:.1f}" for value in seconds), f"{each:.2f}"]
-        )
+    for size in sizes:
+        some = [one.measured for one in found if one.size == size]
+        neurons = sum(one.neurons for one in some if one.stage == BLOCK_STAGES[0])
+        each = [sum(one.seconds for one in some if one.stage == name) / neurons for name in BLOCK_STAGES]
+        tokens = sum(one.tokens for one in some) / neurons
+        seconds = (f"{value:.2f}" for value in (*each, sum(each)))
+        rows.append([f"{size / sizes[0]:.0f}×", size, *seconds, f"{tokens:,.0f}"])
     return [
         "## More neurons",
-        f"Neurons of layer {found[0].layer}, in one block. Seconds of the stages:",
-        table(["", "neurons", *BLOCK_STAGES, "a neuron"], rows),
+        f"The neurons of layer {found[0].measured.layer}, always the same, in blocks of different size. Seconds and "
+        "model tokens are per neuron:",
+        table(["", "neurons of a block", *BLOCK_STAGES, "together", "model tokens"], rows),
     ]
 
 
