@@ -133,13 +133,19 @@ def test_a_file_cut_short_is_named_and_made_anew_on_request(copied: Path) -> Non
     status, said = snakemake(copied)
     assert status != 0
     assert f"{RUN}/1/00000-00001/evaluate.parquet is damaged (" in said
-    assert "): delete it and run again." in said
+    assert (
+        f"): delete it and run again, or, where the run is finished, `snakemake {cut.relative_to(copied)}`."
+        in said
+    )
     assert "Traceback" not in said
     assert {path for path in before if not path.exists()} <= {
         path for path in before if "atlas" in path.parts or path.is_relative_to(block / "render")
     } | {copied / RUN / "summary.json"}
     cut.unlink()
     status, said = snakemake(copied)
+    assert status == 0, said
+    cut.unlink()  # now of a finished run
+    status, said = snakemake(copied, str(cut.relative_to(copied)))
     assert status == 0, said
     before.pop(copied / RUN / "manifest.json")  # it tells times
     assert [str(path) for path, content in before.items() if path.read_bytes() != content] == []

@@ -58,6 +58,11 @@ def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None
     write_table(path, name, pa.Table.from_pylist(list(rows), schema=CONTRACTS[name].schema))
 
 
+def again(path: Path) -> str:
+    """The remedy for a damaged file, in words. What a finished run is made of is not missed before it is asked for."""
+    return f"delete it and run again, or, where the run is finished, `snakemake {path}`."
+
+
 def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet table, or some of its columns, and check that it meets its contract.
 
@@ -71,10 +76,10 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
     found = [(field.name, field.type) for field in schema]
     if found != [(field.name, field.type) for field in contract.schema]:
-        raise InputError(f"{path} does not hold the columns of a {name} table: delete it and run again.")
+        raise InputError(f"{path} does not hold the columns of a {name} table: {again(path)}")
     return table
 
 
@@ -149,9 +154,9 @@ def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.nd
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
-        raise InputError(f"{path} holds another kind of array than expected: delete it and run again.")
+        raise InputError(f"{path} holds another kind of array than expected: {again(path)}")
     return array
 
 
@@ -178,7 +183,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
 
 
 def write_json(path: Path, content: object) -> None:
@@ -199,7 +204,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): delete it and run again.") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
 
 
 def _check_columns(contract: TableContract, given: Any) -> None:
