@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event, Thread
 
 import torch
 
@@ -38,3 +43,32 @@ def processor() -> str:
 def memory() -> int:
     """Bytes of main memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@contextmanager
+def utilisation(device: str, every: float = 1.0) -> Iterator[list[int]]:
+    """Share of the time in which the GPU computes (percent), as nvidia-smi tells it every so many seconds meanwhile.
+
+    The list stays empty without a GPU, without the program, or where it does not know.
+    """
+    found: list[int] = []
+    if not device.startswith("cuda") or not shutil.which("nvidia-smi"):
+        yield found
+        return
+    command = ["nvidia-smi", f"--id=GPU-{torch.cuda.get_device_properties(device).uuid}"]
+    command += ["--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    done = Event()
+
+    def watch() -> None:
+        while not done.wait(every):
+            told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+            if told.isdigit():
+                found.append(int(told))
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()

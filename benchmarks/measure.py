@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import machine
 import notes
@@ -74,9 +76,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Growth:
-    """What a stage took for one of the blocks, most of `size` neurons, into which the same neurons are shared out."""
+    """What a stage took for one of the blocks, most of `size` neurons, into which the same neurons are shared out.
+
+    busy: share of the block's time in which the GPU computed, in percent; None where nothing tells.
+    """
 
     size: int
+    busy: float | None
     measured: Measured
 
 
@@ -110,6 +116,7 @@ def everything(run: Run, configuration: Path, folder: Path, amount: Amount) -> R
         cut = cut_block(block, folder / "blocks" / str(layer) / block.name, neurons)
         stages += measure_block(run, layer, cut, len(neurons), meter, run.config["method"])
     meter.bare = None
+    gc.collect()  # its weights are in circles of references
     grown = growth(run, folder, amount, meter)
     layers = list(run.blocks)
     some = sorted({layers[0], layers[len(layers) // 2], layers[-1]})
@@ -128,6 +135,7 @@ def load(run: Run) -> Meter:
     engine = open_engine(given, list(run.blocks), [last])
     hugging_face = run.model.format == "transformers"
     bare = BareModel(run.checkpoint.parent, engine.device, given.dtype) if hugging_face else None
+    gc.collect()  # what is left of its head
     meter = Meter(engine.bridge, device=engine.device, bare=bare)
     for _ in range(3):  # the first passes set things up
         meter.read(torch.ones((8, 32), dtype=torch.long, device=engine.device), list(run.blocks))
@@ -166,8 +174,9 @@ def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Growth]
             some = neurons[begin : begin + size]
             target = folder / "growth" / f"{size}-{begin}" / run.blocks[layer].name
             cut = cut_block(run.blocks[layer], target, some)
-            measured = measure_block(run, layer, cut, len(some), meter, run.config["method"])
-            found += [Growth(size, one) for one in measured]
+            with machine.utilisation(meter.device) as busy:
+                measured = measure_block(run, layer, cut, len(some), meter, run.config["method"])
+            found += [Growth(size, mean(busy) if busy else None, one) for one in measured]
     return found
 
 

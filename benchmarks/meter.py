@@ -27,6 +27,15 @@ def now(device: str) -> float:
     return time.perf_counter()
 
 
+def peak(device: str) -> int:
+    """Bytes that tensors have held on the device at most since this was last asked; 0 without a GPU."""
+    if not device.startswith("cuda"):
+        return 0
+    found = torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return found
+
+
 class BareModel:
     """The Hugging Face model by itself: its decoder, without unembedding, stopped behind a layer."""
 
@@ -39,6 +48,7 @@ class BareModel:
         depth = model.config.num_hidden_layers
         stacks = [m for m in self.decoder.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == depth]
         self.layers = stacks[0]
+        self.memory = sum(one.nbytes for one in (*self.decoder.parameters(), *self.decoder.buffers()))
 
     @torch.no_grad()
     def seconds(self, batch: int, length: int, layer: int) -> float:
@@ -71,18 +81,27 @@ class Pass:
 class Meter(Engine):
     """An engine that notes every forward pass and, right after it, has the bare model do one of the same shape.
 
-    prompt_tokens: tokens of the distinct prompts that were asked, as they stand.
+    prompt_tokens: tokens of the distinct prompts that were asked, as they stand. memory: bytes that tensors held on
+    the GPU at most, without those of the bare model.
     """
 
     bare: BareModel | None = None
     passes: list[Pass] = field(default_factory=list)
     prompt_tokens: int = 0
+    memory: int = 0
     _clock: float | None = None
 
     def reset(self) -> None:
         """Forget everything that was noted."""
         self.passes, self.tokens, self.prompts, self.prompt_tokens = [], 0, 0, 0
         self._prefixes.clear()
+        self.memory = 0
+        peak(self.device)
+
+    def note_memory(self) -> None:
+        """Take into account what was held until now."""
+        held = self.bare.memory if self.bare else 0
+        self.memory = max(self.memory, peak(self.device) - held)
 
     @property
     def bare_seconds(self) -> float:
@@ -130,7 +149,11 @@ class Meter(Engine):
             return
         seconds = now(self.device) - self._clock
         deepest = max(int(name.split(".")[1]) for name, _ in hooks)
-        bare = self.bare.seconds(*tokens.shape, deepest) if self.bare else 0.0
+        bare = 0.0
+        if self.bare:
+            self.note_memory()
+            bare = self.bare.seconds(*tokens.shape, deepest)
+            peak(self.device)  # what that pass held is not to count
         self.passes.append(Pass(tokens.numel(), seconds, bare))
         self._clock = now(self.device)
 

@@ -34,13 +34,13 @@ class Job:
 
 def jobs(run: Run) -> list[Job]:
     """Every job of the run's selected blocks, and of the run as a whole."""
-    found = []
+    found, selected = [], {(str(layer), str(block)) for layer, block in run.selected}
     for file in sorted((run.root / "benchmarks").glob("**/*.tsv")):
         with file.open(encoding="utf-8", newline="") as lines:
             row = list(csv.DictReader(lines, delimiter="\t"))[-1]
         stage, *block = file.relative_to(run.root / "benchmarks").with_suffix("").parts
         layer = int(block[0]) if len(block) == 2 else None
-        if layer is None or (run.blocks.get(layer) and file.stem == run.blocks[layer].name):
+        if layer is None or tuple(block) in selected:
             memory = None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
             found.append(Job(stage, layer, float(row["s"]), memory, file.stat().st_mtime))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from measure import Comparison, Growth, Results
@@ -11,8 +11,6 @@ from notes import Job, Overhead, course
 from pages import Site
 from workload import BLOCK_STAGES, Measured, Run
 
-from n2g.ids import Block
-
 
 def write(run: Run, results: Results) -> str:
     """The whole report."""
@@ -20,7 +18,7 @@ def write(run: Run, results: Results) -> str:
         "# Benchmarks",
         f"Written by `make bench` in {results.seconds / 60:.1f} minutes. Everything was measured in this one run, "
         "except where it says that Snakemake noted it when the atlas was made.",
-        table(["", ""], [[name, fact] for name, fact in results.facts.items()]),
+        table(["", ""], [*results.facts.items(), *gpu(results.stages, results.growth).items()]),
         f"Model: {run.config['model']['name']}, layers {run.config['layers']} of {run.model.n_layers}, "
         f"{run.model.d_mlp} neurons each.",
         *stages(results.stages),
@@ -38,6 +36,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; all columns but the first to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def gpu(stages: Sequence[Measured], grown: Sequence[Growth]) -> Mapping[str, str]:
+    """What the GPU held and how busy it was. The largest block tells the latter, as no bare model runs beside it."""
+    most: dict[str, int] = {}
+    for one in (*stages, *(one.measured for one in grown)):
+        most[one.stage] = max(one.memory, most.get(one.stage, 0))
+    names = "GPU memory", "GPU utilisation"
+    if not any(most.values()):
+        return dict.fromkeys(names, "not measured: no GPU")
+    held = ", ".join(f"{stage} {memory / 2**20:,.0f} MiB" for stage, memory in most.items())
+    last = max(grown, key=lambda one: one.size)
+    busy = (
+        "not measured: nvidia-smi does not tell"
+        if last.busy is None
+        else f"{last.busy:.0f} %, told by nvidia-smi during {', '.join(BLOCK_STAGES)} of {last.size} neurons"
+    )
+    return dict(zip(names, (f"tensors held at most: {held}", busy), strict=True))
 
 
 def stages(found: Sequence[Measured]) -> list[str]:
@@ -60,14 +76,14 @@ def stages(found: Sequence[Measured]) -> list[str]:
     ]
     return [
         "## Seconds and model tokens per neuron",
-        f"The scripts of the workflow ran on {block[0].neurons} neurons of each layer, evenly chosen; loading the "
-        "model is not counted. Each stage does its work for both methods. Tokens are those that went through the "
-        "model, padding included.",
+        f"The scripts of the workflow ran on {block[0].neurons} neurons of each layer, evenly chosen from its largest "
+        "block; loading the model is not counted. Each stage does its work for both methods. Tokens are those that "
+        "went through the model, padding included.",
         f"Seconds per neuron (mean over the layers: {average:.2f}):",
         table(head, rows["seconds"]),
         "Model tokens per neuron:",
         table(head, rows["tokens"]),
-        "Two stages serve all neurons at once; they ran on a part of the texts and of the vocabulary:",
+        "Two stages serve all neurons at once; they ran for these blocks on a part of the texts and of the vocabulary:",
         table(["Stage", "model tokens", "seconds", "tokens a second"], whole),
     ]
 
@@ -176,8 +192,8 @@ def growth(found: Sequence[Growth]) -> list[str]:
         rows.append([f"{size / sizes[0]:.0f}×", size, *seconds, f"{tokens:,.0f}"])
     return [
         "## More neurons",
-        f"The neurons of layer {found[0].measured.layer}, always the same, in blocks of different size. Seconds and "
-        "model tokens are per neuron:",
+        f"The neurons of the largest block of layer {found[0].measured.layer}, always the same, in blocks of different "
+        "size. Seconds and model tokens are per neuron:",
         table(["", "neurons of a block", *BLOCK_STAGES, "together", "model tokens"], rows),
     ]
 
@@ -204,8 +220,8 @@ def noted(run: Run, jobs: Sequence[Job]) -> list[str]:
 
 
 def selected(run: Run) -> int:
-    """Neurons in the blocks that are looked at."""
-    return sum(len(Block.parse(block.name).neurons) for block in run.blocks.values())
+    """Neurons in all blocks of the run."""
+    return sum(len(block.neurons) for _, block in run.selected)
 
 
 def overhead(run: Run, jobs: Sequence[Job], cost: Overhead) -> list[str]:
@@ -264,7 +280,7 @@ def site(found: Sequence[Site]) -> list[str]:
     ]
     return [
         "## The site",
-        "The site was built with every record, and with copies of them under new numbers.",
+        "The site was built with every record of these largest blocks, and with copies of them under new numbers.",
         table(["Neuron pages", "seconds", "MiB of memory", "MB on disk"], rows),
         f"1,000 more pages take **{1000 * slope:.1f} s**.",
     ]

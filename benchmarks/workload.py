@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 from meter import Meter, Share, share
 
 from n2g.checkpoint import Description, checkpoint_key, read_description
-from n2g.config import load_config
+from n2g.config import load_config, selected_blocks
 from n2g.errors import InputError
-from n2g.ids import parse_numbers, to_blocks
+from n2g.ids import Block, block_folder
 from n2g.tables import read_table, write_table
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -34,12 +34,14 @@ BLOCK_STAGES = ("prune", "saliency", "augment")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its configuration, its folder, its model, and the largest block of every selected layer."""
+    """A finished run: its configuration, its folder, its model, all selected blocks with their layers, and the folder
+    of the largest block of each layer, of which pieces are measured."""
 
     config: Mapping[str, Any]
     root: Path
     checkpoint: Path
     model: Description
+    selected: Sequence[tuple[int, Block]]
     blocks: Mapping[int, Path]
 
     @classmethod
@@ -54,17 +56,17 @@ class Run:
         if not (root / "summary.json").is_file() or not checkpoint.is_file():
             raise InputError(f"There is no finished run in {root} to measure: run `make atlas` first.")
         model = read_description(checkpoint)
-        blocks = to_blocks(parse_numbers(config["neurons"], model.d_mlp), config["block_size"])
-        largest = str(max(blocks, key=lambda block: len(block.neurons)))
-        layers = parse_numbers(config["layers"], model.n_layers)
-        return cls(config, root, checkpoint, model, {layer: root / str(layer) / largest for layer in layers})
+        selected = selected_blocks(config, model.n_layers, model.d_mlp)
+        largest = max((block for _, block in selected), key=lambda block: len(block.neurons))
+        blocks = {layer: block_folder(root, layer, largest) for layer, _ in selected}
+        return cls(config, root, checkpoint, model, selected, blocks)
 
     @property
     def corpus(self) -> Path:
         return self.root / "corpus"
 
     def neurons(self, layer: int) -> list[int]:
-        """The neurons of the layer's block."""
+        """The neurons of the layer's largest block."""
         table = read_table(self.blocks[layer] / "statistics.parquet", "statistics")
         return sorted(set(table["neuron"].to_pylist()))
 
@@ -91,7 +93,8 @@ class Measured:
 
     seconds: of the whole stage in this process, the model being loaded; engine: of them in the engine; bare: those of
     the bare model on the same shapes, not part of them. tokens: that went through the model, padding included;
-    prompt_tokens: of the prompts as they stand.
+    prompt_tokens: of the prompts as they stand. memory: bytes that tensors held on the GPU at most, without those of
+    the bare model; 0 without a GPU.
     """
 
     stage: str
@@ -104,6 +107,7 @@ class Measured:
     prompts: int
     prompt_tokens: int
     share: Share | None
+    memory: int
 
 
 def cut_block(source: Path, target: Path, neurons: Sequence[int]) -> Path:
@@ -154,6 +158,7 @@ def run_stage(name: str, options: Sequence[object], meter: Meter) -> float:
     with arguments, redirect_stderr(io.StringIO()):  # progress bars
         begin = time.perf_counter()
         program.main()
+        meter.note_memory()
         return time.perf_counter() - begin - meter.bare_seconds
 
 
@@ -187,4 +192,5 @@ def taken(stage: str, layer: int | None, neurons: int, seconds: float, meter: Me
         meter.prompts,
         meter.prompt_tokens,
         share(meter.passes),
+        meter.memory,
     )

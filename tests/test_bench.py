@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,14 +21,19 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import machine  # noqa: E402
+import measure  # noqa: E402
 import meter  # noqa: E402
 import notes  # noqa: E402
 import published  # noqa: E402
+import report  # noqa: E402
 import workload  # noqa: E402
 
-from n2g.checkpoint import boot  # noqa: E402
+from n2g.checkpoint import boot, checkpoint_key  # noqa: E402
+from n2g.config import load_config  # noqa: E402
 from n2g.conversion import convert  # noqa: E402
 from n2g.engine import Engine, Prompt  # noqa: E402
+from n2g.ids import Block  # noqa: E402
 from n2g.prune import Example  # noqa: E402
 
 
@@ -120,18 +127,19 @@ def test_the_published_procedure_asks_one_prompt_at_a_time() -> None:
     assert neuron.prompts == len(texts)
 
 
+def note(run: Path, name: str, seconds: float, memory: str, end: float) -> None:
+    """A benchmark file as Snakemake writes it."""
+    file = run / "benchmarks" / f"{name}.tsv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t{memory}\n")
+    os.utime(file, (end, end))
+
+
 def test_what_snakemake_noted(tmp_path: Path) -> None:
-    run = SimpleNamespace(root=tmp_path, blocks={3: tmp_path / "3" / "00000-00031"})
-    rows = {
-        "corpus": ("2.0", "100.5"),
-        "prune/3/00000-00031": ("4.0", "-"),
-        "prune/3/00007-00007": ("9.0", "1"),  # a single neuron, recomputed
-    }
-    for end, (name, (seconds, memory)) in zip((12.0, 16.25, 99.0), rows.items(), strict=True):
-        file = tmp_path / "benchmarks" / f"{name}.tsv"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t{memory}\n")
-        os.utime(file, (end, end))
+    run = SimpleNamespace(root=tmp_path, selected=[(3, Block(0, 31))])
+    note(tmp_path, "corpus", 2.0, "100.5", 12.0)
+    note(tmp_path, "prune/3/00000-00031", 4.0, "-", 16.25)
+    note(tmp_path, "prune/3/00007-00007", 9.0, "1", 99.0)  # a single neuron, recomputed
     found = notes.jobs(run)
     assert found == [
         notes.Job("corpus", None, 2.0, 100.5, 12.0),
@@ -139,6 +147,81 @@ def test_what_snakemake_noted(tmp_path: Path) -> None:
     ]
     assert notes.course(found) == notes.Course(6.0, 0.25)
     assert notes.course(found[:1]) is None
+
+
+def test_all_blocks_of_a_layer_count(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten neurons in blocks of 8 and 2: pieces of the larger one are measured, time and neurons are of both."""
+    monkeypatch.chdir(tmp_path)
+    config = (ROOT / "config.yaml").read_text()
+    for key, value in {"layers": "0-1", "neurons": "0-9", "block_size": "8"}.items():
+        config = re.sub(rf"^{key}: \S+", f"{key}: {value}", config, flags=re.MULTILINE)
+    Path("config.yaml").write_text(config)
+    home = Path("resources/checkpoints") / checkpoint_key(load_config(Path("config.yaml"))["model"])
+    shutil.copytree(checkpoint, home)
+    root = Path("results/smollm2")
+    root.mkdir(parents=True)
+    (root / "summary.json").write_text("{}")
+    note(root, "sweep", 50.0, "-", 50.0)
+    for at, name in enumerate(("0/00000-00007", "0/00008-00009", "1/00000-00007", "1/00008-00009")):
+        note(root, f"prune/{name}", 10.0, "7", 60.0 + 10 * at)
+
+    run = workload.Run.open(Path("config.yaml"))
+    assert run.blocks == {layer: root / str(layer) / "00000-00007" for layer in (0, 1)}
+    text = "\n".join(report.noted(run, notes.jobs(run)))
+    assert "the atlas of these 20 neurons" in text
+    assert "| sweep | 1 | 50 | 2.50 | – |" in text
+    assert "| prune | 4 | 40 | 2.00 | 7 |" in text
+    assert "| together | 5 | 90 | 4.50 | 7 |" in text
+    # Starts of 5 s: 5 in this run's 90 s; 4 in a layer, beside 45 s of the sweep's work and 1 s for each of 24 neurons.
+    cost = notes.Overhead(0.0, {"prune": 5.0, "sweep": 5.0})
+    text = "\n".join(report.overhead(run, notes.jobs(run), cost))
+    assert "Of the wall time of this run, 27.8 % was" in text
+    assert "(24 neurons in 3 blocks, with the mean work of these 20 neurons) it would be **22.5 %**" in text
+
+
+def test_what_a_gpu_holds_is_without_the_bare_model(
+    checkpoint: Path, measuring: meter.Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = iter([9_999, 7_000, 9_999, 5_000])  # before; until the pass; of the bare model's pass; after it
+    monkeypatch.setattr(meter, "peak", lambda device: measuring.bare.memory + next(held))
+    measuring.reset()
+    measuring.read(torch.ones((8, 4), dtype=torch.long), [0])
+    measuring.note_memory()
+    assert measuring.memory == 7_000
+    weights = measuring.bare.decoder.parameters()
+    assert measuring.bare.memory >= 4 * sum(one.numel() for one in weights) > 0
+
+
+def test_the_report_tells_of_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\n[ "$1" = --id=GPU-12-34 ] && echo 40\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="12-34"))
+    with machine.utilisation("cuda:0", every=0.01) as busy:
+        for _ in range(1000):
+            if len(busy) > 1:
+                break
+            time.sleep(0.01)
+    assert set(busy) == {40}
+    with machine.utilisation("cpu", every=0.0) as busy:
+        pass
+    assert busy == []
+
+    def taken(stage: str, memory: int) -> workload.Measured:
+        return workload.Measured(stage, 0, 8, 1.0, 1.0, 0.0, 1, 1, 1, None, memory)
+
+    grown = [measure.Growth(2, 10.0, taken("prune", 2**22)), measure.Growth(8, 40.4, taken("prune", 2**21))]
+    assert report.gpu([taken("sweep", 2**30), taken("prune", 2**20)], grown) == {
+        "GPU memory": "tensors held at most: sweep 1,024 MiB, prune 4 MiB",
+        "GPU utilisation": "40 %, told by nvidia-smi during prune, saliency, augment of 8 neurons",
+    }
+    unknown = [measure.Growth(8, None, taken("prune", 2**21))]
+    assert report.gpu([], unknown)["GPU utilisation"] == "not measured: nvidia-smi does not tell"
+    without = [measure.Growth(8, None, taken("prune", 0))]
+    assert set(report.gpu([], without).values()) == {"not measured: no GPU"}
 
 
 def test_how_jobs_followed_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
