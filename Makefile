@@ -11,7 +11,7 @@ ARGS ?=
 # A stamp says that .venv holds exactly these pins, made by this Python, in this place.
 stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cat $(2)) 2>&1 | sha256sum | cut -c1-16)
 ENVIRONMENT := $(call stamp,run,requirements/run.lock)
-TEST_ENVIRONMENT := $(call stamp,test,requirements/run.lock requirements/test.lock requirements/cluster.lock requirements/kubernetes.lock)
+TEST_ENVIRONMENT := $(call stamp,test,$(addprefix requirements/,run.lock test.lock cluster.lock kubernetes.lock))
 VENV := . .venv/bin/activate &&
 PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
 # The run that ARGS names, as in `make serve ARGS="--config run=demo"`, or else config.yaml

@@ -33,8 +33,8 @@ rule atlas:
         blocks=name_blocks(SELECTED),
         config=json.dumps({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
         tables=",".join(TABLES),
-        site=os.path.relpath(BASE / "site"),
-        docs=os.path.relpath(BASE / "docs"),
+        site=lambda wildcards: os.path.relpath(BASE / "site"),
+        docs=lambda wildcards: os.path.relpath(BASE / "docs"),
         code=code_digest("atlas"),
         lock=lock_digest(),
     message:

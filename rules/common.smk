@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g import jobs, provenance
-from n2g.again import asked, check_published
+from n2g.again import asked, check_published, published_record
 from n2g.checkpoint import checkpoint_key, model_size
 from n2g.config import NO_MATTER, command_options, complete_config, explains
 from n2g.config import selected_blocks, settings_given, share_out
@@ -190,5 +190,10 @@ def neuron_target(wildcards):
 def again_target(wildcards):
     """The records of the neurons to reproduce, each computed in a block of its own in the scratch place."""
     with exit_with_sentence():
-        check_published(Path("results") / RUN, ASKED)
+        check_published(Path("results") / RUN, ASKED, SELECTED)
     return SCRATCH[0].files("render")
+
+
+def published_files(wildcards):
+    """The published records of the same neurons."""
+    return [str(published_record(Path("results") / RUN, neuron, SELECTED)) for neuron in ASKED]

@@ -1,4 +1,5 @@
-# Explanations in words by a language model, scored beside those from the graphs. Only where the configuration names one.
+# Explanations in words by a language model, scored beside those from the graphs. Only where the configuration names
+# one.
 
 
 rule explain:

@@ -15,11 +15,11 @@ rule reproduce:
         script=script("reproduce"),
         published=f"results/{RUN}",
         again=f"results/{AGAIN}",
-        neurons=[str(neuron) for neuron in ASKED],
+        records=published_files,
         options=options(device="device"),
         table="" if config["neuron"] else f"--table results/{RUN}/reproduced.parquet",
     message:
         "Comparing with what is published"
     shell:
         "python {params.script:q} --published {params.published:q} --again {params.again:q}"
-        " --neurons {params.neurons:q} {params.options} {params.table} > {log:q} 2>&1 && cat {log:q}"
+        " --records {params.records:q} {params.options} {params.table} > {log:q} 2>&1 && cat {log:q}"

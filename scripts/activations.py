@@ -18,7 +18,6 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     add_blocks_option(parser)
     parser.add_argument("--poles", default="positive", help="positive, or positive,negative")
-    parser.add_argument("--pool", type=int, default=1000, help="documents of the random pool of each split")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
 
@@ -27,7 +26,7 @@ def main() -> None:
     documents = load_documents(given.corpus)
     poles = given.poles.split(",")
     units = {layer: [Units.of(block.neurons, poles) for block in blocks] for layer, blocks in wanted.items()}
-    found = collect(engine, documents, units, Keep(pool=given.pool))
+    found = collect(engine, documents, units, Keep())
     for layer, blocks in wanted.items():
         for block, tables in zip(blocks, found[layer], strict=True):
             folder = block_folder(given.output, layer, block)

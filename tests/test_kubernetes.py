@@ -18,9 +18,8 @@ import yaml
 from test_workflow import JOB
 from tiny_run import RUN, snakemake
 
-PLUGINS = (
-    Path(sys.prefix) / "kubernetes"
-)  # where `make test` puts the packages of requirements/kubernetes.lock
+# Where `make test` puts the packages of requirements/kubernetes.lock.
+PLUGINS = Path(sys.prefix) / "kubernetes"
 GPU = "nvidia.com/gpu"
 
 

@@ -164,6 +164,10 @@ def test_a_sample_is_computed_anew_and_a_tampered_record_is_found(copied: Path) 
     tampered = copied / RUN / "1" / "00000-00001" / "render" / "L1.N1.json"
     honest = tampered.read_text()
     edited(tampered)
+    left = shutil.copytree(copied / RUN / "0/00000-00001/render", copied / RUN / "0/00000-00003/render")
+    edited(left / "L0.N1.json")  # of another selection than this
+    (copied / RUN / "reproduced").mkdir()
+    (copied / RUN / "reproduced" / "L0.N1.json").write_text("{}")  # of an earlier time
     before = {path: path.stat().st_mtime_ns for path in (copied / RUN).rglob("*.parquet")}
     status, said = snakemake(copied, "reproduce", "--config", "sample=2")
     assert status != 0
@@ -178,6 +182,7 @@ def test_a_sample_is_computed_anew_and_a_tampered_record_is_found(copied: Path) 
     assert [row["outcome"] for row in rows] == ["identical", "different"]
     assert (copied / RUN / "reproduced" / "L1.N1.json").read_text() != tampered.read_text()
     assert json.loads((copied / RUN / "reproduced" / "L1.N1.json").read_text()) == json.loads(honest)
+    assert not (copied / RUN / "reproduced" / "L0.N1.json").exists()
     assert not (copied / RUN / "again").exists()
     assert {path: path.stat().st_mtime_ns for path in before} == before
     status, said = snakemake(copied, f"{RUN}/atlas")
@@ -201,7 +206,11 @@ def test_other_hardware_need_only_give_the_same_meaning(copied: Path, hardware: 
         manifest = copied / RUN / "manifest.json"
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"hardware": "an abacus"}))
     done = subprocess.run(
-        [*SCRIPT, "--neurons", "L1.N1"], cwd=copied, capture_output=True, text=True, check=False
+        [*SCRIPT, "--records", block.relative_to(copied) / "L1.N1.json"],
+        cwd=copied,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stderr == ""
     assert done.returncode == (hardware == "the same")

@@ -99,3 +99,13 @@ def test_every_column_is_described() -> None:
     for contract, columns in describe():
         assert contract.meaning.strip()
         assert columns and all(kind and meaning.strip() for _, kind, meaning in columns)
+
+
+def test_the_remedy_for_a_damaged_file_names_what_can_be_made(tmp_path: Path) -> None:
+    for name, made in (("summary.json", "summary.json"), ("render/L0.N1.json", "render")):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{")
+        with pytest.raises(InputError) as error:
+            read_json(path)
+        assert str(error.value).endswith(f"`snakemake {tmp_path / made}`.")

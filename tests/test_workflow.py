@@ -193,7 +193,7 @@ def spy(settings, name):
     return plain(settings, name)
 
 Settings.__getattribute__ = spy
-checkpoint, block, out = sys.argv[1:]
+checkpoint, block = sys.argv[1:]
 common = ["--corpus", "results/tiny/corpus", "--settings", '{"prefix_length": 4}']
 one = ["--block", block, "--layer", "1"]
 model, maxima = ["--checkpoint", checkpoint], ["--maxima", f"{block}/statistics.parquet"]
@@ -212,7 +212,7 @@ print(json.dumps({stage: sorted(names) for stage, names in seen.items()}))
 def test_rules_pass_on_the_settings_that_their_programs_read(copied: Path) -> None:
     (checkpoint,) = copied.glob("resources/checkpoints/*/checkpoint.json")
     before = contents(copied / RUN / "1")
-    command = [sys.executable, "-c", READS, str(checkpoint), f"{RUN}/1/00000-00001", "unused"]
+    command = [sys.executable, "-c", READS, str(checkpoint), f"{RUN}/1/00000-00001"]
     environment = os.environ | {"PYTHONPATH": "scripts"}
     done = subprocess.run(command, cwd=copied, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -28,19 +28,29 @@ def asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> lis
     return sorted(random.Random(config["seed"]).sample(selected, count))
 
 
-def published_records(run: Path, neuron: NeuronId) -> list[Path]:
-    """The records of a neuron in a run: from its block among others, from a block of its own, or from both."""
-    return sorted(run.glob(f"{neuron.layer}/*/render/{neuron}.json"))
+def published_record(run: Path, neuron: NeuronId, blocks: Sequence[tuple[int, Block]]) -> Path | None:
+    """The record of a neuron in a run: from the selected block that holds it, else from a block of its own.
+
+    Blocks of earlier selections may have been left there, so no others are looked into.
+    """
+    selected = [block for layer, block in blocks if layer == neuron.layer and neuron.neuron in block.neurons]
+    paths = (
+        run / str(neuron.layer) / str(one) / "render" / f"{neuron}.json" for one in (*selected, neuron.block)
+    )
+    return next(filter(Path.is_file, paths), None)
 
 
-def check_published(run: Path, neurons: Sequence[NeuronId]) -> None:
-    """Raise InputError where no neuron is asked for, or one has no record to compare with."""
+def check_published(run: Path, neurons: Sequence[NeuronId], blocks: Sequence[tuple[int, Block]]) -> None:
+    """Raise InputError where no neuron is asked for, or one has no record to compare with.
+
+    blocks: the selected ones.
+    """
     if not neurons:
         raise InputError(
             "neuron: is not set: name one, as in --config neuron=L3.N42, or say how many, as in --config sample=25."
         )
     for neuron in neurons:
-        if not published_records(run, neuron):
+        if published_record(run, neuron, blocks) is None:
             raise InputError(
                 f"{neuron} has no record in {run} to compare with: make one with `snakemake neuron --config "
                 f"neuron={neuron}`."

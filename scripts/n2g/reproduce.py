@@ -13,7 +13,6 @@ from n2g.paths import paths
 
 # By how much activations may differ between kinds of hardware or number formats, as a share of the largest one.
 TOLERANCE = 0.01
-OUTCOMES = ("identical", "equivalent", "different")
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,7 @@ class Comparison:
     differences: tuple[str, ...]
 
 
-def compare(
-    published: Mapping[str, Any], again: Mapping[str, Any], tolerance: float = TOLERANCE
-) -> Comparison:
+def compare(published: Mapping[str, Any], again: Mapping[str, Any]) -> Comparison:
     """Compare two records of one neuron (see docs/files.md)."""
     digests = digest_of(published), digest_of(again)
     tampered = list(_tampered(published, digests[0]))
@@ -51,10 +48,10 @@ def compare(
     for key in keys:
         lines += _differing(published.get(key), again.get(key), key)
     largest = graphs[0].distance(graphs[1])
-    same = published["status"] == again["status"] and graphs[0].fires_like(graphs[1], tolerance)
+    same = published["status"] == again["status"] and graphs[0].fires_like(graphs[1], TOLERANCE)
     if digests[0] == digests[1] and not lines:
         outcome = "identical"
-    elif same and largest <= tolerance and not tampered:
+    elif same and largest <= TOLERANCE and not tampered:
         outcome = "equivalent"
     else:
         outcome = "different"
@@ -153,12 +150,7 @@ def _both(name: str, old: Any, new: Any) -> str:
     return f"{name}: {old!r} published, {new!r} now"
 
 
-def worst(comparisons: Iterable[Comparison]) -> Comparison:
-    """The one that is least like what is published."""
-    return max(comparisons, key=lambda one: (OUTCOMES.index(one.outcome), len(one.differences)))
-
-
-def report(found: Iterable[Comparison], strict: bool, tolerance: float = TOLERANCE) -> Iterator[str]:
+def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
     """What to tell people: a line for a neuron, and below it what differs.
 
     strict: the same bytes are due, as the hardware and the number format are the same.
@@ -167,7 +159,7 @@ def report(found: Iterable[Comparison], strict: bool, tolerance: float = TOLERAN
         if one.outcome == "identical":
             yield f"{one.neuron} reproduced {one.published}"
             continue
-        alike = f"the same patterns, activations within {one.largest:.2g} of the largest (tolerance {tolerance:g})"
+        alike = f"the same patterns, activations within {one.largest:.2g} of the largest (tolerance {TOLERANCE:g})"
         if one.outcome == "different":
             yield f"{one.neuron} differs:"
         elif strict:

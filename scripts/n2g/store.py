@@ -16,7 +16,7 @@ import pyarrow.compute
 from n2g.documents import SPLITS, Documents
 from n2g.errors import InputError
 from n2g.places import Places, find_places
-from n2g.tables import again, new_array, read_array, read_arrays, read_table, write_array
+from n2g.tables import new_array, read_array, read_arrays, read_table, remedy, write_array
 
 
 def load_documents(folder: Path) -> Documents:
@@ -98,7 +98,7 @@ def read_graphs(path: Path) -> dict[tuple[int, str], dict[str, dict[str, Any]]]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {again(path)}") from error
+        raise InputError(f"{path} is damaged: {remedy(path)}") from error
     return found
 
 
@@ -115,7 +115,7 @@ def map_pool(path: Path, name: str) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {again(path)}") from error
+        raise InputError(f"{path} is damaged: {remedy(path)}") from error
 
 
 def in_full(halves: np.ndarray) -> np.ndarray:

@@ -58,9 +58,13 @@ def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None
     write_table(path, name, pa.Table.from_pylist(list(rows), schema=CONTRACTS[name].schema))
 
 
-def again(path: Path) -> str:
-    """The remedy for a damaged file, in words. What a finished run is made of is not missed before it is asked for."""
-    return f"delete it and run again, or, where the run is finished, `snakemake {path}`."
+def remedy(path: Path) -> str:
+    """What to do about a damaged file, in words: a finished run does not miss it before it is asked for.
+
+    A record cannot be asked for, only its folder.
+    """
+    target, named = (path.parent, "its folder") if path.parent.name == "render" else (path, "it")
+    return f"delete {named} and run again, or, where the run is finished, `snakemake {target}`."
 
 
 def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -76,10 +80,10 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
     found = [(field.name, field.type) for field in schema]
     if found != [(field.name, field.type) for field in contract.schema]:
-        raise InputError(f"{path} does not hold the columns of a {name} table: {again(path)}")
+        raise InputError(f"{path} does not hold the columns of a {name} table: {remedy(path)}")
     return table
 
 
@@ -154,9 +158,9 @@ def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.nd
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
-        raise InputError(f"{path} holds another kind of array than expected: {again(path)}")
+        raise InputError(f"{path} holds another kind of array than expected: {remedy(path)}")
     return array
 
 
@@ -183,7 +187,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
 
 
 def write_json(path: Path, content: object) -> None:
@@ -204,7 +208,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {again(path)}") from error
+        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
 
 
 def _check_columns(contract: TableContract, given: Any) -> None:
