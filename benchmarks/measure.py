@@ -163,11 +163,11 @@ def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[
 def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Growth]:
     """The stages of a layer's block in small blocks, in some that are four times as large, and so on up to one.
 
-    The neurons are always the same, since some cost ten times as much as others.
+    The neurons are always the same, since some cost ten times as much as others; 32 of a larger block.
     """
     layers = list(run.blocks)
     layer = layers[(len(layers) - 1) // 2]
-    neurons, found = run.neurons(layer), []
+    neurons, found = spread(run.neurons(layer), 32), []
     for size in sorted({max(1, len(neurons) // 4**step) for step in range(amount.growth + 1)}):
         say(f"layer {layer} in blocks of {size} neurons")
         for begin in range(0, len(neurons), size):
