@@ -63,7 +63,7 @@ def test_an_atlas_comes_from_a_cluster_that_loses_a_job_and_a_node(
     assert {what(job) for job in jobs if job.get("TresPerJob") == "gres:gpu:1"} == ON_GPU
     assert {what(job) for job in jobs} == ON_GPU | WITHOUT
     assert {what(job) for job in jobs if job["NumCPUs"] == "8"} == PASSES
-    assert [what(job) for job in jobs if job["JobState"] == "FAILED"].count("fit") == 1
+    assert "fit" in [what(job) for job in jobs if job["JobState"] == "FAILED"]  # of each block that was at it
     done = [job["NodeList"] for job in jobs if what(job) == "model" and job["JobState"] == "COMPLETED"]
     assert len(done) >= 2 and lost not in done
     assert slurm.ask("sinfo", "-h", "-n", lost, "-o", "%t").startswith("down"), "Slurm has noticed"
