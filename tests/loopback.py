@@ -15,6 +15,24 @@ from typing import Any
 Answer = tuple[int, Any] | None
 
 
+class JsonHandler(BaseHTTPRequestHandler):
+    """Answers in JSON, and writes no log."""
+
+    def received(self) -> Any:
+        """The body of the request."""
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def send(self, status: int, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 class Server:
     """A running server. `bodies` and `headers` are those of all requests so far."""
 
@@ -23,9 +41,9 @@ class Server:
         self.headers: list[dict] = []
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(JsonHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.received()
                 server.bodies.append(body)
                 server.headers.append({name.lower(): value for name, value in self.headers.items()})
                 found = answer(body)
@@ -35,17 +53,7 @@ class Server:
                 status, content = found
                 data = content if isinstance(content, bytes) else json.dumps(content).encode()
                 with suppress(OSError):  # the client has given up
-                    self._send(status, data)
-
-            def _send(self, status: int, data: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                    self.send(status, data)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
+from loopback import JsonHandler
 from test_workflow import JOB
 from tiny_run import RUN, snakemake
 
@@ -23,11 +24,11 @@ PLUGINS = Path(sys.prefix) / "kubernetes"
 GPU = "nvidia.com/gpu"
 
 
-class Interface(BaseHTTPRequestHandler):
+class Interface(JsonHandler):
     """Takes every job, as the interface of a cluster would, and says of each that it failed."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.received()
         if self.path.endswith("/jobs"):
             self.server.jobs.append(body)
         self.answer(body)
@@ -39,15 +40,7 @@ class Interface(BaseHTTPRequestHandler):
         self.answer({})
 
     def answer(self, content: dict) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(200, json.dumps(content).encode())
 
 
 @pytest.fixture
