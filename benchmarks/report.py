@@ -192,7 +192,7 @@ def growth(found: Sequence[Growth]) -> list[str]:
         rows.append([f"{size / sizes[0]:.0f}×", size, *seconds, f"{tokens:,.0f}"])
     return [
         "## More neurons",
-        f"The neurons of the largest block of layer {found[0].measured.layer}, always the same, in blocks of different "
+        f"The same {sizes[-1]} neurons of the largest block of layer {found[0].measured.layer}, in blocks of different "
         "size. Seconds and model tokens are per neuron:",
         table(["", "neurons of a block", *BLOCK_STAGES, "together", "model tokens"], rows),
     ]

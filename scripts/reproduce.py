@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from n2g.errors import run_script
-from n2g.ids import NeuronId
+from n2g.ids import NeuronId, block_folder
 from n2g.manifest import hardware
 from n2g.reproduce import compare, report, rows
 from n2g.tables import read_json, write_json, write_rows
@@ -28,7 +28,7 @@ def main() -> None:
     found, strict = [], not moved
     for published in given.records:
         neuron = NeuronId.parse(published.stem)
-        path = given.again / str(neuron.layer) / str(neuron.block) / "render" / published.name
+        path = block_folder(given.again, neuron.layer, neuron.block) / "render" / published.name
         record, again = read_json(published), read_json(path)
         strict &= record["provenance"]["dtype"] == again["provenance"]["dtype"]
         found.append(compare(record, again))

@@ -15,6 +15,17 @@ from typing import Any
 Answer = tuple[int, Any] | None
 
 
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[ThreadingHTTPServer]:
+    """The server, which answers for as long as the block runs."""
+    with server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
 class JsonHandler(BaseHTTPRequestHandler):
     """Answers in JSON, and writes no log."""
 
@@ -34,7 +45,7 @@ class JsonHandler(BaseHTTPRequestHandler):
 
 
 class Server:
-    """A running server. `bodies` and `headers` are those of all requests so far."""
+    """A server. `bodies` and `headers` are those of all requests so far."""
 
     def __init__(self, answer: Callable[[dict], Answer]):
         self.bodies: list[dict] = []
@@ -55,23 +66,16 @@ class Server:
                 with suppress(OSError):  # the client has given up
                     self.send(status, data)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
 
 @contextmanager
 def serving(answer: Callable[[dict], Answer]) -> Iterator[Server]:
     """A server for as long as the block runs."""
     server = Server(answer)
-    try:
+    with running(server.http):
         yield server
-    finally:
-        server.close()
 
 
 def completion(text: str, finish: str = "stop", logprobs: Any = None) -> Answer:

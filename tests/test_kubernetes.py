@@ -8,14 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
-from loopback import JsonHandler
+from loopback import JsonHandler, running
 from test_workflow import JOB
 from tiny_run import RUN, snakemake
 
@@ -46,15 +45,13 @@ class Interface(JsonHandler):
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
     """A server on this machine that kubeconfig in `tmp_path` names as the cluster; its `jobs` are those submitted."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Interface) as server:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Interface)) as server:
         server.jobs = []
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         named = {"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
         context = {"name": "here", "context": {"cluster": "here", "user": "me"}}
         config = {"clusters": [named], "contexts": [context], "users": [{"name": "me", "user": {}}]}
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config | {"current-context": "here"}))
         yield server
-        server.shutdown()
 
 
 def run_with_profile(folder: Path, store: Path, *arguments: str) -> tuple[int, str]:

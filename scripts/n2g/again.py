@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from n2g.errors import InputError
-from n2g.ids import Block, NeuronId
+from n2g.ids import Block, NeuronId, block_folder
 
 
 def asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[NeuronId]:
@@ -34,10 +34,8 @@ def published_record(run: Path, neuron: NeuronId, blocks: Sequence[tuple[int, Bl
     Blocks of earlier selections may have been left there, so no others are looked into.
     """
     selected = [block for layer, block in blocks if layer == neuron.layer and neuron.neuron in block.neurons]
-    paths = (
-        run / str(neuron.layer) / str(one) / "render" / f"{neuron}.json" for one in (*selected, neuron.block)
-    )
-    return next(filter(Path.is_file, paths), None)
+    folders = (block_folder(run, neuron.layer, block) for block in (*selected, neuron.block))
+    return next(filter(Path.is_file, (folder / "render" / f"{neuron}.json" for folder in folders)), None)
 
 
 def check_published(run: Path, neurons: Sequence[NeuronId], blocks: Sequence[tuple[int, Block]]) -> None:

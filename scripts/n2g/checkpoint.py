@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 from n2g.ids import Block
 from n2g.sources import write_bytes
 
@@ -199,8 +199,7 @@ def reading_model(path: Path) -> Iterator[None]:
 
 def first_sentence(error: Exception) -> str:
     """What an error says first; libraries add lists of thousands of characters."""
-    first = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
-    return shorten(first, 300, placeholder=" …") or type(error).__name__
+    return shorten(first_line(error).partition(". ")[0].rstrip("."), 300, placeholder=" …")
 
 
 def load(folder: Path, form: str, device: str, dtype: torch.dtype | str) -> TransformerBridge:

@@ -21,6 +21,11 @@ class ConfigError(InputError):
     """A configuration value is wrong; the message starts with the key's dotted path."""
 
 
+def first_line(error: Exception) -> str:
+    """What a library's error says first, without the full stop, or the error's name; for a part of a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 @contextmanager
 def exit_with_sentence() -> Iterator[None]:
     """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr.

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 
 from n2g.engine import ROWS, filled
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 
 # A place in a text: its token ids (without BOS) and the position of the token to replace.
 Query = tuple[tuple[int, ...], int]
@@ -237,8 +237,9 @@ class MaskedLMProposer:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self.model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True).to(device).eval()
         except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise InputError(f"masked_lm: {folder} is no masked language model ({reason}).") from error
+            raise InputError(
+                f"masked_lm: {folder} is no masked language model ({first_line(error)})."
+            ) from error
         if self.tokenizer.mask_token_id is None:
             raise InputError(f"masked_lm: the tokenizer in {folder} has no mask token.")
         self.texts, self.device, self.guesses, self.batch = texts, device, guesses, batch

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ def _read_parquet(file: Path) -> Iterator[object]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(
-            file, buffer_size=2**20
-        ) as opened:  # else a whole row group's column is read at once
+        # Without a buffer a whole row group's column is read at once.
+        with pq.ParquetFile(file, buffer_size=2**20) as opened:
             for rows in opened.iter_batches(512):
                 yield from rows.to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise InputError(f"{file} cannot be read as Parquet ({reason}): check the corpus.") from error
+        raise InputError(
+            f"{file} cannot be read as Parquet ({first_line(error)}): check the corpus."
+        ) from error
 
 
 def _field(file: Path, position: int, record: object, name: str) -> str:

@@ -19,7 +19,7 @@ import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 from n2g.provenance import file_digest
 
 MANIFEST = "fetched.json"
@@ -297,11 +297,8 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             local_dir=incoming,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = (
-            str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        )
         raise InputError(
-            f"{source.name}@{source.version} could not be downloaded ({reason}): check the name, the "
+            f"{source.name}@{source.version} could not be downloaded ({first_line(error)}): check the name, the "
             "revision and the connection."
         ) from error
     if source.file and not (incoming / source.file).is_file():

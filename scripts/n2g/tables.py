@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from n2g.contracts import CONTRACTS, TableContract
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 from n2g.replacing import replacing
 
 
@@ -80,7 +80,7 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
+        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
     found = [(field.name, field.type) for field in schema]
     if found != [(field.name, field.type) for field in contract.schema]:
         raise InputError(f"{path} does not hold the columns of a {name} table: {remedy(path)}")
@@ -158,7 +158,7 @@ def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.nd
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
+        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
         raise InputError(f"{path} holds another kind of array than expected: {remedy(path)}")
     return array
@@ -187,7 +187,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
+        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
 
 
 def write_json(path: Path, content: object) -> None:
@@ -208,7 +208,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({_first_line(error)}): {remedy(path)}") from error
+        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
 
 
 def _check_columns(contract: TableContract, given: Any) -> None:
@@ -217,7 +217,3 @@ def _check_columns(contract: TableContract, given: Any) -> None:
         raise ValueError(
             f"table {contract.name}: missing columns {sorted(missing)}, unknown {sorted(unknown)}"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
