@@ -22,16 +22,18 @@ import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 from workload import Run  # noqa: E402
 
-from n2g import fit, stages  # noqa: E402
-from n2g.block import Block  # noqa: E402
-from n2g.errors import run_script  # noqa: E402
-from n2g.evaluate import GraphPredictor, HeldOut, Truth, hold_out, truths  # noqa: E402
-from n2g.fit import Fired  # noqa: E402
+from n2g.files.tables import read_json  # noqa: E402
+from n2g.method import fit, stage_tables  # noqa: E402
+from n2g.method.block import Block  # noqa: E402
+from n2g.method.fit import Fired  # noqa: E402
+from n2g.method.graph import fit_unit  # noqa: E402
+from n2g.method.observations import load_observations  # noqa: E402
+from n2g.method.saliency import Salient  # noqa: E402
 from n2g.metrics import scores  # noqa: E402
-from n2g.saliency import Salient  # noqa: E402
+from n2g.scores.evaluate import GraphPredictor, HeldOut, Truth, hold_out, truths  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
-from n2g.store import load_documents, load_observations  # noqa: E402
-from n2g.tables import read_json  # noqa: E402
+from n2g.texts.corpus_files import load_documents  # noqa: E402
+from n2g.workflow.program import run_script  # noqa: E402
 
 # Below every precision that a pattern can have: all that the model confirmed is taken.
 NO_EVIDENCE = 1e-9
@@ -45,7 +47,7 @@ class Variant:
     """The method without an ingredient.
 
     examples: what becomes of the examples of a neuron. settings: changed settings. constants: changed constants of
-    `n2g.fit`. alone, background: whether the sweep and the tokens below the cut are used.
+    `n2g.method.fit`. alone, background: whether the sweep and the tokens below the cut are used.
     """
 
     name: str
@@ -121,9 +123,9 @@ class Layer:
         documents, observations = load_documents(run.corpus), load_observations(folder)
         options = {**json.loads(run.settings()), "bos": read_json(run.corpus / "corpus.json")["bos"]}
         block = Block(run.corpus, folder, Settings.from_options(options))
-        fired = stages.load_fired(folder, block)
-        alone = stages.load_tokens(folder, "sweep", "activation")
-        means = stages.load_tokens(folder, "background", "mean")
+        fired = stage_tables.load_fired(folder, block)
+        alone = stage_tables.load_tokens(folder, "sweep", "activation")
+        means = stage_tables.load_tokens(folder, "background", "mean")
         known = {u.key: (fired[u.key], alone.get(u.key, {}), means.get(u.key, {})) for u in block.units}
         texts = hold_out(documents, observations)
         return cls(block, known, texts, dict(truths(texts, observations, block.settings.firing_threshold)))
@@ -138,7 +140,7 @@ class Layer:
         ):
             for unit in self.block.units:
                 fired, alone, background = self.known[unit.key]
-                graph = stages.fit_unit(
+                graph = fit_unit(
                     self.block,
                     unit,
                     variant.examples(fired),

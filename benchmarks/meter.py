@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from n2g.engine import Engine, Prompt
+from n2g.model.engine import Engine, Prompt
 
 
 class _Stop(Exception):

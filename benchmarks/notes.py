@@ -83,7 +83,7 @@ def overhead(run: Run, configuration: Path) -> Overhead:
     """Measure it, with programs that are started and do nothing."""
     snakemake = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--nolock", "--quiet", "all"]
     snakemake += ["--snakefile", str(SCRIPTS.parent / "Snakefile"), "--configfile", str(configuration)]
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from n2g.checkpoint import boot; boot(*sys.argv[2:])"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from n2g.model.checkpoint import boot; boot(*sys.argv[2:])"
     model = [str(SCRIPTS), str(run.checkpoint), str(run.config["device"]), run.config["dtype"]]
     with_model = min(seconds([sys.executable, "-c", code, *model]) for _ in range(2))
     stages = sorted({job.stage for job in jobs(run) if (SCRIPTS / f"{job.stage}.py").exists()})

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 import pyarrow as pa  # noqa: E402
 from workload import SCRIPTS, Run  # noqa: E402
 
-from n2g.tables import read_table, write_table  # noqa: E402
+from n2g.files.tables import read_table, write_table  # noqa: E402
 
 TABLES = ("statistics", "evaluate", "logits", "connections")
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from meter import now
 
-from n2g.augment import Proposer
-from n2g.prune import Example
+from n2g.method.prune import Example
+from n2g.settings import Proposer
 
 ENDINGS = range(5, 31, 5)  # tokens of the endings that are tried, the first that holds being taken
 MASK = 1  # token id that stands for what is masked

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 from workload import SCRIPTS, Run  # noqa: E402
 
 from n2g import load_atlas  # noqa: E402
-from n2g.tables import read_arrays, read_json, write_arrays  # noqa: E402
+from n2g.files.tables import read_arrays, read_json, write_arrays  # noqa: E402
 
 BLOCK = 256
 CHANGED, EXCHANGED, SHIFT = 0.9, 0.7, 40

@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from meter import Meter, Share, share
 
-from n2g.checkpoint import Description, checkpoint_key, read_description
-from n2g.config import load_config, selected_blocks
 from n2g.errors import InputError
+from n2g.files.tables import read_table, write_table
 from n2g.ids import Block, block_folder
-from n2g.tables import read_table, write_table
+from n2g.model.checkpoint import Description, checkpoint_key, read_description
+from n2g.workflow.config import load_config, selected_blocks
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 OBSERVED = ("statistics", "firings", "examples", "background")

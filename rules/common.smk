@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
-from n2g import jobs, provenance
-from n2g.again import asked, check_published, published_record
-from n2g.checkpoint import checkpoint_key, model_size
-from n2g.config import NO_MATTER, command_options, complete_config, explains
-from n2g.config import selected_blocks, settings_given, share_out
+from n2g.files.digests import file_digest
+from n2g.workflow import jobs, provenance
+from n2g.workflow.code_digests import code_digest as digest_of_code
+from n2g.workflow.reproduce_targets import asked, check_published, published_record
+from n2g.model.checkpoint import checkpoint_key, model_size
+from n2g.workflow.config import NO_MATTER, command_options, complete_config, explains
+from n2g.workflow.config import selected_blocks, settings_given, share_out
 from n2g.errors import exit_with_sentence
-from n2g.ids import BLOCK_PATTERN, LAYER_PATTERN, Block, NeuronId, name_blocks
-from n2g.sources import Source, wanted_files
+from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, NeuronId, name_blocks
+from n2g.texts.sources import Source, wanted_files
 
 BASE = Path(workflow.basedir)
 LOCK = BASE / "requirements" / "run.lock"
@@ -89,13 +91,13 @@ def script(stage):
 @cache
 def code_digest(stage):
     """Digest of scripts/{stage}.py and of every n2g module that it imports."""
-    return provenance.code_digest(stage, BASE / "scripts")
+    return digest_of_code(stage, BASE / "scripts")
 
 
 @cache
 def lock_digest():
     """Digest of the pinned requirements."""
-    return provenance.file_digest(LOCK)
+    return file_digest(LOCK)
 
 
 options = partial(command_options, config)

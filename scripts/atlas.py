@@ -6,11 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
-from n2g.arguments import add_run_options
-from n2g.errors import run_script
+from n2g.files.tables import read_json, read_table
 from n2g.ids import NeuronId, block_folders, parse_blocks
-from n2g.site import Atlas, Vocabulary, build
-from n2g.tables import read_json, read_table
+from n2g.site.build import build
+from n2g.site.data import Atlas, Vocabulary
+from n2g.workflow.arguments import add_run_options
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

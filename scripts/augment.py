@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from n2g.augment import augment, candidates_for, distinct, propose_all
-from n2g.block import Block
-from n2g.engine import drive
-from n2g.errors import run_script
-from n2g.neutral import from_texts
-from n2g.session import add_block_options, add_model_options, methods, open_engine, open_proposer
-from n2g.stages import load_salient, prefixes_for
-from n2g.tables import write_rows
+from n2g.files.tables import write_rows
+from n2g.method.augment import augment, candidates_for, distinct, propose_all
+from n2g.method.block import Block
+from n2g.method.neutral_text import from_texts
+from n2g.method.stage_tables import load_salient, prefixes_for
+from n2g.model.engine import drive
+from n2g.workflow.program import run_script
+from n2g.workflow.session import add_block_options, add_model_options, methods, open_engine, open_proposer
 
 
 def main() -> None:

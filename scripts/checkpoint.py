@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from n2g.conversion import convert
-from n2g.errors import run_script
-from n2g.sources import fetched_files, fetched_name
+from n2g.model.conversion import convert
+from n2g.texts.sources import fetched_files, fetched_name
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from n2g.checkpoint import read_description
-from n2g.corpus import Limits, begin_token, build, encoder
-from n2g.errors import run_script
-from n2g.reading import read_texts
-from n2g.sources import fetched_files
-from n2g.store import load_documents, write_places
-from n2g.tables import write_json, write_table
-from n2g.vocabulary import vocabulary
+from n2g.files.tables import write_json, write_table
+from n2g.model.checkpoint import read_description
+from n2g.model.vocabulary import vocabulary
+from n2g.texts.corpus import Limits, begin_token, build, encoder
+from n2g.texts.corpus_files import load_documents, write_places
+from n2g.texts.readers import read_texts
+from n2g.texts.sources import fetched_files
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import yaml
 
-from n2g.arguments import add_run_options
-from n2g.crate import WORKFLOW, describe
-from n2g.errors import InputError, run_script
+from n2g.errors import InputError
+from n2g.files.atomic import replacing
+from n2g.files.digests import files_digest
+from n2g.files.tables import read_json, write_json
 from n2g.ids import parse_blocks
-from n2g.provenance import SOURCES, files_digest, source_files
-from n2g.replacing import replacing
-from n2g.tables import read_json, write_json
+from n2g.results.crate import WORKFLOW, describe
+from n2g.workflow.arguments import add_run_options
+from n2g.workflow.code_digests import SOURCES, source_files
+from n2g.workflow.program import run_script
 
 COPIED = (
     *SOURCES,

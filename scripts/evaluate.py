@@ -6,11 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 from tqdm import tqdm
 
-from n2g.errors import run_script
-from n2g.evaluate import evaluate, hold_out, score_rows
-from n2g.predictions import prediction_rows
-from n2g.store import load_documents, load_observations, read_graphs
-from n2g.tables import CONTRACTS, write_table
+from n2g.files.tables import CONTRACTS, write_table
+from n2g.graphs.graph_file import read_graphs
+from n2g.method.observations import load_observations
+from n2g.scores.evaluate import evaluate, hold_out, score_rows
+from n2g.scores.predictions import prediction_rows
+from n2g.texts.corpus_files import load_documents
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

@@ -5,14 +5,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from n2g.arguments import add_run_options
-from n2g.errors import run_script
 from n2g.export.neuron import Neuron, read_neurons
 from n2g.export.package import About, write_export
+from n2g.files.atomic import replacing
+from n2g.files.tables import read_json, read_table
 from n2g.ids import block_folders
-from n2g.replacing import replacing
-from n2g.store import load_documents
-from n2g.tables import read_json, read_table
+from n2g.texts.corpus_files import load_documents
+from n2g.workflow.arguments import add_run_options
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

@@ -5,13 +5,13 @@ import json
 
 from tqdm import tqdm
 
-from n2g.block import Block
-from n2g.costs import node_costs, node_shares
-from n2g.errors import run_script
+from n2g.files.atomic import replacing
 from n2g.ids import NeuronId
-from n2g.replacing import replacing
-from n2g.session import add_block_options, methods
-from n2g.stages import fit_block
+from n2g.method.block import Block
+from n2g.method.graph import fit_block
+from n2g.scores.node_costs import node_costs, node_shares
+from n2g.workflow.program import run_script
+from n2g.workflow.session import add_block_options, methods
 
 
 def main() -> None:

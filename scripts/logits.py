@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from n2g.arguments import add_blocks_option
-from n2g.checkpoint import boot, read_description
-from n2g.connections import connections
-from n2g.errors import run_script
+from n2g.files.tables import write_rows
 from n2g.ids import block_folder, parse_blocks
-from n2g.logits import lens, weights_of
-from n2g.session import add_model_options
-from n2g.tables import write_rows
+from n2g.model.checkpoint import boot, read_description
+from n2g.weights.connections import connections
+from n2g.weights.logits import lens, weights_of
+from n2g.workflow.arguments import add_blocks_option
+from n2g.workflow.program import run_script
+from n2g.workflow.session import add_model_options
 
 
 def main() -> None:

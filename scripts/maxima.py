@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from n2g.arguments import add_run_options
-from n2g.errors import run_script
+from n2g.files.tables import read_table, write_table
 from n2g.ids import block_folders
-from n2g.tables import read_table, write_table
+from n2g.workflow.arguments import add_run_options
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

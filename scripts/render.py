@@ -4,12 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from n2g.canonical import dump
-from n2g.draw import layout, to_dot, to_svg
-from n2g.errors import run_script
-from n2g.findings import read_block, read_texts
-from n2g.records import record
-from n2g.replacing import replacing
+from n2g.files.atomic import replacing
+from n2g.files.canonical_json import dump
+from n2g.graphs.drawing import layout, to_dot, to_svg
+from n2g.results.block_results import read_block, read_texts
+from n2g.results.records import record
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

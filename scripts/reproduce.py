@@ -5,11 +5,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from n2g.errors import run_script
+from n2g.files.tables import read_json, write_json, write_rows
 from n2g.ids import NeuronId, block_folder
-from n2g.manifest import hardware
-from n2g.reproduce import compare, report, rows
-from n2g.tables import read_json, write_json, write_rows
+from n2g.results.manifest import hardware
+from n2g.results.reproduce import compare, report, rows
+from n2g.workflow.program import run_script
 
 
 def main() -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from n2g.arguments import add_run_options
-from n2g.errors import run_script
+from n2g.compare.similar import behavioural, similar_columns, structural
+from n2g.files.tables import read_arrays, write_table
+from n2g.graphs.graph_file import read_graphs
+from n2g.graphs.patterns import pattern_columns
 from n2g.ids import block_folders
-from n2g.patterns import pattern_columns
-from n2g.similar import behavioural, similar_columns, structural
-from n2g.store import load_documents, map_pool, read_graphs
-from n2g.tables import read_arrays, write_table
+from n2g.method.observations import map_pool
+from n2g.texts.corpus_files import load_documents
+from n2g.workflow.arguments import add_run_options
+from n2g.workflow.program import run_script
 
 GROUP = 8192  # rows of the tables that are read together
 

@@ -8,16 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2g.activations import Units
-from n2g.arguments import add_blocks_option
-from n2g.errors import run_script
-from n2g.evidence import Texts
+from n2g.files.tables import read_table, write_table
 from n2g.ids import Block, block_folder, blocks_by_layer
-from n2g.neutral import from_texts
-from n2g.session import add_model_options, methods, open_engine
-from n2g.store import load_texts_for_fitting
-from n2g.sweep import sweep
-from n2g.tables import read_table, write_table
+from n2g.method.activations import Units
+from n2g.method.evidence import Texts
+from n2g.method.neutral_text import from_texts
+from n2g.method.sweep import sweep
+from n2g.texts.corpus_files import load_texts_for_fitting
+from n2g.workflow.arguments import add_blocks_option
+from n2g.workflow.program import run_script
+from n2g.workflow.session import add_model_options, methods, open_engine
 
 
 def main() -> None:

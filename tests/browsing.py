@@ -9,8 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import made_atlas
 import pytest
-import test_site
 from loopback import running
 
 
@@ -30,7 +30,7 @@ def served(folder: Path) -> Iterator[str]:
 def address(tmp_path_factory):
     """The site served below a path of its own."""
     folder = tmp_path_factory.mktemp("served")
-    test_site.make(folder)
+    made_atlas.make(folder)
     with served(folder) as root:
         yield f"{root}/atlas/"
 

@@ -8,12 +8,12 @@ from random import Random
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from n2g.canonical import dump
-from n2g.display import visible
-from n2g.draw import layout, to_dot, to_svg
+from n2g.files.canonical_json import dump
+from n2g.files.tables import write_rows
+from n2g.graphs.drawing import layout, to_dot, to_svg
+from n2g.graphs.token_display import visible
 from n2g.ids import NeuronId
-from n2g.records import Findings, record
-from n2g.tables import write_rows
+from n2g.results.records import Findings, record
 
 HOSTILE = [
     "<script>window.hacked=1</script>",

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from n2g.documents import SPLITS, Documents
-from n2g.edges import EDGES
-from n2g.store import Observations, write_places
-from n2g.tables import CONTRACTS, write_array, write_arrays, write_table
+from n2g.files.tables import CONTRACTS, write_array, write_arrays, write_table
+from n2g.method.histogram_bins import EDGES
+from n2g.method.observations import Observations
+from n2g.texts.corpus_files import write_places
+from n2g.texts.documents import SPLITS, Documents
 
 BOS = 0
 FLOOR = 0.25

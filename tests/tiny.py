@@ -170,7 +170,7 @@ def save_native_model(folder: Path, **changes: object) -> Path:
     """A TransformerLens native model: 2 layers of 24 neurons."""
     from transformer_lens.model_bridge import TransformerBridge
 
-    from n2g.checkpoint import save_native
+    from n2g.model.checkpoint import save_native
 
     config = {
         "d_model": 16,

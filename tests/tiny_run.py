@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ FILES = (
     "Makefile",
     "pyproject.toml",
 )
+JOB = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
 RUN = "results/tiny"
 # What takes most of the time of a short call of Snakemake is to import all this, so it is done once for all calls.
 FORKS = multiprocessing.get_context("forkserver")
@@ -137,3 +139,22 @@ def fetch(folder: Path) -> None:
 def copied(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, times of files included, that a test may change."""
     return Path(shutil.copytree(finished, tmp_path / "run", symlinks=True))
+
+
+def planned(said: str) -> dict[str, int]:
+    """Stage -> how many jobs a dry run plans; `inputs` stands for the rules of its file, `sweep` also for `maxima`."""
+    found: dict[str, int] = {}
+    for rule, count in JOB.findall(said.partition("Job stats:")[2].partition("\n\n")[0]):
+        if rule not in ("all", "total"):
+            inputs = rule == "checkpoint" or rule.startswith("fetch_")
+            stage = (
+                "inputs" if inputs else re.sub("_(of_block|again|\\d+)$", "", rule).replace("maxima", "sweep")
+            )
+            found[stage] = found.get(stage, 0) + int(count)
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but those with a dot, by its path in it."""
+    files = (path for path in folder.rglob("[!.]*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -1,6 +1,6 @@
 """Neurons of language models as small graphs: the library behind the workflow.
 
-Names are loaded on first use, so that ``import n2g.config`` in a Snakefile stays cheap.
+Names are loaded on first use, so that ``import n2g.workflow.config`` in a Snakefile stays cheap.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from importlib import import_module
 _EXPORTS = {
     "ConfigError": "errors",
     "InputError": "errors",
-    "NeuronGraph": "graph",
+    "NeuronGraph": "graphs.trie",
     "NeuronId": "ids",
     "Settings": "settings",
-    "fit_neuron": "neuron",
-    "load_atlas": "atlas",
+    "fit_neuron": "method.fit_neuron",
+    "load_atlas": "queries.atlas",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -1,7 +1,7 @@
-"""`python -m n2g`: see `n2g.cli`."""
+"""`python -m n2g`: see `n2g.queries.cli`."""
 
-from n2g.cli import main
 from n2g.errors import exit_with_sentence
+from n2g.queries.cli import main
 
 if __name__ == "__main__":
     with exit_with_sentence():

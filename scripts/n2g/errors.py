@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-from n2g.jobs import end_with_workflow
 
 
 class InputError(Exception):
@@ -43,13 +41,3 @@ def exit_with_sentence() -> Iterator[None]:
             "the GPU's memory is full, even with small batches: end other programs that use it, select fewer"
             " neurons, or set device: cpu; what is finished is kept."
         )
-
-
-def run_script(main: Callable[[], None]) -> None:
-    """Run a script's ``main``; on :class:`InputError` print its sentence on stderr and exit with status 1.
-
-    Anything else is a defect of the program, so its traceback is shown. Run by a workflow, it ends with that.
-    """
-    end_with_workflow()
-    with exit_with_sentence():
-        main()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from n2g.augment import Proposer
-
+from typing import Protocol
 
 SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "cuts")
+
+
+class Proposer(Protocol):
+    """Whatever can name tokens that might stand in a place."""
+
+    def propose_many(self, places: Sequence[tuple[tuple[int, ...], int]], count: int) -> list[list[int]]:
+        """For each (tokens, place) at most `count` token ids, the best first, the token itself left out."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from n2g.documents import Documents
 from n2g.explain.cache import Account
 from n2g.explain.excerpts import Evidence, Excerpt, gather
 from n2g.explain.neuron import Models, explain_neuron
 from n2g.explain.revise import Run
 from n2g.explain.score import Scores, score
 from n2g.explain.session import Options
-from n2g.graph import NeuronGraph
-from n2g.sentence import explain as sentence
-from n2g.store import Observations
+from n2g.graphs.sentence import explain as sentence
+from n2g.graphs.trie import NeuronGraph
+from n2g.method.observations import Observations
+from n2g.texts.documents import Documents
 
 Key = tuple[int, str]
 
@@ -113,7 +113,7 @@ class Runner:
     """Runs typed sentences through single neurons of a layer, one sentence at a time, so that an activation does not
     depend on what else is asked.
 
-    engine: an `n2g.engine.Engine`. encode: as `n2g.corpus.encoder` gives it. longest: tokens of a sequence.
+    engine: an `n2g.model.engine.Engine`. encode: as `n2g.texts.corpus.encoder` gives it. longest: tokens of a sequence.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from n2g.documents import Documents
-from n2g.store import Observations, by_unit, in_full
+from n2g.method.observations import Observations, by_unit, in_full
+from n2g.texts.documents import Documents
 
 SHOWN = 8  # training texts that the model explains
 BEFORE, AFTER = 24, 4  # tokens of them around the activating one

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from n2g.display import plain
 from n2g.explain.asking import Reply
+from n2g.graphs.token_display import plain
 
 LONGEST = 240  # characters
 

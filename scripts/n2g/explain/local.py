@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from n2g.checkpoint import pick_device, reading_model
 from n2g.errors import InputError
 from n2g.explain.asking import Message, Piece, Reply, Request
-from n2g.provenance import files_digest
+from n2g.files.digests import files_digest
+from n2g.model.checkpoint import pick_device, reading_model
 
 WORTH = 0.05  # probability of "1" from which it is asked whether "10" is meant
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from n2g.display import plain
 from n2g.explain.asking import Message
+from n2g.graphs.token_display import plain
 
 # Texts as (token, level) pairs; a level is a whole number from 0 to 10.
 Rated = Sequence[tuple[str, int]]

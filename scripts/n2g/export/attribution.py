@@ -7,7 +7,7 @@ from typing import Any
 
 from n2g.export.neuron import Neuron
 from n2g.ids import NeuronId
-from n2g.simulation import Excerpt
+from n2g.scores.simulation import Excerpt
 
 
 def number(neuron: NeuronId) -> int:

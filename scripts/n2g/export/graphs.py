@@ -8,8 +8,8 @@ from typing import Any
 
 import networkx as nx
 
-from n2g.display import visible
-from n2g.draw import describe
+from n2g.graphs.drawing import describe
+from n2g.graphs.token_display import visible
 
 
 def to_networkx(record: Mapping[str, Any], words: Sequence[str]) -> nx.DiGraph:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from n2g.documents import Documents
-from n2g.graph import NeuronGraph
+from n2g.files.tables import read_json, read_table
+from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
-from n2g.simulation import Excerpt, Sample, samples, scores, simulate
-from n2g.store import by_unit, load_observations
-from n2g.tables import read_json, read_table
+from n2g.method.observations import by_unit, load_observations
+from n2g.scores.simulation import Excerpt, Sample, samples, scores, simulate
+from n2g.texts.documents import Documents
 
 
 @dataclass(frozen=True)

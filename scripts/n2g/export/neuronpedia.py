@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from n2g.display import elide
 from n2g.export.neuron import Neuron
+from n2g.graphs.token_display import elide
 from n2g.ids import NeuronId
-from n2g.simulation import Excerpt, Range
+from n2g.scores.simulation import Excerpt, Range
 
 BATCH = 128
 LOGITS = 20

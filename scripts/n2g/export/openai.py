@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from n2g.export.neuron import Neuron, Simulated
-from n2g.simulation import BOUNDARIES, SCORES, Excerpt
+from n2g.scores.simulation import BOUNDARIES, SCORES, Excerpt
 
 TOKENS = 20
 

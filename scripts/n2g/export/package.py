@@ -17,11 +17,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from n2g.canonical import dump
 from n2g.export import attribution, graphs, neuronpedia, openai
 from n2g.export.neuron import Neuron
-from n2g.provenance import file_digest
-from n2g.tables import write_rows
+from n2g.files.canonical_json import dump
+from n2g.files.digests import file_digest
+from n2g.files.tables import write_rows
 
 SUMS = "MANIFEST.sha256"
 MOMENTS = ("maximum", "mean", "std", "skewness", "kurtosis", "density")

@@ -1,0 +1,1 @@
+"""Comparisons: similar neurons of one run, and what changed between two runs."""

@@ -1,0 +1,1 @@
+"""How every file is written and read: contracts, tables, atomic replacement, digests."""

@@ -1,0 +1,1 @@
+"""N2G itself, one module a stage: activations, sweep, prune, saliency, augment, graph."""

@@ -1,0 +1,63 @@
+"""Graph: fits the graph of every neuron of a block, on train and validation documents (paper, section 3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from n2g.graphs.trie import NeuronGraph
+from n2g.method.block import Block, Unit
+from n2g.method.fit import Fired, Selection, background_class, build, choose
+from n2g.method.paper import fit_paper
+from n2g.method.stage_tables import load_fired, load_paper, load_tokens
+
+# The background stays below the firing cut, at most at this share of it.
+FAINTER = 0.95
+
+
+def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | None, NeuronGraph]]:
+    """(unit, status, reason, graph) of every unit, with the block's method."""
+    settings = block.settings
+    if settings.method == "paper":
+        examples = load_paper(folder, block)
+        for unit in block.units:
+            yield unit, *_judged(unit, fit_paper(examples[unit.key], unit.maximum, settings))
+        return
+    fired = load_fired(folder, block)
+    alone, means = load_tokens(folder, "sweep", "activation"), load_tokens(folder, "background", "mean")
+    for unit in block.units:
+        graph = fit_unit(block, unit, fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}))
+        yield unit, *_judged(unit, graph)
+
+
+def fit_unit(
+    block: Block,
+    unit: Unit,
+    fired: list[tuple[str, Fired]],
+    alone: dict[int, float],
+    background: dict[int, float],
+) -> NeuronGraph:
+    """The graph of one unit: precision and cut chosen on validation documents by what train documents alone
+    give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
+    mean activation on train documents) is added last."""
+    train = Selection(block.evidence(unit, block.train), block.settings)
+    held = block.evidence(unit, block.validation)
+    top = [document for document, *_ in unit.top.get("validation", [])]
+    choice = choose(train, [one for split, one in fired if split == "train"], alone, held, top)
+    both = Selection(block.evidence(unit, block.both), block.settings)
+    graph = build(both, [one for _, one in fired], alone, unit.maximum, choice)
+    known = list(graph.patterns())
+    if not known:
+        return graph
+    faint = background_class(known, background, FAINTER * graph.cut)
+    return NeuronGraph(known + faint, cut=graph.cut, scale=graph.scale, bos=graph.bos, method=graph.method)
+
+
+def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:
+    if unit.nonfinite:
+        return "failed", f"its activation is NaN or infinite at {unit.nonfinite} tokens of the texts", graph
+    if unit.maximum <= 0:
+        return "dead", "no training text activates it", graph
+    if graph.trie.number_of_nodes() == 1:
+        return "no-pattern", "no text could be verified to activate it", graph
+    return "ok", None, graph

@@ -1,0 +1,124 @@
+"""How the fitting stages hand each other the examples of a block: from table rows to the library's forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from n2g.files.tables import read_table
+from n2g.method.block import Block, Unit
+from n2g.method.evidence import Evidence, text_until
+from n2g.method.examples import choose_atlas, windows
+from n2g.method.fit import Fired
+from n2g.method.neutral_text import Neutral
+from n2g.method.paper import PaperExample
+from n2g.method.prune import Example, Pruned, bare
+from n2g.method.saliency import Salient
+from n2g.settings import Settings
+
+
+def prefixes_for(neutral: Neutral, settings: Settings) -> list[tuple[int, ...]]:
+    """What stands before a prompt: the neutral prefixes, or with method "paper" BOS alone."""
+    return [bare(settings)] if settings.method == "paper" else neutral.prefixes
+
+
+def chosen_examples(block: Block) -> Iterator[tuple[Unit, str, int, Example]]:
+    """(unit, split, corpus position, example) of everything that is to be pruned, unit by unit."""
+    settings = block.settings
+    for unit in block.units:
+        train = block.evidence(unit, block.train)
+        if settings.method == "paper":
+            for document, pivot, activation in unit.top.get("train", [])[: settings.top_examples]:
+                if activation > 0:
+                    tokens = tuple(block.documents.ids(document)[1 : pivot + 1].tolist())
+                    position = int(block.documents.offsets[document]) + pivot
+                    yield unit, "train", position, Example(tokens, pivot - 1, activation)
+            continue
+        picked = choose_atlas(train, settings.train_examples, settings.top_examples)
+        yield from _examples(unit, "train", train, picked)
+        missed = block.evidence(unit, block.validation)
+        known = windows(train, train.firing.tolist())
+        extra = choose_atlas(missed, settings.validation_examples, settings.top_examples, known)
+        yield from _examples(unit, "validation", missed, extra)
+
+
+def _examples(
+    unit: Unit, split: str, evidence: Evidence, picked: list[int]
+) -> Iterator[tuple[Unit, str, int, Example]]:
+    for position, activation in zip(
+        picked, evidence.at(np.array(picked, dtype=np.int64)).tolist(), strict=True
+    ):
+        tokens = text_until(evidence.texts, position, position + 1)
+        yield unit, split, position, Example(tokens, len(tokens) - 1, activation)
+
+
+def load_pruned(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Pruned]]:
+    """(unit, number of the example, pruned example) of the block's method, failures left out."""
+    for unit, row in _rows(folder, "prune", block):
+        if not row["failed"]:
+            yield unit, row["example"], Pruned(tuple(row["tokens"]), row["kept"], row["start"])
+
+
+def load_salient(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Salient]]:
+    """(unit, number of the example, salient example) of the block's method."""
+    for unit, row in _rows(folder, "saliency", block):
+        columns = ("tokens", "importances", "needed", "gaps")
+        parts = [tuple(row[column]) for column in columns]
+        yield unit, row["example"], Salient(*parts, row["activation"], row["start"])
+
+
+def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[str, Fired]]]:
+    """(neuron, pole) -> (split, example) as method "atlas" fits them."""
+    salient = {(unit.key, number): one for unit, number, one in load_salient(folder, block)}
+    substitutes: dict[tuple, list] = {}
+    for unit, row in _rows(folder, "augment", block):
+        if row["kept"]:
+            found = substitutes.setdefault((unit.key, row["example"]), [])
+            found.append((row["place"], row["token"], row["activation"]))
+    fired: dict[tuple[int, str], list] = {unit.key: [] for unit in block.units}
+    for unit, row in _rows(folder, "prune", block):
+        key = (unit.key, row["example"])
+        one = Fired(row["position"], row["activation"], salient.get(key), tuple(substitutes.get(key, ())))
+        fired[unit.key].append((row["split"], one))
+    return fired
+
+
+def load_tokens(folder: Path, name: str, column: str) -> dict[tuple[int, str], dict[int, float]]:
+    """(neuron, pole) -> token -> value, of a table that says something of single tokens."""
+    found: dict[tuple[int, str], dict[int, float]] = {}
+    for row in read_table(folder / f"{name}.parquet", name).to_pylist():
+        found.setdefault((row["neuron"], row["pole"]), {})[row["token"]] = row[column]
+    return found
+
+
+def load_paper(folder: Path, block: Block) -> dict[tuple[int, str], list[PaperExample]]:
+    """(neuron, pole) -> examples as method "paper" fits them."""
+    activation = {
+        (unit.key, row["example"]): row["activation"] for unit, row in _rows(folder, "prune", block)
+    }
+    substitutes: dict[tuple, list] = {}
+    for unit, row in _rows(folder, "augment", block):
+        found = substitutes.setdefault((unit.key, row["example"]), [])
+        found.append((row["place"], row["token"], row["activation"]))
+    fired: dict[tuple[int, str], list] = {unit.key: [] for unit in block.units}
+    for unit, number, salient in load_salient(folder, block):
+        key, least = (unit.key, number), max(salient.activation, 1e-9)
+        tried = tuple((place, token, value / least) for place, token, value in substitutes.get(key, ()))
+        fired[unit.key].append(PaperExample(activation[key], salient, tried))
+    return fired
+
+
+def _rows(folder: Path, name: str, block: Block) -> Iterator[tuple[Unit, dict]]:
+    units = {unit.key: unit for unit in block.units}
+    for row in read_table(folder / f"{name}.parquet", name).to_pylist():
+        if row["method"] == block.settings.method:
+            yield units[row["neuron"], row["pole"]], row
+
+
+def methods_of(settings: Settings) -> list[Settings]:
+    """The methods that a run needs: its own, and "paper" to compare with."""
+    from dataclasses import replace
+
+    return [settings] if settings.method == "paper" else [settings, replace(settings, method="paper")]

@@ -1,0 +1,70 @@
+"""Sweep: every token of the vocabulary after neutral text, which says what a neuron fires on without context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from n2g.method.activations import Units
+from n2g.model.engine import Engine, Prompt
+
+CHUNK = 4096  # tokens at a time: bounds memory to CHUNK x units x prefixes numbers
+
+
+def sweep(
+    engine: Engine,
+    tokens: Sequence[int],
+    prefixes: Sequence[tuple[int, ...]],
+    units: Mapping[int, Units],
+    floors: Mapping[int, np.ndarray],
+) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Ask for every token after each neutral prefix, all units of all layers at once.
+
+    tokens: ids to try. units: layer -> its columns. floors: layer -> float [unit]. Tokens at which no unit comes
+    to half of its floor after the first prefix are not tried after the others. Gives layer -> (unit, token,
+    activation), three arrays of equal length ordered by unit and token: the median over the prefixes wherever it
+    reaches the floor.
+    """
+    found: dict[int, list[tuple]] = {layer: [] for layer in units}
+    for begin in tqdm(range(0, len(tokens), CHUNK), desc="sweep", unit="chunk", mininterval=5):
+        asked = list(tokens[begin : begin + CHUNK])
+        values = [_after(engine, prefixes[0], asked, units)]
+        near = np.zeros(len(asked), dtype=bool)
+        for layer in units:
+            near |= (values[0][layer] >= 0.5 * floors[layer]).any(1)
+        kept = [token for token, hit in zip(asked, near, strict=True) if hit]
+        if not kept:
+            continue
+        values[0] = {layer: value[near] for layer, value in values[0].items()}
+        values += [_after(engine, prefix, kept, units) for prefix in prefixes[1:]]
+        for layer in units:
+            # each unit by its own first answer: what others of the job fire on must not matter
+            row, unit = np.nonzero(values[0][layer] >= 0.5 * floors[layer])
+            median = np.median([value[layer][row, unit] for value in values], axis=0)
+            fires = median >= floors[layer][unit]
+            found[layer].append((unit[fires], np.array(kept, dtype=np.int64)[row[fires]], median[fires]))
+    return {layer: _ordered(parts) for layer, parts in found.items()}
+
+
+def _after(
+    engine: Engine, prefix: tuple[int, ...], tokens: Sequence[int], units: Mapping[int, Units]
+) -> dict[int, np.ndarray]:
+    """Activations [token, unit] of each layer for every token after `prefix`."""
+    values = {layer: np.zeros((len(tokens), len(u)), dtype=np.float32) for layer, u in units.items()}
+    rows = {int(token): row for row, token in enumerate(tokens)}
+    columns = {layer: u.neurons.tolist() for layer, u in units.items()}
+    for chunk, answers in engine.sweep(columns, [Prompt(prefix, (int(token),)) for token in tokens]):
+        at = [rows[prompt.suffix[-1]] for prompt in chunk]
+        for layer, u in units.items():
+            values[layer][at] = answers[layer] * u.signs
+    return values
+
+
+def _ordered(parts: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not parts:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    unit, token, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((token, unit))
+    return unit[order], token[order], value[order].astype(np.float32)

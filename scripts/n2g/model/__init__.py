@@ -1,0 +1,1 @@
+"""A language model as something to ask: conversion, checkpoint, batching engine, vocabulary."""

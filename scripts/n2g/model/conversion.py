@@ -1,0 +1,293 @@
+"""Bring a fetched model into the one form that :mod:`n2g.model.checkpoint` describes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from n2g.errors import InputError
+from n2g.files.atomic import write_bytes
+from n2g.files.digests import file_digest
+from n2g.model.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
+from n2g.texts.sources import TOKENIZER_FILES
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+# Of which a tokenizer.json can be made. Without any, `transformers` makes an empty tokenizer for some models.
+VOCABULARIES = ("tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def convert(
+    files: Sequence[Path],
+    folder: Path,
+    loader: str = "auto",
+    *,
+    tokenizer: Sequence[Path] = (),
+    name: str = "",
+) -> Description:
+    """Bring a model into the one form, in place of whatever the folder held.
+
+    A GGUF file and the older TransformerLens format are converted to float32 safetensors; safetensors files
+    are linked, not copied. The same input gives the same bytes.
+
+    Args:
+        files: the model's files: one .gguf file, or a folder's config.json, weights and tokenizer.
+        folder: the checkpoint to write.
+        loader: ``auto``, ``transformers``, ``tl_legacy`` or ``native``.
+        tokenizer: files of a tokenizer that takes the place of the model's own.
+        name: name of the repository that the model comes from; the older format's layout depends on it.
+
+    Returns:
+        The description, which is also written to ``checkpoint.json``.
+
+    Raises:
+        InputError: the model is damaged, incomplete, or of a kind that has no neurons to read.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    kind = _format(files, loader)
+    if kind == "gguf":
+        _from_gguf(files[0], folder)
+    elif kind == "tl_legacy":
+        _from_legacy(files, folder, name)
+    else:
+        _from_folder(files, folder)
+    if tokenizer:
+        for own in TOKENIZER_FILES:
+            (folder / own).unlink(missing_ok=True)
+        _link(tokenizer, folder)
+    _complete_tokenizer(folder)
+    for path in sorted(folder.glob("*.safetensors")):
+        _check_safetensors(path)
+    found = _describe(folder, "native" if kind in ("native", "tl_legacy") else "transformers")
+    _check_vocabulary(folder / "tokenizer.json", found.d_vocab)
+    write_bytes(folder / DESCRIPTION, (json.dumps(asdict(found), indent=1, sort_keys=True) + "\n").encode())
+    return found
+
+
+def _format(files: Sequence[Path], loader: str) -> str:
+    names = {file.name for file in files}
+    if any(file.suffix == ".gguf" for file in files):
+        if len(files) > 1:
+            raise InputError("the model has several .gguf files: name one in model.file.")
+        return "gguf"
+    if "config.json" not in names:
+        raise InputError(
+            f"the model has no config.json (found {', '.join(sorted(names))}): check model.source."
+        )
+    if loader != "auto":
+        return loader
+    config = _config(files)
+    if "model_type" in config or "n_layers" not in config:
+        return "transformers"
+    return "native"
+
+
+def _config(files: Sequence[Path]) -> dict[str, Any]:
+    file = next(file for file in files if file.name == "config.json")
+    with reading_model(file):
+        return json.loads(file.read_bytes())
+
+
+def _from_gguf(file: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with reading_model(file):
+        _check_gguf(file)
+        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    config = model.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    with torch.device("meta"):  # a plain model around the weights, which are no longer quantised
+        plain = type(model)(config)
+    plain.load_state_dict(model.state_dict(), assign=True)
+    plain.tie_weights()
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def _check_gguf(file: Path) -> None:
+    """Raise ValueError unless all tensors that the header announces are there."""
+    from gguf import GGUFReader
+
+    with file.open("rb") as opened:
+        if opened.read(4) != b"GGUF":
+            raise ValueError("it does not begin as a GGUF file does")
+    reader = GGUFReader(file)
+    end = max((int(tensor.data_offset) + int(tensor.n_bytes) for tensor in reader.tensors), default=0)
+    if file.stat().st_size < end:
+        raise ValueError(f"it has {file.stat().st_size} of {end} bytes")
+
+
+def _from_folder(files: Sequence[Path], folder: Path) -> None:
+    if not any(file.suffix == ".safetensors" for file in files):
+        raise InputError(
+            "the model has no .safetensors weights: convert it with save_pretrained, or set model.loader to "
+            "tl_legacy if it is in the older TransformerLens format."
+        )
+    _link(files, folder)
+
+
+def _from_legacy(files: Sequence[Path], folder: Path, name: str) -> None:
+    """Convert the older TransformerLens format.
+
+    The library fetches such models from a hub by itself, at no fixed revision; here it is handed the files
+    that were fetched and checked before. Their pickled weights are read as plain tensors (``weights_only``).
+    """
+    from unittest.mock import patch
+
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge
+
+    by_name = {file.name: file for file in files}
+    known = ("NeelNanda/", "ArthurConmy/", "Baidicoot/")
+    name = name if name.startswith(known) else f"{known[0]}{Path(name).name or 'model'}"
+    config = _config(files)
+    if "tokenizer_name" in config:
+        config["tokenizer_name"] = None  # the tokenizer is fetched by itself, see model.tokenizer
+    with (
+        reading_model(files[0].parent),
+        patch("huggingface_hub.hf_hub_download", lambda repository, file: str(by_name[file])),
+        patch("huggingface_hub.HfApi.list_repo_files", lambda self, repository: sorted(by_name)),
+        patch("transformer_lens.model_bridge.sources.tl_legacy._fetch_json", lambda repository, file: config),
+    ):
+        model = TransformerBridge.boot_tl_legacy(name, device="cpu", dtype=torch.float32)
+    save_native(model, folder)
+    _link([file for file in files if file.name in TOKENIZER_FILES], folder)
+
+
+def _link(files: Sequence[Path], folder: Path) -> None:
+    for file in files:
+        link = folder / file.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(file, folder.resolve()))
+
+
+def _complete_tokenizer(folder: Path) -> None:
+    """Make sure that there is a readable tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        from transformers import AutoTokenizer
+
+        try:
+            if not any((folder / name).exists() for name in VOCABULARIES):
+                raise FileNotFoundError(" or ".join(VOCABULARIES))
+            AutoTokenizer.from_pretrained(folder).backend_tokenizer.save(str(file))
+        except Exception as error:  # whatever the many kinds of tokenizers raise
+            raise InputError(
+                "the model has no tokenizer that can be read: name one in model.tokenizer."
+            ) from error
+    with reading_model(file):
+        Tokenizer.from_file(str(file))
+
+
+def _check_vocabulary(file: Path, d_vocab: int) -> None:
+    """Raise InputError where the tokenizer, its special tokens aside, goes beyond the embedding."""
+    from tokenizers import Tokenizer
+
+    last = max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=False).values(), default=0)
+    if last >= d_vocab:
+        raise InputError(
+            f"the tokenizer has tokens up to {last}, but the model only knows them up to {d_vocab - 1}: name its "
+            "own tokenizer in model.tokenizer."
+        )
+
+
+def _check_safetensors(path: Path) -> None:
+    from safetensors import safe_open
+
+    with reading_model(path), safe_open(path, framework="numpy") as opened:
+        opened.keys()
+
+
+def _describe(folder: Path, form: str) -> Description:
+    """Describe a checkpoint, after a look at its neurons."""
+    with reading_model(folder):
+        model = load(folder, form, "cpu", "bfloat16")
+    d_mlp = _count_neurons(model)
+    names = sorted(path.name for path in folder.iterdir() if path.name != DESCRIPTION)
+    return Description(
+        format=form,
+        architecture=str(model.cfg.architecture),
+        n_layers=model.cfg.n_layers,
+        d_mlp=d_mlp,
+        d_model=model.cfg.d_model,
+        d_vocab=model.cfg.d_vocab,
+        n_ctx=model.cfg.n_ctx,
+        gated=bool(getattr(model.cfg, "gated_mlp", False)),
+        bos=_special_token(folder, "bos_token"),
+        eos=_special_token(folder, "eos_token"),
+        files={name: file_digest(folder / name) for name in names},
+    )
+
+
+def _count_neurons(model: TransformerBridge) -> int:
+    """Neurons of a layer, by a short forward pass that shows whether the later stages can work with the model.
+
+    Raises:
+        InputError: they cannot.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    kind, layers = model.cfg.architecture, range(model.cfg.n_layers)
+    for name in (f"blocks.{layer}.mlp.hook_post" for layer in layers):
+        if name not in model.hook_dict:
+            raise InputError(f"{kind} has no MLP neurons to read (no {name}): choose another model.")
+        if model.hook_dict[name] is model.hook_dict.get(name.replace("_post", "_out")):
+            raise InputError(
+                f"{kind} is a mixture of experts, which has no neurons to read ({name} is the output of all "
+                "experts): choose another model."
+            )
+    seen: dict[int, torch.Tensor] = {}
+    hooks = [
+        (f"blocks.{layer}.mlp.hook_post", lambda value, hook, layer=layer: seen.update({layer: value}))
+        for layer in layers
+    ]
+    tokens = torch.zeros(2, 8, dtype=torch.long)
+    tokens[1, 1:] = 1  # so that the first token is all that the two texts share
+    try:
+        with torch.no_grad():
+            cache = {"past_key_values": DynamicCache(), "use_cache": True}
+            model.run_with_hooks(tokens, fwd_hooks=hooks, return_type=None, **cache)
+    except Exception as error:  # whatever the many kinds of models raise
+        raise InputError(
+            f"{kind} cannot be run as the stages do, with the keys and values of earlier tokens alone "
+            f"({first_sentence(error)}): choose another model."
+        ) from error
+    first, second = seen[0].reshape(2, 8, -1)[:, 0].float()
+    if (first - second).abs().max() > 0.05 * first.abs().max():  # far more than bfloat16 rounds
+        raise InputError(f"{kind} also reads the tokens that follow: choose a model that only looks back.")
+    if len(widths := {value.shape[-1] for value in seen.values()}) > 1:
+        raise InputError(
+            f"{kind} has layers of {' and '.join(map(str, sorted(widths)))} neurons: choose a model whose "
+            "layers are alike."
+        )
+    return widths.pop()
+
+
+def _special_token(folder: Path, name: str) -> int | None:
+    """Id of ``bos_token`` or ``eos_token``, from the model's configuration or else from its tokenizer's."""
+    config = json.loads((folder / "config.json").read_bytes())
+    found = config.get(f"{name}_id", config.get("text_config", {}).get(f"{name}_id"))
+    if isinstance(found, list):
+        found = found[0] if found else None
+    if found is None and (folder / "tokenizer_config.json").exists():
+        from tokenizers import Tokenizer
+
+        token = json.loads((folder / "tokenizer_config.json").read_bytes()).get(name)
+        token = token.get("content") if isinstance(token, dict) else token
+        found = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token) if token else None
+    return found

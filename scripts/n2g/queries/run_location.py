@@ -1,0 +1,181 @@
+"""Where the parts of a finished run are: in its folder, or on its site, published or not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from n2g.errors import InputError
+from n2g.files.contracts import CONTRACTS
+from n2g.files.tables import read_json, read_table
+from n2g.ids import NeuronId
+from n2g.model.checkpoint import checkpoint_key
+from n2g.results.record_files import Renders
+from n2g.site.wording import page_path
+
+TIMEOUT = 60.0  # seconds without an answer
+
+
+class Origin(Protocol):
+    """A finished run, wherever it is. Whatever is not there raises InputError."""
+
+    name: str
+
+    def names(self) -> list[NeuronId]:
+        """Every neuron, in order."""
+
+    def record(self, neuron: NeuronId) -> dict[str, Any]:
+        """Its record."""
+
+    def picture(self, neuron: NeuronId) -> str:
+        """Its graph as SVG; empty where there is none."""
+
+    def file(self, name: str) -> Path:
+        """The file of a table of the whole run, such as `patterns`."""
+
+    def table(self, name: str) -> pa.Table:
+        """A table of the whole run, or one of all blocks with the layer as its first column."""
+
+    def words(self) -> list[str]:
+        """Text of each token id."""
+
+    def tokenizer(self) -> Path:
+        """The model's tokenizer.json."""
+
+
+class Folder(Renders):
+    """A run in its folder `results/{run}`."""
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def picture(self, neuron: NeuronId) -> str:
+        path = self.path(neuron).with_suffix(".svg")
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def file(self, name: str) -> Path:
+        return _existing(self.folder / f"{name}.parquet", "run the workflow to make it")
+
+    def table(self, name: str) -> pa.Table:
+        path = self.folder / f"{name}.parquet"
+        if path.is_file():
+            return read_table(path, name)
+        parts = []
+        for layer, blocks in sorted(self.blocks.items()):
+            for _, folder in blocks:
+                part = read_table(folder.parent / f"{name}.parquet", name)
+                parts.append(part.add_column(0, "layer", pa.array([layer] * len(part), pa.int32())))
+        return pa.concat_tables(parts)
+
+    def words(self) -> list[str]:
+        return read_table(self.folder / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+
+    def tokenizer(self) -> Path:
+        model = read_json(self.folder / "manifest.json")["config"]["model"]
+        folder = self.folder.absolute().parents[1] / "resources" / "checkpoints" / checkpoint_key(model)
+        return _existing(folder / "tokenizer.json", "name the model's tokenizer.json")
+
+
+class Site:
+    """A run by its site: the folder `results/{run}/atlas`, or where that is published.
+
+    What is asked for is fetched once and kept in a temporary folder for as long as the object lives.
+    """
+
+    def __init__(self, address: str | Path) -> None:
+        self._base = str(address).removesuffix("index.html").rstrip("/")
+        self.name = self._base.rpartition("/")[2]
+        self._kept = tempfile.TemporaryDirectory(prefix="n2g-site-")
+        runs = read_json(self._fetch("data/ids.json"))
+        self._names = sorted(
+            NeuronId(layer, neuron, suffix == "-")
+            for layer, first, last, suffix in runs
+            for neuron in range(first, last + 1)
+        )
+        self._known = set(self._names)
+
+    def names(self) -> list[NeuronId]:
+        return self._names
+
+    def record(self, neuron: NeuronId) -> dict[str, Any]:
+        if neuron not in self._known:
+            raise InputError(f"{neuron} is not part of the atlas at {self._base}.")
+        path = self._fetch(page_path(str(neuron)).replace("index.html", "record.json.gz"))
+        return json.loads(gzip.decompress(path.read_bytes()))
+
+    def picture(self, neuron: NeuronId) -> str:
+        from n2g.graphs.drawing import layout, to_dot, to_svg
+
+        record, name = self.record(neuron), str(neuron)
+        graph = record["graph"]
+        if not graph or len(graph["nodes"]) == 1:
+            return ""
+        words = {int(token): text for token, text in record["vocabulary"].items()}
+        places = layout({name: to_dot(graph, words, name)})
+        return to_svg(graph, words, places[name], name, record["explanation"])
+
+    def file(self, name: str) -> Path:
+        return self._fetch(f"data/tables/{name}.parquet")
+
+    def table(self, name: str) -> pa.Table:
+        table = pq.read_table(self.file(name))
+        if not set(CONTRACTS[name].columns) <= set(table.column_names):
+            raise InputError(f"{self._base} was made by another version: its table {name} has other columns.")
+        return table
+
+    def words(self) -> list[str]:
+        return self.table("vocabulary")["text"].to_pylist()
+
+    def tokenizer(self) -> Path:
+        pieces = read_json(self._fetch("data/tokenizer.json"))["pieces"]
+        packed = b"".join(self._fetch(f"data/tokenizer/{piece}.bin").read_bytes() for piece in range(pieces))
+        path = Path(self._kept.name, "tokenizer.json")
+        path.write_bytes(gzip.decompress(packed))
+        return path
+
+    def _fetch(self, relative: str) -> Path:
+        """A file of the site on this machine."""
+        address = f"{self._base}/{relative}"
+        if not is_address(self._base):
+            return _existing(Path(address), "name the folder of a site, such as results/smollm2/atlas")
+        path = Path(self._kept.name, relative)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.part")
+            try:
+                with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, partial.open("wb") as file:
+                    shutil.copyfileobj(answer, file)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "reason", None) or error
+                raise InputError(
+                    f"{address} cannot be fetched ({reason}): name the address of an atlas."
+                ) from error
+            partial.rename(path)
+        return path
+
+
+def open_origin(place: str | Path) -> Origin:
+    """A run by its folder, by the folder of its site, or by the site's address."""
+    if is_address(place) or (Path(place) / "data" / "ids.json").is_file():
+        return Site(place)
+    return Folder(Path(place))
+
+
+def is_address(place: str | Path) -> bool:
+    """Whether a place is a URL of the web."""
+    return str(place).startswith(("http://", "https://"))
+
+
+def _existing(path: Path, remedy: str) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: {remedy}.")
+    return path

@@ -1,0 +1,167 @@
+"""Gather what the stages wrote of a block of neurons into one `Findings` for each neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor, log10
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from n2g.files.tables import read_table
+from n2g.graphs.graph_file import read_graphs
+from n2g.ids import NeuronId
+from n2g.method.histogram_bins import EDGES
+from n2g.method.observations import by_unit
+from n2g.results.records import Findings
+from n2g.texts.corpus_files import load_documents
+from n2g.texts.documents import Documents
+
+TRAIN_SHOWN, TEST_SHOWN = 4, {"random": 2}  # of a set; 4 of the others
+MOMENTS = ("density", "maximum", "mean", "std", "skewness", "kurtosis", "firing", "tokens")
+KEYS = ("neuron", "pole", "set", "predictor")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The corpus as the records quote it: token ids, titles, and the text of each token id."""
+
+    documents: Documents
+    titles: Sequence[str]
+    words: Sequence[str]
+
+
+def read_texts(corpus: Path) -> Texts:
+    """The tokenised corpus of a run. Raises InputError where a file is missing or damaged."""
+    titles = read_table(corpus / "documents.parquet", "documents")["title"].to_pylist()
+    words = read_table(corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+    return Texts(load_documents(corpus), titles, words)
+
+
+def read_block(
+    folder: Path, layer: int, texts: Texts, method: str, explanations: Path | None = None
+) -> Iterator[tuple[NeuronId, Findings]]:
+    """The findings of each neuron of a block, in the order of its statistics.
+
+    Args:
+        folder: where the block's tables and `graph.jsonl` are.
+        layer: the block's layer.
+        texts: the corpus.
+        method: the method whose graphs the records show.
+        explanations: the block's table of explanations in words, where a language model was asked.
+    """
+    graphs = read_graphs(folder / "graph.jsonl")
+    names = ("examples", "predictions", "evaluate", "logits")
+    parts = {name: dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in names}
+    parts["explanations"] = dict(by_unit(read_table(explanations, "explanations"))) if explanations else {}
+    for row in read_table(folder / "statistics.parquet", "statistics").to_pylist():
+        key = (row["neuron"], row["pole"])
+        line = graphs[key][method]
+        rows = {name: _rows(part.get(key)) for name, part in parts.items()}
+        grain = decimals(row["maximum"])
+        examples = [*_train(rows["examples"], texts, grain), *_tested(rows["predictions"], texts, grain)]
+        found = Findings(
+            graph=line["graph"],
+            status=line["status"],
+            reason=line.get("reason"),
+            statistics={name: row[name] for name in MOMENTS} | {"histogram": histogram(row["histogram"])},
+            metrics=_metrics(rows["evaluate"]),
+            examples=examples,
+            logits=_logits(rows["logits"]),
+            explanations=_explanations(rows["explanations"]),
+        )
+        yield NeuronId.of(layer, *key), found
+
+
+def decimals(maximum: float) -> int:
+    """Decimals that give the largest activation three significant digits.
+
+    >>> decimals(2.53), decimals(0.04), decimals(1234.0), decimals(0.0)
+    (2, 4, 0, 3)
+    """
+    return max(0, 2 - floor(log10(maximum))) if maximum > 0 else 3
+
+
+def histogram(counts: Sequence[int]) -> dict[str, list]:
+    """Counts between the edges of the corpus pass, without the empty bins at both ends."""
+    inner = list(counts[1:-1])
+    inner[0] += counts[0]
+    inner[-1] += counts[-1]
+    filled = np.flatnonzero(inner)
+    if not len(filled):
+        return {"edges": [], "counts": []}
+    first, last = int(filled[0]), int(filled[-1]) + 1
+    return {"edges": [float(edge) for edge in EDGES[first : last + 1]], "counts": inner[first:last]}
+
+
+def _rows(table: pa.Table | None) -> list[dict]:
+    return table.to_pylist() if table is not None else []
+
+
+def _metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict]]:
+    """Test set -> predictor -> metric -> value."""
+    found: dict[str, dict[str, dict]] = {}
+    for row in rows:
+        scores = {name: value for name, value in row.items() if name not in KEYS}
+        found.setdefault(row["set"], {})[row["predictor"]] = scores
+    return found
+
+
+def _logits(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
+    """Direction -> pairs of token id and value, strongest first."""
+    found: dict[str, list] = {}
+    for row in sorted(rows, key=lambda row: row["rank"]):
+        found.setdefault(row["direction"], []).append([row["token"], row["value"]])
+    return found
+
+
+def _explanations(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
+    """Explainer -> the columns of its explanation."""
+    return {
+        row["explainer"]: {name: value for name, value in row.items() if name not in (*KEYS, "explainer")}
+        for row in rows
+    }
+
+
+def _train(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
+    for row in rows:
+        if row["split"] == "train" and row["rank"] < TRAIN_SHOWN:
+            yield _example(row | {"set": "top", "start": 0, "predictions": None}, "train", texts, grain)
+
+
+def _tested(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
+    for row in rows:
+        if row["rank"] < TEST_SHOWN.get(row["set"], 4):
+            yield _example(row, "test", texts, grain)
+
+
+def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> dict[str, Any]:
+    end = row["start"] + len(row["activations"])
+    predictions = row["predictions"]
+    return {
+        "set": row["set"],
+        "split": split,
+        "document": row["document"],
+        "title": texts.titles[row["document"]],
+        "start": row["start"],
+        "pivot": row["pivot"] - row["start"],
+        "tokens": [int(token) for token in texts.documents.ids(row["document"])[row["start"] : end]],
+        "activations": _short(row["activations"], grain),
+        "predictions": None if predictions is None else _short(predictions, grain),
+    }
+
+
+def _short(values: Sequence[float], grain: int) -> list[float | int]:
+    """Values with so many decimals, one less for those near zero, which would fill most of a record.
+
+    Whole numbers become integers, which are shorter in JSON.
+
+    >>> _short([2.531, 0.031, -0.176, 1.0], 2)
+    [2.53, 0, -0.2, 1]
+    """
+    small = 20 * 10.0**-grain
+    rounded = (round(float(one), grain if abs(one) >= small else max(0, grain - 1)) for one in values)
+    return [int(value) if value == int(value) else value for value in rounded]

@@ -1,0 +1,49 @@
+"""The records of a run, where the render stage wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from n2g.errors import InputError
+from n2g.files.tables import read_json
+from n2g.ids import Block, NeuronId
+
+
+class Renders:
+    """The records of a run in its folder `results/{run}`.
+
+    Args:
+        folder: the run's.
+        renders: the folders of records that count; None for all.
+
+    Raises:
+        InputError: there are none.
+    """
+
+    def __init__(self, folder: Path, renders: Iterable[Path] | None = None) -> None:
+        self.folder = folder
+        self.blocks: dict[int, list[tuple[Block, Path]]] = {}
+        for render in sorted(folder.glob("*/*/render")) if renders is None else renders:
+            block = (Block.parse(render.parent.name), render)
+            self.blocks.setdefault(int(render.parent.parent.name), []).append(block)
+        if not self.blocks:
+            raise InputError(f"{folder} holds no finished run: name a folder such as results/smollm2.")
+
+    def names(self) -> list[NeuronId]:
+        """Every neuron, in order."""
+        folders = (folder for blocks in self.blocks.values() for _, folder in blocks)
+        return sorted({NeuronId.parse(path.stem) for folder in folders for path in folder.glob("*.json")})
+
+    def path(self, neuron: NeuronId) -> Path:
+        """The file of a neuron's record. Raises InputError where it is not part of the run."""
+        for block, folder in self.blocks.get(neuron.layer, ()):
+            path = folder / f"{neuron}.json"
+            if neuron.neuron in block.neurons and path.is_file():
+                return path
+        raise InputError(f"{neuron} is not part of the run in {self.folder}.")
+
+    def record(self, neuron: NeuronId) -> dict[str, Any]:
+        """A neuron's record."""
+        return read_json(self.path(neuron))

@@ -1,0 +1,225 @@
+"""Scores of graphs and baselines on documents that had no part in making them.
+
+Three test sets a neuron: `top` (the test documents with its largest activations, the paper's), `quantile` (as
+many documents from each tenth of the random pool, by their largest activation) and `random` (the whole pool).
+Every token but BOS counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, nextafter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from n2g.graphs.matching import TokenIndex
+from n2g.graphs.trie import NeuronGraph
+from n2g.method.observations import Observations, by_unit, in_full
+from n2g.metrics import scores
+from n2g.scores.baselines import Predictor, firing_cut, fit_baselines, observe
+from n2g.texts.documents import Documents, locate
+
+SETS = ("top", "quantile", "random")
+QUANTILES = 10
+PER_QUANTILE = 10
+
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Test documents laid end to end: the random pool first, then others that single neurons need.
+
+    numbers: int64 [document]. bounds: int64 [document + 1], where each begins and ends in `index`. origin:
+    int64 [token], positions in the whole corpus. pool: how many of the documents are the pool.
+    """
+
+    numbers: np.ndarray
+    bounds: np.ndarray
+    index: TokenIndex
+    origin: np.ndarray
+    pool: int
+
+    @classmethod
+    def of(cls, documents: Documents, pool: np.ndarray, others: np.ndarray) -> HeldOut:
+        """Raises ValueError where a document is not of the test split."""
+        numbers = np.concatenate([pool, np.setdiff1d(others, pool)]).astype(np.int64)
+        if not np.isin(numbers, documents.of("test")).all():
+            raise ValueError("a document to test on is not of the test split")
+        lengths = documents.lengths[numbers]
+        bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        origin = documents.positions(numbers)
+        index = TokenIndex(documents.tokens[origin], np.repeat(bounds[:-1] + 1, lengths))
+        return cls(numbers, bounds, index, origin, len(pool))
+
+    def span(self, document: int) -> slice:
+        """Where a document (by its number in the corpus) lies in `index`."""
+        row = int(np.flatnonzero(self.numbers == document)[0])
+        return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
+
+    def tokens_of(self, numbers: Sequence[int]) -> np.ndarray:
+        """Positions in `index` of every token but BOS of some documents."""
+        spans = [self.span(number) for number in numbers]
+        places = [np.arange(span.start + 1, span.stop) for span in spans]
+        return np.concatenate(places or [np.zeros(0, dtype=np.int64)])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What one neuron really does on the held-out texts.
+
+    activations: float64 [token]. firing: bool [token]. sets: test set -> document numbers, the documents of
+    `top` and `quantile` in falling order of their largest activation.
+    """
+
+    activations: np.ndarray
+    firing: np.ndarray
+    sets: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class GraphPredictor:
+    """A graph behind the interface of the baselines; no graph predicts 0. What is predicted 0 never fires."""
+
+    graph: NeuronGraph | None
+
+    @property
+    def cut(self) -> float:
+        return max(self.graph.cut, nextafter(0.0, 1.0)) if self.graph else inf
+
+    def predict(self, index: TokenIndex) -> np.ndarray:
+        """float64 [token]."""
+        return self.predict_nodes(index)[0]
+
+    def predict_nodes(self, index: TokenIndex) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions (float64 [token]) and the nodes that decide (int64 [token], 0: none)."""
+        if self.graph is None:
+            return np.zeros(len(index.tokens)), np.zeros(len(index.tokens), dtype=np.int64)
+        return self.graph.predict_index(index)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All there is to say of one (neuron, pole): its truth, its predictors, and what they predict (float64
+    [token]) on the held-out texts; `nodes` (int64 [token]) are those that decide in the graph."""
+
+    key: Key
+    truth: Truth
+    predictors: Mapping[str, Predictor]
+    predictions: Mapping[str, np.ndarray]
+    nodes: np.ndarray
+
+
+def hold_out(documents: Documents, observations: Observations) -> HeldOut:
+    """The test texts of a block: the pool, and the top test documents of its neurons."""
+    examples = observations.examples
+    top = examples["document"].to_numpy()[examples["split"].to_numpy(zero_copy_only=False) == "test"]
+    return HeldOut.of(documents, observations.pools["test_documents"], np.unique(top))
+
+
+def evaluate(
+    documents: Documents,
+    observations: Observations,
+    graphs: Mapping[Key, Mapping[str, Mapping[str, Any]]],
+    share: float = 0.5,
+) -> Iterator[Evaluation]:
+    """Predict the held-out texts of every (neuron, pole) of a block, one after the other.
+
+    Args:
+        documents: the whole corpus.
+        observations: what the pass over the corpus found for the block.
+        graphs: what `store.read_graphs` gives: one line of the run's method for each (neuron, pole), and
+            maybe one of method `paper` beside it. Without a line, or without a graph in it, nothing is
+            predicted.
+        share: a neuron fires from this share of its train maximum on.
+    """
+    texts = hold_out(documents, observations)
+    seen = dict(observe(documents.without_test(), observations.without_test(documents)))
+    for key, truth in truths(texts, observations, share):
+        predictors = graph_predictors(graphs.get(key, {})) | fit_baselines(seen[key], share)
+        graph = predictors["graph"]
+        predicted, nodes = graph.predict_nodes(texts.index)
+        others = {name: one.predict(texts.index) for name, one in predictors.items() if name != "graph"}
+        yield Evaluation(key, truth, predictors, {"graph": predicted, **others}, nodes)
+
+
+def graph_predictors(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, GraphPredictor]:
+    """`graph`, that of the run's own method, and `paper` where there is another of that method."""
+    made = {
+        method: GraphPredictor(NeuronGraph.from_dict(line["graph"]) if line.get("graph") else None)
+        for method, line in lines.items()
+    }
+    own = next((method for method in made if method != "paper"), "paper")
+    found = {"graph": made.pop(own, GraphPredictor(None))}
+    return found | {name: one for name, one in made.items() if name == "paper"}
+
+
+def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator[tuple[Key, Truth]]:
+    """What every (neuron, pole) of the block really does on the held-out texts, in the order of the table."""
+    statistics, nothing = observations.statistics, observations.firings.slice(0, 0)
+    firings, examples = dict(by_unit(observations.firings)), dict(by_unit(observations.examples))
+    for row, unit in enumerate(statistics.select(["neuron", "pole", "maximum", "floor"]).to_pylist()):
+        key = unit["neuron"], unit["pole"]
+        pooled = in_full(observations.pools["test"][row])
+        activations = np.zeros(len(texts.origin))
+        activations[: len(pooled)] = pooled
+        exact = np.zeros(len(activations), dtype=bool)
+        top = _top(examples.get(key, observations.examples.slice(0, 0)))
+        for document, values in top.items():
+            activations[texts.span(document)], exact[texts.span(document)] = values, True
+        found = firings.get(key, nothing)
+        inside, place = locate(texts.origin, found["position"].to_numpy())
+        activations[place], exact[place] = found["activation"].to_numpy()[inside], True
+        cut = firing_cut(unit["maximum"], share)
+        # Below the floor nothing is listed; half precision decides only where the floor lies above the cut.
+        firing = (activations >= cut) & (exact | (unit["floor"] > cut))
+        firing[texts.bounds[:-1]] = False
+        sets = {
+            "top": np.array(list(top), dtype=np.int64),
+            "quantile": quantile_documents(texts, activations),
+            "random": texts.numbers[: texts.pool],
+        }
+        yield key, Truth(activations, firing, sets)
+
+
+def _top(rows: pa.Table) -> dict[int, np.ndarray]:
+    """Test documents with the largest activations, the largest first, and all their activations."""
+    chosen = sorted((r for r in rows.to_pylist() if r["split"] == "test"), key=lambda r: r["rank"])
+    return {r["document"]: np.array(r["activations"], dtype=np.float64) for r in chosen}
+
+
+def quantile_documents(texts: HeldOut, activations: np.ndarray) -> np.ndarray:
+    """Pool documents, equally many from each tenth of the pool by largest activation, the largest first.
+
+    Within a tenth every n-th document is taken, from the middle of each n. Where the pool is small, each
+    tenth gives fewer than PER_QUANTILE. Ties are ordered by document number.
+    """
+    values = activations.copy()
+    values[texts.bounds[:-1]] = -inf  # BOS
+    peaks = np.maximum.reduceat(values, texts.bounds[:-1])[: texts.pool] if texts.pool else np.zeros(0)
+    numbers = texts.numbers[: texts.pool]
+    parts = np.array_split(np.lexsort((numbers, -peaks)), QUANTILES)
+    count = min(PER_QUANTILE, min(map(len, parts)))
+    picks = [part[((np.arange(count) + 0.5) * len(part) / max(count, 1)).astype(np.int64)] for part in parts]
+    return numbers[np.concatenate(picks)]
+
+
+def score_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    """Rows of the `evaluate` table: each test set with each predictor."""
+    truth = evaluation.truth
+    for name in SETS:
+        at = texts.tokens_of(truth.sets[name].tolist())
+        real, firing = truth.activations[at], truth.firing[at]
+        for predictor, predicted in evaluation.predictions.items():
+            cut = evaluation.predictors[predictor].cut
+            yield {
+                "neuron": evaluation.key[0],
+                "pole": evaluation.key[1],
+                "set": name,
+                "predictor": predictor,
+                "documents": len(truth.sets[name]),
+                **scores(real, predicted[at], firing, cut),
+            }

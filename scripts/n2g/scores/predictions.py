@@ -1,0 +1,74 @@
+"""What the atlas shows of the test: excerpts with real and predicted activations, and the worst errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from n2g.scores.evaluate import Evaluation, HeldOut
+
+SHOWN = 5
+ERRORS = 10
+BEFORE, AFTER = 24, 8
+
+
+def prediction_rows(texts: HeldOut, evaluation: Evaluation, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Rows of the `predictions` table of one (neuron, pole): documents of each test set, then errors."""
+    for kind, numbers in shown_documents(evaluation, seed).items():
+        for rank, number in enumerate(numbers):
+            span = texts.span(number)
+            pivot = span.start + 1 + int(np.argmax(evaluation.truth.activations[span.start + 1 : span.stop]))
+            yield _row(texts, evaluation, kind, rank, pivot, span)
+    for kind, places in errors(texts, evaluation).items():
+        for rank, place in enumerate(places.tolist()):
+            row = int(np.searchsorted(texts.bounds, place, side="right")) - 1
+            begin = max(int(texts.bounds[row]), place - BEFORE)
+            end = min(int(texts.bounds[row + 1]), place + AFTER + 1)
+            yield _row(texts, evaluation, kind, rank, place, slice(begin, end))
+
+
+def shown_documents(evaluation: Evaluation, seed: int) -> dict[str, list[int]]:
+    """Document numbers to show of each test set: all of `top`, some of `quantile` evenly from the largest
+    activation to the smallest, and some of `random`, others for each neuron."""
+    sets = evaluation.truth.sets
+    count = min(SHOWN, len(sets["quantile"]))
+    even = ((np.arange(count) + 0.5) * len(sets["quantile"]) / max(count, 1)).astype(np.int64)
+    neuron, pole = evaluation.key
+    random = np.random.default_rng([seed, neuron, pole == "negative"])
+    drawn = random.choice(sets["random"], min(SHOWN, len(sets["random"])), replace=False)
+    shown = {"top": sets["top"], "quantile": sets["quantile"][even], "random": drawn}
+    return {name: numbers.tolist() for name, numbers in shown.items()}
+
+
+def errors(texts: HeldOut, evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """Places in the held-out texts of the graph's worst false positives and negatives, the worst first: by
+    the difference between prediction and activation."""
+    truth, predicted = evaluation.truth, evaluation.predictions["graph"]
+    known = texts.tokens_of(np.union1d(truth.sets["random"], truth.sets["top"]).tolist())
+    fires, says = truth.firing[known], predicted[known] >= evaluation.predictors["graph"].cut
+    worst = {}
+    for kind, sign, wrong in (("false-positive", 1, says & ~fires), ("false-negative", -1, fires & ~says)):
+        at = known[wrong]
+        worst[kind] = at[np.lexsort((at, -sign * (predicted[at] - truth.activations[at])))][:ERRORS]
+    return worst
+
+
+def _row(
+    texts: HeldOut, evaluation: Evaluation, kind: str, rank: int, pivot: int, span: slice
+) -> dict[str, Any]:
+    row = int(np.searchsorted(texts.bounds, pivot, side="right")) - 1
+    begin = int(texts.bounds[row])
+    return {
+        "neuron": evaluation.key[0],
+        "pole": evaluation.key[1],
+        "set": kind,
+        "rank": rank,
+        "document": int(texts.numbers[row]),
+        "start": span.start - begin,
+        "pivot": pivot - begin,
+        "activations": evaluation.truth.activations[span].astype(np.float32),
+        "predictions": evaluation.predictions["graph"][span].astype(np.float32),
+        "nodes": evaluation.nodes[span].astype(np.int32),
+    }

@@ -1,0 +1,113 @@
+"""The atlas: a site built from neuron records, in one pass over them.
+
+MkDocs builds the shell (`shell.py`); every page that holds tokens or texts is stamped into it by Jinja.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from n2g.errors import InputError
+from n2g.files.atomic import replacing
+from n2g.graphs.colours import site_style
+from n2g.ids import NeuronId
+from n2g.site import downloads, overview, related_neurons, search_indexes, shell, web_tokenizer
+from n2g.site.data import Atlas
+from n2g.site.overview import TOOLS
+from n2g.site.stamping import Group, Stamper, picture, templates
+from n2g.site.table_rows import COLUMNS
+from n2g.workflow.processes import in_order
+
+
+def build(
+    atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path, processes: int = 1
+) -> None:
+    """Build the whole site.
+
+    Args:
+        atlas: what it is about.
+        renders: the blocks' folders of records and pictures.
+        site: the folder of templates, style sheets and scripts.
+        docs: the folder of written pages.
+        out: where the site is to be; replaced as a whole.
+        processes: how many may work on it; the files do not depend on it.
+
+    Raises:
+        InputError: a selected neuron has no record.
+    """
+    renders = list(renders)
+    files = {file.stem: file for folder in renders for file in folder.glob("*.json")}
+    ids = sorted(map(NeuronId.parse, atlas.expected))
+    missing = [str(neuron) for neuron in ids if str(neuron) not in files]
+    if missing:
+        count, first = len(missing), missing[0]
+        raise InputError(f"{count} selected neurons have no record, {first} first: run the workflow again.")
+    layers = sorted({neuron.layer for neuron in ids})
+    with (
+        replacing(out) as whole,
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder,
+    ):
+        stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/layer/page.md": shell.TITLE}
+        stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
+        stubs |= {
+            path.replace("/index.html", ".md"): title for title, path in TOOLS + overview.reports(atlas)
+        }
+        built = shell.build(site, docs, Path(folder), stubs, overview.mkdocs_settings(atlas))
+        (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
+        variables = {
+            "tokenizer": atlas.vocabulary is not None,
+            "site_name": overview.site_name(atlas),
+        }
+        parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
+        shutil.rmtree(built / "neurons")
+        stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables)
+        rows = _stamp_neurons(stamper, atlas, files, processes)
+        search_indexes.write_ids(built / "data", ids)
+        search_indexes.write_table(built / "data", COLUMNS, rows)
+        downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
+        environment = templates(site, variables)
+        overview.stamp_all(environment, built, atlas, layers, rows, lambda neuron: picture(files[neuron]))
+        if atlas.vocabulary:
+            known = atlas.vocabulary
+            web_tokenizer.write(built / "data", known.tokenizer, known.bos, known.words)
+        built.rename(whole)
+
+
+def _stamp_neurons(
+    stamper: Stamper, atlas: Atlas, files: Mapping[str, Path], processes: int
+) -> list[dict[str, Any]]:
+    """Stamp each neuron's page, and fill the indexes; give the neurons' rows for the tables."""
+    data, rows = stamper.built / "data", []
+    tokens, firing, lines = (
+        search_indexes.TokenIndex(),
+        search_indexes.FiringIndex(),
+        downloads.RecordLines(data / "records"),
+    )
+    for found in in_order(stamper.stamp, _groups(stamper.ids, atlas, files), processes):
+        rows += found.rows
+        tokens.update(found.tokens)
+        firing.update(found.firing)
+        for layer, line in found.lines:
+            lines.add(layer, line)
+    lines.close()
+    tokens.write(data)
+    firing.write(data)
+    return rows
+
+
+def _groups(ids: Sequence[str], atlas: Atlas, files: Mapping[str, Path]) -> Iterator[Group]:
+    similar = next((path for path in atlas.run_tables if path.stem == "similar"), None)
+    alike = related_neurons.alike(similar) if similar else {}
+    block, connected = Path(), {}
+    for number, first in enumerate(range(0, len(ids), search_indexes.GROUP)):
+        names, lists = ids[first : first + search_indexes.GROUP], []
+        for neuron in names:
+            if "connections" in atlas.tables and files[neuron].parents[1] != block:
+                block = files[neuron].parents[1]
+                connected = related_neurons.connected(block)
+            lists.append(alike.get(neuron, {}) | connected.get(neuron, {}))
+        yield Group(number, tuple(files[neuron] for neuron in names), tuple(lists))

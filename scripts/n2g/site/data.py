@@ -1,0 +1,45 @@
+"""What a site is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How typed text becomes token ids.
+
+    Attributes:
+        tokenizer: the model's tokenizer.json.
+        bos: the token id before every text, or None.
+        words: display text of every token id.
+    """
+
+    tokenizer: Path
+    bos: int | None
+    words: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What the site is about.
+
+    Attributes:
+        config: the run's configuration (model, corpus, run).
+        summary: macro-averaged metrics, the content of `summary.json`.
+        expected: ids of all selected neurons; each must have a record.
+        vocabulary: the tokenizer for the browser, or None where the model has none.
+        tables: which tables of the blocks are offered for download.
+        run_tables: tables of the whole run, for download; from `similar.parquet` come the related neurons too, from
+            `diff.parquet` the page of changes.
+    """
+
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    expected: tuple[str, ...]
+    vocabulary: Vocabulary | None = None
+    tables: tuple[str, ...] = ()
+    run_tables: tuple[Path, ...] = ()

@@ -1,0 +1,57 @@
+"""The neurons that a neuron is related to, for its page: connected with it by weight, or alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from n2g.files.tables import read_table
+from n2g.ids import NeuronId
+
+SHOWN = 5  # of each kind
+ALIKE = {
+    "similar": "Similar patterns",
+    "subset": "Covers its patterns",
+    "superset": "Its patterns cover",
+    "duplicate": "Same patterns",
+    "behaviour": "Activations correlate",
+}
+CONNECTED = {
+    ("upstream", "positive"): "Before it, exciting",
+    ("upstream", "negative"): "Before it, inhibiting",
+    ("downstream", "positive"): "After it, excited",
+    ("downstream", "negative"): "After it, inhibited",
+}
+Lists = Mapping[str, list[tuple[str, float]]]  # title -> (neuron, how alike or how strongly connected)
+
+
+def connected(block: Path) -> dict[str, Lists]:
+    """Each neuron's strongest connections; `block` is {layer}/{block}."""
+    layer = int(block.parent.name)
+    found: dict[str, dict] = {}
+    for row in _best(block / "connections.parquet", "connections"):
+        other = NeuronId(row["other_layer"], row["other_neuron"], False)
+        title = CONNECTED[row["direction"], row["sign"]]
+        lists = found.setdefault(_name(row | {"layer": layer}), {})
+        lists.setdefault(title, []).append((str(other), row["weight"]))
+    return found
+
+
+def alike(path: Path) -> dict[str, Lists]:
+    """The neurons that each neuron is like, from `similar.parquet`."""
+    found: dict[str, dict] = {}
+    for row in _best(path, "similar"):
+        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
+        found.setdefault(_name(row), {}).setdefault(ALIKE[row["kind"]], []).append((str(other), row["score"]))
+    return found
+
+
+def _best(path: Path, name: str) -> list[dict[str, Any]]:
+    return read_table(path, name).filter(pc.field("rank") < SHOWN).to_pylist()
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return str(NeuronId.of(row["layer"], row["neuron"], row["pole"]))

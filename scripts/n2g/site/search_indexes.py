@@ -1,0 +1,291 @@
+"""Small files by which the pages find neurons: a table in pieces, and sorted pieces of posting lists.
+
+No piece grows with the number of neurons, so that a page loads only what a question needs.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from n2g.graphs.drawing import activations
+from n2g.graphs.paths import firing_paths, paths
+from n2g.ids import NeuronId
+from n2g.site.wording import brief
+
+ROWS = 1024
+SHARD = 64_000
+GROUP = 64  # neurons whose patterns, and whose DOT, are in a file together
+ACTIVATING, CONTEXT, PROMOTED = 0, 1, 2
+Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write compact JSON, packed where the path ends in .gz."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if path.suffix == ".gz":
+        write_packed(path, text)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def write_packed(path: Path, text: str | bytes) -> None:
+    """Write a gzip file with the same bytes for the same text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = text.encode("utf-8") if isinstance(text, str) else text
+    path.write_bytes(gzip.compress(data, compresslevel=9, mtime=0))
+
+
+def write_ids(folder: Path, ids: Sequence[NeuronId]) -> None:
+    """All neurons in order, as `ids.json`: [layer, [first, last, first, last, ...], pole suffix] runs."""
+    runs: list[list] = []
+    for neuron in ids:
+        suffix = "-" if neuron.negative else ""
+        last = runs[-1] if runs else None
+        if last and last[0] == neuron.layer and last[3] == suffix and last[2] + 1 == neuron.neuron:
+            last[2] = neuron.neuron
+        else:
+            runs.append([neuron.layer, neuron.neuron, neuron.neuron, suffix])
+    write_json(folder / "ids.json", runs)
+
+
+def write_table(
+    folder: Path, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """All rows as `table/{piece}.json.gz`, column by column, and as `neurons.csv`."""
+    keys = [column["key"] for column in columns]
+    pieces = range(0, len(rows), ROWS)
+    for number, first in enumerate(pieces):
+        part = rows[first : first + ROWS]
+        values = {key: [_cell(row[key]) for row in part] for key in keys}
+        write_json(folder / "table" / f"{number}.json.gz", values)
+    described = [
+        {key: column[key] for key in ("key", "title", "meaning", "numeric", "format")} for column in columns
+    ]
+    write_json(folder / "table.json", {"columns": described, "rows": len(rows), "pieces": len(pieces)})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(keys)
+    writer.writerows([row[key] for key in keys] for row in rows)
+    (folder / "neurons.csv").write_text(text.getvalue(), encoding="utf-8")
+
+
+class TokenIndex:
+    """Which graphs hold a token, and how strongly: filled record by record, then written in sorted pieces."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, str] = {}
+        self._postings: dict[int, array] = {}
+
+    def add(self, row: int, record: Mapping[str, Any]) -> None:
+        """Take in a record; `row` is the neuron's place in `ids.json`."""
+        best: dict[tuple[int, int], int] = {}
+        for token, role, strength in _uses(record):
+            best[token, role] = max(best.get((token, role), 0), round(100 * strength))
+        for (token, role), strength in best.items():
+            if token not in self._postings:
+                self._texts[token] = record["vocabulary"][str(token)]
+                self._postings[token] = array("Q")
+            self._postings[token].append(((row * 4 + role) * 128 + strength) * 128 + f1_of(record))
+
+    def update(self, later: TokenIndex) -> None:
+        """Take in what another one has of later neurons."""
+        self._texts |= later._texts
+        for token, postings in later._postings.items():
+            self._postings.setdefault(token, array("Q")).extend(postings)
+
+    def write(self, folder: Path) -> None:
+        """Write `tokens/{piece}.json.gz` and `tokens.json`, which gives the first key of each piece.
+
+        A piece lists [key, text, token id, postings], the postings flat: role, row, strength, F1, ...
+        """
+        ordered = sorted((_utf16(key_of(text)), token, text) for token, text in self._texts.items())
+        pieces = Pieces(folder / "tokens")
+        for _, token, text in ordered:
+            key = key_of(text)
+            postings = sorted(map(_unpacked, self._postings[token]), key=_most_useful)
+            entry = [key, text, token, [value for posting in postings for value in posting]]
+            pieces.add(key[:24], json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
+        pieces.close()
+
+
+def _unpacked(value: int) -> Posting:
+    value, f1 = divmod(value, 128)
+    value, strength = divmod(value, 128)
+    row, role = divmod(value, 4)
+    return role, row, strength, f1
+
+
+def _most_useful(posting: Posting) -> tuple:
+    return -posting[2] * (posting[3] + 1), posting
+
+
+class Pieces:
+    """Sorted entries, already JSON, in packed files of about the same size: `{piece}.json.gz`, and a list of the
+    first key of each piece beside the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._firsts: list[Any] = []
+        self._piece: list[str] = []
+        self._size = 0
+
+    def add(self, key: Any, entry: str) -> None:
+        """Append an entry; keys come in ascending order."""
+        if self._piece and self._size + len(entry) > SHARD:
+            self._flush()
+        if not self._piece:
+            self._firsts.append(key)
+        self._piece.append(entry)
+        self._size += len(entry)
+
+    def _flush(self) -> None:
+        path = self._folder / f"{len(self._firsts) - 1}.json.gz"
+        write_packed(path, "[" + ",".join(self._piece) + "]")
+        self._piece, self._size = [], 0
+
+    def close(self) -> None:
+        """Write what is left, and the list of first keys."""
+        if self._piece:
+            self._flush()
+        write_json(self._folder.with_suffix(".json"), self._firsts)
+
+
+class FiringIndex:
+    """The patterns of all graphs by the token they fire on: what predicts every graph for any text."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, list[str]] = {}
+
+    def add(self, row: int, record: Mapping[str, Any]) -> None:
+        """Take in a record; `row` is the neuron's place in `ids.json`.
+
+        Tokens on which no pattern can reach the cut are left out, unless some pattern fires on any token: then a
+        weaker pattern may take precedence over it.
+        """
+        graph = record.get("graph")
+        if not graph:
+            return
+        found: dict[int, list[list]] = {}
+        strongest: dict[int, float] = {}
+        for activating, pattern in _patterns(graph):
+            for token, weight in activating:
+                found.setdefault(token, []).append([pattern[0], weight, *pattern[1:]])
+                strongest[token] = max(strongest.get(token, 0.0), weight * pattern[0])
+        for token, patterns in found.items():
+            if -1 in found or strongest[token] >= graph["cut"]:
+                entry = [row, f1_of(record), graph["scale"], graph["cut"], patterns]
+                self._entries.setdefault(token, []).append(json.dumps(entry, separators=(",", ":")))
+
+    def update(self, later: FiringIndex) -> None:
+        """Take in what another one has of later neurons."""
+        for token, entries in later._entries.items():
+            self._entries.setdefault(token, []).extend(entries)
+
+    def write(self, folder: Path) -> None:
+        """Write `firing/{piece}.json.gz`, each a list of [token id, entries], and `firing.json`: their first ids.
+
+        An entry is [row, F1 in hundredths, scale, cut, patterns]; a pattern is [activation, weight of the
+        token, element, ...] backwards from it. Token id -1 stands for patterns that may fire on any token.
+        """
+        pieces = Pieces(folder / "firing")
+        for token in sorted(self._entries):
+            pieces.add(token, f"[{token},[{','.join(self._entries[token])}]]")
+        pieces.close()
+
+
+def patterns_of(record: Mapping[str, Any]) -> list:
+    """[F1 in hundredths, patterns] of a record: those that reach the cut, each [activation, element, ...] backwards.
+
+    An element is a list of tokens, those left out that alone bring the prediction below the cut; for the others
+    see `_element`.
+    """
+    graph = record.get("graph")
+    found = []
+    for path in firing_paths(graph) if graph else ():
+        value = path[-1]["end"]["activation"]
+        found.append(
+            [_short(value), *(_tokens(node, graph["cut"] / value) or _element(node) for node in path)]
+        )
+    return [f1_of(record), found]
+
+
+def _tokens(node: Mapping[str, Any], least: float) -> list[int]:
+    pairs = zip(node.get("tokens", ()), node.get("weights", ()), strict=True)
+    return [token for token, weight in pairs if weight >= least]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _patterns(graph: Mapping[str, Any]) -> Iterable[tuple[list[tuple[int, float]], list]]:
+    """Each pattern as ([(activating token, weight)], [activation, element, ...])."""
+    for path in paths(graph):
+        first = path[0]
+        if first["kind"] in ("token", "class"):
+            activating, rest = list(zip(first["tokens"], first["weights"], strict=True)), path[1:]
+        else:
+            activating, rest = [(-1, 1.0)], path
+        yield activating, [path[-1]["end"]["activation"], *map(_element, rest)]
+
+
+def _element(node: Mapping[str, Any]) -> Any:
+    """A node as a short JSON value: "*" any token, "^" the start, {"max": n} a gap, [tokens, weights]."""
+    if node["kind"] == "gap":
+        return {"max": node["max"]}
+    if node["kind"] in ("wildcard", "start"):
+        return "*" if node["kind"] == "wildcard" else "^"
+    return (
+        [node["tokens"]]
+        if all(weight == 1 for weight in node["weights"])
+        else [node["tokens"], node["weights"]]
+    )
+
+
+def f1_of(record: Mapping[str, Any]) -> int:
+    """F1 of the record's graph on top test texts, in hundredths."""
+    return round(100 * ((((record.get("metrics") or {}).get("top") or {}).get("graph") or {}).get("f1") or 0))
+
+
+def key_of(text: str) -> str:
+    """Under what a token is filed: lower case, without a space before it.
+
+    >>> key_of(" The"), key_of(" "), key_of("\\n")
+    ('the', ' ', '\\n')
+    """
+    return (text.removeprefix(" ") or text).lower()
+
+
+def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
+    """(token, role, strength from 0 to 1) for each token of a record's graph and output."""
+    graph = record.get("graph")
+    if graph and graph["scale"] > 0:
+        strongest = activations(graph)
+        for node in graph["nodes"]:
+            active, reached = node["parent"] == 0, strongest[node["id"]]
+            weight = reached / graph["scale"] if active else node.get("importance", 0.0)
+            for token, factor in zip(node.get("tokens", ()), node.get("weights", ()), strict=False):
+                if reached * factor >= graph["cut"]:  # the others never make it fire
+                    yield token, ACTIVATING if active else CONTEXT, min(1.0, weight * factor)
+    promoted = (record.get("logits") or {}).get("promoted") or []
+    for token, value in promoted:
+        yield token, PROMOTED, value / promoted[0][1] if promoted[0][1] > 0 else 0.0
+
+
+def _utf16(text: str) -> bytes:
+    """A sort key that orders texts as JavaScript compares strings."""
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return brief(value, 160) if isinstance(value, str) else value

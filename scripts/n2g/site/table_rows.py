@@ -1,0 +1,82 @@
+"""A neuron as one row of the tables: few numbers and a sentence, taken from its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from n2g.graphs.paths import Nodes, firing_paths
+from n2g.site import explanation_scores
+
+_TOP = "on test texts with the largest activations"
+_RATIO = {"numeric": True, "format": "ratio"}
+_NUMBER = {"numeric": True, "format": "number"}
+_TEXT = {"numeric": False, "format": "text"}
+COLUMNS = [
+    {"key": "id", "title": "Neuron", "meaning": "", **_TEXT},
+    {"key": "status", "title": "Status", "meaning": "", **_TEXT},
+    {"key": "f1", "title": "F1", "meaning": f"F1 of the graph {_TOP}", **_RATIO},
+    {"key": "precision", "title": "Precision", "meaning": f"precision of the graph {_TOP}", **_RATIO},
+    {"key": "recall", "title": "Recall", "meaning": f"recall of the graph {_TOP}", **_RATIO},
+    {"key": "lookup_f1", "title": "Lookup F1", "meaning": f"F1 of the token lookup {_TOP}", **_RATIO},
+    {"key": "random_f1", "title": "Random F1", "meaning": "F1 of the graph on random test texts", **_RATIO},
+    {"key": "correlation", "title": "r", "meaning": "correlation with the real activation", **_RATIO},
+    {"key": "density", "title": "Density", "meaning": "share of tokens that activate it at all", **_NUMBER},
+    {"key": "maximum", "title": "Max", "meaning": "largest training activation", **_NUMBER},
+    {"key": "kurtosis", "title": "Kurtosis", "meaning": "3 for a normal distribution", **_NUMBER},
+    {"key": "nodes", "title": "Nodes", "meaning": "nodes of the graph", **_NUMBER},
+    {"key": "depth", "title": "Depth", "meaning": "elements of its longest pattern", **_NUMBER},
+    {
+        "key": "repeats",
+        "title": "Repeats",
+        "meaning": "share of patterns whose activating token also stands in their context",
+        **_RATIO,
+    },
+    {"key": "explanation", "title": "Fires on", "meaning": "the graph in words", **_TEXT},
+]
+
+
+def row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A neuron as one row of the tables: the values of COLUMNS, its layer, and its hits and errors on random texts."""
+    metrics, statistics = record.get("metrics") or {}, record.get("statistics") or {}
+    top = metrics.get("top") or {}
+    graph = top.get("graph") or {}
+    paths = list(firing_paths(record["graph"])) if record.get("graph") else []
+    again = sum(map(repeats, paths))
+    return {
+        "id": record["id"],
+        "layer": record["layer"],
+        "status": record["status"],
+        "f1": f1(graph),
+        "precision": graph.get("precision") if graph.get("firing") else None,
+        "recall": graph.get("recall") if graph.get("firing") else None,
+        "lookup_f1": f1(top.get("token_lookup")),
+        "random_f1": f1((metrics.get("random") or {}).get("graph")),
+        "correlation": graph.get("correlation"),
+        "density": statistics.get("density"),
+        "maximum": statistics.get("maximum"),
+        "kurtosis": statistics.get("kurtosis"),
+        "nodes": len((record.get("graph") or {"nodes": [0]})["nodes"]) - 1,
+        "depth": max(map(len, paths), default=0),
+        "repeats": again / len(paths) if paths else 0.0,
+        "explanation": record.get("explanation") or "",
+        "explained": explanation_scores.scores(record),
+        "counts": _counts((metrics.get("random") or {}).get("graph")),
+    }
+
+
+def _counts(scores: Mapping[str, Any] | None) -> tuple[int, int, int]:
+    """True positives, false positives and false negatives."""
+    names = ("true_positives", "false_positives", "false_negatives")
+    return tuple((scores or {}).get(name) or 0 for name in names)
+
+
+def f1(scores: Mapping[str, Any] | None) -> float | None:
+    """F1, or None where the neuron does not fire in the test set, so that nothing could be found."""
+    return scores.get("f1") if scores and scores.get("firing") else None
+
+
+def repeats(path: Nodes) -> bool:
+    """Whether a token that activates also stands in the pattern's context: the text repeats itself."""
+    activating = set(path[0].get("tokens", ()))
+    return any(not activating.isdisjoint(node.get("tokens", ())) for node in path[1:])

@@ -1,0 +1,1 @@
+"""A corpus as token ids: sources, readers, near-duplicates, splits, positions of tokens."""

@@ -1,0 +1,1 @@
+"""What a neuron's weights say without any text."""

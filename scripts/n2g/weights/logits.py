@@ -1,0 +1,99 @@
+"""What a neuron writes and reads, straight from the weights: tokens that its output pushes, and that its input likes.
+
+The output side is the logit lens: `W_out[neuron]` goes through the final norm's scale and the unembedding, as if
+the neuron wrote into the last residual stream and nothing came after. Of a LayerNorm the centring is done too; the
+division by the size of the stream is left out, so that values compare within a neuron, not between layers. The
+input side is what a token's embedding alone gives the neuron through the scale of the norm before the MLP: the
+pre-activation, or the gate's in a gated MLP. Of the negative pole all values change their sign.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+
+from n2g.model.engine import ROWS
+
+TOP = 10
+DIRECTIONS = ("promoted", "suppressed", "liked")
+
+
+class Weights(NamedTuple):
+    """What the lens reads of a model for one layer; scales are 1 where a norm has none."""
+
+    embed: Float[torch.Tensor, "d_vocab d_model"]
+    unembed: Float[torch.Tensor, "d_model d_vocab"]
+    w_in: Float[torch.Tensor, "d_model d_mlp"]
+    w_out: Float[torch.Tensor, "d_mlp d_model"]
+    scale_in: Float[torch.Tensor, " d_model"]
+    scale_out: Float[torch.Tensor, " d_model"]
+    centred: bool
+
+
+def weights_of(bridge: Any, layer: int) -> Weights:
+    """The weights of a `TransformerBridge` that the lens reads."""
+    block = bridge.blocks[layer]
+    gate = getattr(block.mlp, "W_gate", None)
+    offset = float(bool(getattr(bridge.cfg, "rmsnorm_uses_offset", False)))
+    width = bridge.cfg.d_model
+    return Weights(
+        embed=_tensor(bridge.W_E),
+        unembed=_tensor(bridge.W_U),
+        w_in=_tensor(block.mlp.W_in if gate is None else gate),
+        w_out=_tensor(block.mlp.W_out),
+        scale_in=_scale(block.ln2, width) + offset,
+        scale_out=_scale(bridge.ln_final, width) + offset,
+        centred=str(bridge.cfg.normalization_type).upper().startswith("LN"),
+    )
+
+
+@torch.no_grad()
+def lens(
+    weights: Weights, neurons: list[int], signs: list[float], top: int = TOP
+) -> list[dict[str, list[tuple[int, float]]]]:
+    """For each neuron and sign: direction -> the `top` tokens with their values, strongest first; none where a
+    weight is not a finite number.
+
+    Args:
+        weights: of the neurons' layer.
+        neurons: positions in the layer's hidden MLP vector.
+        signs: 1 for the positive pole, -1 for the negative one.
+        top: tokens of each direction.
+    """
+    sign = torch.tensor(signs, dtype=torch.float32)[:, None]
+    rows = neurons + neurons[:1] * (-len(neurons) % ROWS)  # sums must not depend on who else is asked
+    written = weights.w_out[rows]
+    unembed = weights.unembed * weights.scale_out[:, None]
+    read = weights.w_in[:, rows].T.contiguous() * weights.scale_in
+    embed = weights.embed
+    if weights.centred:
+        written = written - written.mean(-1, keepdim=True)
+        embed = embed - embed.mean(-1, keepdim=True)
+    count = len(neurons)
+    pushed, liked = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
+    found = {
+        "promoted": strongest(pushed, top),
+        "suppressed": strongest(-pushed, top),
+        "liked": strongest(liked, top),
+    }
+    found["suppressed"] = [[(token, -value) for token, value in row] for row in found["suppressed"]]
+    return [{name: rows[at] for name, rows in found.items()} for at in range(len(neurons))]
+
+
+def strongest(values: Float[torch.Tensor, "row n"], top: int) -> list[list[tuple[int, float]]]:
+    """(index, value) of the largest values of each row, descending; none where one is not a finite number."""
+    best = values.topk(min(top, values.shape[-1]), dim=-1)
+    known = values.isfinite().all(-1).tolist()
+    rows = zip(known, best.indices.tolist(), best.values.tolist(), strict=True)
+    return [list(zip(tokens, numbers, strict=True)) if good else [] for good, tokens, numbers in rows]
+
+
+def _tensor(part: Any) -> torch.Tensor:
+    return part.detach().float().cpu()
+
+
+def _scale(norm: Any, size: int) -> torch.Tensor:
+    found = getattr(norm, "weight", None)
+    return torch.ones(size) if found is None else _tensor(found)

@@ -1,0 +1,108 @@
+"""What the scripts that run the model share: their options, and an engine made from them."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+from pathlib import Path
+
+from n2g.errors import InputError
+from n2g.files.tables import read_json, read_table
+from n2g.method.stage_tables import methods_of
+from n2g.model.devices import free_gpu
+from n2g.model.engine import Engine
+from n2g.settings import Proposer, Settings
+
+# Tokens of one forward pass. A GPU needs many at a time to be busy; where its memory has no room, they are halved.
+BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add --checkpoint, --device, --dtype and --threads."""
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--dtype", default="float32", help="float32 or bfloat16")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.environ.get("N2G_THREADS") or None,
+        help="processor threads (default: N2G_THREADS, or all that the job may use)",
+    )
+
+
+def add_block_options(parser: argparse.ArgumentParser) -> None:
+    """Add --corpus, --block, --layer, --settings and --output."""
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
+    parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
+    parser.add_argument("--layer", type=int, required=True, help="the block's layer")
+    parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+
+
+def methods(given: argparse.Namespace) -> list[Settings]:
+    """The settings of every method that the run needs."""
+    bos = read_json(given.corpus / "corpus.json")["bos"]
+    return methods_of(Settings.from_options({**given.settings, "bos": bos}))
+
+
+def open_proposer(given: argparse.Namespace, engine: Engine) -> Proposer:
+    """The proposer of substitutes. Raises InputError where its model cannot be read."""
+    from n2g.method.proposers import make_proposer
+
+    vocabulary = read_table(given.corpus / "vocabulary.parquet", "vocabulary")
+    bos = read_json(given.corpus / "corpus.json")["bos"]
+    return make_proposer(given.proposer, engine.bridge, vocabulary, bos, given.masked_lm)
+
+
+def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]) -> Engine:
+    """Load the model. Raises InputError where a layer or neuron is not in it, before the weights are read."""
+    import torch
+
+    from n2g.model.checkpoint import boot, pick_device, read_description
+
+    model = read_description(given.checkpoint)
+    if max(layers) >= model.n_layers:
+        raise InputError(
+            f"layers: {max(layers)} is out of range: this model has layers 0-{model.n_layers - 1}."
+        )
+    if max(neurons) >= model.d_mlp:
+        raise InputError(
+            f"neurons: {max(neurons)} is out of range: each layer has neurons 0-{model.d_mlp - 1}."
+        )
+    keep_freed_memory()
+    torch.set_num_threads(given.threads or len(os.sched_getaffinity(0)))
+    device = pick_device(given.device)
+    if device.type == "cuda":
+        always_add_in_one_order()
+        if device.index is None:
+            device = pick_device(free_gpu())
+        torch.cuda.set_device(device)  # else pinned memory, too, takes room on the first GPU
+    bridge = boot(given.checkpoint, str(device), given.dtype)
+    return Engine(bridge, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
+
+
+def always_add_in_one_order() -> None:
+    """Have CUDA's kernels give the same bits each time, where PyTorch has such kernels. To be called before the first.
+
+    Sums by index would otherwise be added in the order in which the GPU's threads happen to come.
+    """
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # every number is written before it is read
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep the memory of freed tensors for the next ones, where it can (glibc).
+
+    By default it hands large pieces back and asks for them anew; the system then clears their pages, which took 10 to
+    25 % of each stage's time on two cores.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        trim_threshold, map_threshold, bytes_kept = -1, -3, 1 << 30
+        mallopt(map_threshold, bytes_kept)
+        mallopt(trim_threshold, bytes_kept)

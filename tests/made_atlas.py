@@ -1,0 +1,34 @@
+"""An atlas of made-up records, built as the site of a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_records
+
+from n2g.site.build import build
+from n2g.site.data import Atlas, Vocabulary
+
+ROOT = Path(__file__).parents[1]
+EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
+
+
+def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
+    renders = fake_records.write(folder)
+    fake_records.write_connections(folder)
+    similar = fake_records.write_similar(folder / "similar.parquet")
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "method.md").write_text("# Method\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Limits\n")
+    known = fake_records.tokenizer(folder / "tokenizer.json")
+    words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
+    vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
+    diff = fake_records.write_diff(folder / "diff.parquet")
+    config, tables = fake_records.CONFIG | {"against": "<b>old</b>"}, (similar, diff)
+    atlas = Atlas(config, fake_records.summary(), expected, vocabulary, ("connections",), tables)
+    build(atlas, renders, ROOT / "site", docs, folder / "atlas")
+    return folder / "atlas"
+
+
+def pages(atlas: Path) -> list[Path]:
+    return sorted(atlas.rglob("*.html"))

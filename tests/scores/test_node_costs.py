@@ -1,0 +1,81 @@
+"""What each node of a graph is worth on validation texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from n2g.graphs.elements import End, Pattern, gap, one_of
+from n2g.graphs.matching import TokenIndex
+from n2g.graphs.trie import NeuronGraph
+from n2g.method.evidence import Evidence
+from n2g.metrics import firing_scores
+from n2g.scores.node_costs import node_costs, node_shares
+
+TEXTS = [[1, 2, 3], [1, 5, 3], [4, 3], [2, 2], [3, 2, 1]]
+FIRING = [2, 5, 9]  # 3 after 1, and 2 after 2
+
+
+def held() -> Evidence:
+    index = TokenIndex.of(TEXTS, None)
+    activations = np.zeros(len(index.tokens), dtype=np.float32)
+    activations[FIRING] = 2.0
+    return Evidence(index, np.arange(len(activations)), activations, 1.0)
+
+
+def patterns() -> list[Pattern]:
+    return [
+        Pattern((one_of([3]), gap(1), one_of([1])), End(2.0)),
+        Pattern((one_of([3]), one_of([4])), End(1.5)),
+        Pattern((one_of([2]), one_of([2])), End(2.0)),
+        Pattern((one_of([2]),), End(0.5)),
+    ]
+
+
+def score(chosen: list[Pattern]) -> float:
+    evidence = held()
+    predicted, _ = NeuronGraph(chosen, cut=1.0, scale=2.0).predict_index(evidence.texts)
+    return firing_scores(evidence.activations >= 1.0, (predicted >= 1.0) & (predicted > 0))["f1"]
+
+
+def test_costs_are_differences_of_f1():
+    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    costs = node_costs(graph, held())
+    assert set(costs) == set(range(1, graph.trie.number_of_nodes()))
+    for node, cost in costs.items():
+        below = {node} | {child for child in graph.trie if _under(graph, child, node)}
+        kept = [pattern for pattern in patterns() if not any(_end(graph, pattern) == one for one in below)]
+        assert cost == pytest.approx(score(patterns()) - score(kept)), node
+    assert max(costs.values()) > 0 > min(costs.values())
+
+
+def _under(graph: NeuronGraph, node: int, ancestor: int) -> bool:
+    while node and node != ancestor:
+        node = next(graph.trie.predecessors(node))
+    return node == ancestor
+
+
+def _end(graph: NeuronGraph, pattern: Pattern) -> int:
+    node = 0
+    for element in pattern.elements:
+        node = next(n for n in graph.trie.successors(node) if graph.trie.nodes[n]["element"] == element)
+    return node
+
+
+def test_nothing_to_lose_where_nothing_fires():
+    evidence = held()
+    quiet = replace(evidence, activations=evidence.activations * 0)
+    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    assert node_costs(graph, quiet) == node_shares(graph, quiet) == {}
+
+
+def test_shares_are_of_the_activation_on_firing_tokens():
+    """The second pattern fires where the neuron does not, and the last never; a faint activation counts nowhere."""
+    known = held()
+    known.activations[[5, 8]] = 6.0, 0.5
+    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    expected = dict(zip((_end(graph, pattern) for pattern in patterns()), (0.8, 0.0, 0.2, 0.0), strict=True))
+    assert node_shares(graph, known) == pytest.approx(expected)
+    assert node_shares(NeuronGraph([], cut=1.0), known) == {}

@@ -1,0 +1,195 @@
+"""Fetching: sources, checksums, unpacking, manifests. The network is replaced by local files."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from n2g.errors import InputError
+from n2g.texts import sources
+from n2g.texts.sources import Source, fetch, fetched_files, fetched_name, unpack, wanted_files
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel that pip finds without a network."""
+    index = tmp_path / "index"
+    index.mkdir()
+    path = index / "texts-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("texts/a.txt", "hello")
+        archive.writestr("texts/code.py", "raise SystemExit('this must never run')")
+        archive.writestr("texts-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: texts\nVersion: 1.0\n")
+        archive.writestr(
+            "texts-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("texts-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    return path
+
+
+def test_a_wheel_gives_the_one_file(wheel: Path, tmp_path: Path) -> None:
+    source = Source.parse("pypi:texts==1.0", "texts/a.txt", sha256(wheel.read_bytes()))
+    manifest = fetch(source, tmp_path / "out", wanted_files("corpus"))
+    assert manifest["files"] == {"texts/a.txt": sha256(b"hello")}
+    (file,) = fetched_files(tmp_path / "out" / "fetched.json")
+    assert file.read_text() == "hello"
+    assert fetched_name(tmp_path / "out" / "fetched.json") == "texts"
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
+        "a.txt",
+        "fetched.json",
+    ]
+
+
+@pytest.mark.parametrize("given", [None, "0" * 64])
+def test_a_missing_or_wrong_checksum_names_the_right_one(
+    wheel: Path, tmp_path: Path, given: str | None
+) -> None:
+    source = Source.parse("pypi:texts==1.0", "texts/a.txt", given)
+    with pytest.raises(InputError, match=sha256(wheel.read_bytes())):
+        fetch(source, tmp_path / "out", wanted_files("corpus"))
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "said"),
+    [
+        ("pypi:texts==2.0", "texts/a.txt", "could not be downloaded"),
+        ("pypi:texts==1.0", "texts/b.txt", "holds no file"),
+    ],
+)
+def test_what_a_wheel_cannot_give(wheel: Path, tmp_path: Path, text: str, file: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        fetch(Source.parse(text, file, sha256(wheel.read_bytes())), tmp_path / "out", wanted_files("corpus"))
+
+
+def test_unpacking_stays_in_its_folder_and_refuses_damage(tmp_path: Path) -> None:
+    archive = tmp_path / "evil.whl"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("../evil.txt", "x")
+    with pytest.raises(InputError, match="leads out"):
+        unpack(archive, "../evil.txt", tmp_path / "inside")
+    assert not (tmp_path / "evil.txt").exists()
+    archive.write_bytes(archive.read_bytes()[:20])
+    with pytest.raises(InputError, match="damaged"):
+        unpack(archive, "a.txt", tmp_path / "inside")
+
+
+def test_a_repository_gives_the_wanted_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = tmp_path / "hub"
+    for name in ("config.json", "model.safetensors", "pytorch_model.bin", "onnx/config.json", "data/a.jsonl"):
+        (hub / name).parent.mkdir(parents=True, exist_ok=True)
+        (hub / name).write_text(name)
+    asked = {}
+
+    def snapshot_download(
+        name: str, *, local_dir: Path, allow_patterns: list, ignore_patterns: list | None, **more: str
+    ) -> None:
+        from huggingface_hub.utils import filter_repo_objects
+
+        asked.update(more, name=name)
+        names = [str(path.relative_to(hub)) for path in hub.rglob("*") if path.is_file()]
+        for wanted in filter_repo_objects(
+            names, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+        ):
+            (local_dir / wanted).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(hub / wanted, local_dir / wanted)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    source = Source.parse("hf:org/model@abc123")
+    assert list(fetch(source, tmp_path / "m", wanted_files("model"))["files"]) == [
+        "config.json",
+        "model.safetensors",
+    ]
+    assert asked == {"name": "org/model", "revision": "abc123", "repo_type": "model"}
+    texts = fetch(
+        Source.parse("hf:org/texts@v1", "data/a.jsonl"),
+        tmp_path / "t",
+        wanted_files("corpus"),
+        repo_type="dataset",
+    )
+    assert list(texts["files"]) == ["data/a.jsonl"]
+    assert asked["repo_type"] == "dataset"
+    with pytest.raises(InputError, match="holds no file"):
+        fetch(Source.parse("hf:org/texts@v1", "data/b.jsonl"), tmp_path / "t", wanted_files("corpus"))
+
+
+def test_a_repository_out_of_reach_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def snapshot_download(*args: object, **more: object) -> None:
+        raise ConnectionError("no route\nto the host")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    with pytest.raises(InputError, match=r"org/model@v1 could not be downloaded \(no route\)"):
+        fetch(Source.parse("hf:org/model@v1"), tmp_path / "m", wanted_files("model"))
+
+
+def test_pickled_weights_are_wanted_by_one_loader_only() -> None:
+    assert not any("pth" in name or "bin" in name for name in wanted_files("model"))
+    assert any("pth" in name for name in wanted_files("model", "tl_legacy"))
+
+
+def test_local_files_stay_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "texts" / "deep").mkdir(parents=True)
+    (tmp_path / "texts" / "deep" / "b.txt").write_text("b")
+    (tmp_path / "texts" / "a.txt").write_text("a")
+    (tmp_path / "texts" / "c.csv").write_text("c")
+    fetch(Source.parse(str(tmp_path / "texts")), tmp_path / "out", wanted_files("corpus"))
+    found = fetched_files(tmp_path / "out" / "fetched.json")
+    assert found == [tmp_path / "texts" / "a.txt", tmp_path / "texts" / "deep" / "b.txt"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["fetched.json"]
+    found[0].unlink()
+    with pytest.raises(InputError, match=r"a\.txt is missing"):
+        fetched_files(tmp_path / "out" / "fetched.json")
+
+
+def test_a_local_file_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    fetch(Source.parse(str(tmp_path), "a.txt", sha256(b"a")), tmp_path / "out", wanted_files("corpus"))
+    with pytest.raises(InputError, match=sha256(b"a")):
+        fetch(
+            Source.parse(str(tmp_path / "a.txt"), None, sha256(b"b")),
+            tmp_path / "out",
+            wanted_files("corpus"),
+        )
+    with pytest.raises(InputError, match="holds none of"):
+        fetch(Source.parse(str(tmp_path)), tmp_path / "out", wanted_files("model"))
+
+
+def test_different_sources_have_different_folders() -> None:
+    texts = [
+        ("pypi:a==1", "f", "0" * 64),
+        ("pypi:a==1", "g", "0" * 64),
+        ("pypi:a==2", "f", "0" * 64),
+        ("a", None, None),
+    ]
+    keys = {Source.parse(*text).key for text in texts}
+    assert len(keys) == len(texts)
+    assert keys == {Source.parse(*text).key for text in texts}
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f"
+    sources.write_bytes(path, b"old")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        sources.write_bytes(path, b"new")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("f", b"old")]
+
+
+def test_the_program_says_one_sentence_and_fails(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "scripts" / "fetch.py"
+    command = [sys.executable, script, "model", "--source", "pypi:a", "--output", tmp_path / "fetched.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        "'pypi:a' names no exact version: write it as pypi:NAME==VERSION."
+    ]

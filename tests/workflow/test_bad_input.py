@@ -1,0 +1,163 @@
+"""Bad input through the real command: one sentence, no traceback, exit status not 0."""
+
+from pathlib import Path
+
+import pytest
+import tiny
+import tiny_run
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CORPUS = "results/tiny/corpus/corpus.json"
+
+
+def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the workflow in a folder; exit status and everything it says."""
+    return tiny_run.snakemake(folder, *arguments, "--snakefile", ROOT / "Snakefile")
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model, small texts and a configuration, whose corpus is made."""
+    folder = tmp_path_factory.mktemp("run")
+    tiny.save_llama(folder / "model")
+    (folder / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
+    configure(folder)
+    status, said = snakemake(folder, CORPUS)
+    assert status == 0, said
+    return folder
+
+
+def configure(folder: Path, **changes: object) -> None:
+    """Write config.yaml; keys of a section are given as model__source."""
+    config: dict = {
+        "run": "tiny",
+        "model": {"source": "model"},
+        "corpus": {"source": "texts.txt", "max_length": 32},
+        "layers": "0-1",
+        "neurons": "0-3",
+        "block_size": 4,
+    }
+    for key, value in changes.items():
+        *outer, last = key.split("__")
+        (config[outer[0]] if outer else config)[last] = value
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_second_run_has_nothing_to_do(ready: Path) -> None:
+    configure(ready)
+    status, said = snakemake(ready, CORPUS)
+    assert status == 0
+    assert "Nothing to be done" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sede": 1}, "sede: is not a key of the configuration: did you mean seed?"),
+        ({"layers": "0-3"}, "layers: 3 is out of range: choose from 0-2, or all."),
+        (
+            {"neurons": "0:3"},
+            "neurons: '0:3' is not a selection: write numbers and ranges such as 0-31,100, or all.",
+        ),
+        ({"neuron": "L99.N0"}, "neuron: L99.N0 does not exist in this model: choose from L0.N0 to L2.N23."),
+        (
+            {"model__source": "gone"},
+            "model.source: 'gone' does not exist: give the path of a file or folder that does.",
+        ),
+    ],
+)
+def test_mistakes_in_the_configuration_stop_before_any_job(ready: Path, changes: dict, sentence: str) -> None:
+    configure(ready, **changes)
+    status, said = snakemake(ready, CORPUS)
+    assert status != 0
+    assert said.strip().splitlines()[-1] == sentence
+    assert "Traceback" not in said
+    assert "Building DAG" not in said
+
+
+def test_mistakes_on_the_command_line(ready: Path) -> None:
+    configure(ready)
+    status, said = snakemake(ready, "neuron", "--config", "neuron=L99.N0")
+    assert status != 0
+    assert said.strip().splitlines()[-1].startswith("neuron: L99.N0 does not exist in this model")
+    status, said = snakemake(ready, "neuron")
+    assert status != 0
+    assert said.strip().splitlines()[-1] == "neuron: is not set: name one, as in --config neuron=L3.N42."
+
+
+def test_all_layers_need_the_model(tmp_path: Path) -> None:
+    tiny.save_llama(tmp_path / "model")
+    (tmp_path / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
+    configure(tmp_path, layers="all")
+    status, said = snakemake(tmp_path, "--dry-run")
+    assert status != 0
+    assert said.strip().splitlines()[-1].endswith("run `snakemake model` first.")
+    assert "Traceback" not in said
+
+
+TEXT = "a text of a few words, long enough to be one"
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "sentence"),
+    [
+        (b"", {}, "the corpus is empty: name a source with texts in corpus.source."),
+        (TEXT.encode() + b"\xff", {}, "texts.txt is not UTF-8 at byte 44: convert it to UTF-8."),
+        (
+            b"a b\n\nc d",
+            {},
+            "every text of the corpus is shorter than 8 tokens: lower corpus.min_length or choose",
+        ),
+        (
+            TEXT.encode(),
+            {"corpus__sha256": "0" * 64},
+            "and not " + "0" * 64 + ": correct sha256 if you trust it",
+        ),
+        (TEXT.encode(), {"corpus__max_length": 65}, "corpus.max_length: 65 is more than this model takes"),
+        (TEXT.encode(), {"corpus__bos": 999}, "corpus.bos: 999 is not in the model's vocabulary"),
+    ],
+    ids=["empty", "not UTF-8", "short", "checksum", "too long", "begin token"],
+)
+def test_texts_that_cannot_be_used(ready: Path, content: bytes, changes: dict, sentence: str) -> None:
+    (ready / "bad").mkdir(exist_ok=True)
+    (ready / "bad" / "texts.txt").write_bytes(content)
+    configure(ready, run="bad", corpus__source="bad/texts.txt", **changes)
+    failed_with(sentence, ready, "results/bad/corpus/corpus.json")
+    assert not list((ready / "results" / "bad" / "corpus").glob("*"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no weights", "not a model"])
+def test_models_that_cannot_be_read(ready: Path, tmp_path: Path, damage: str) -> None:
+    model = tiny.save_llama(tmp_path / "model")
+    weights = model / "model.safetensors"
+    if damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-100])
+        sentence = "model.safetensors cannot be read as a model"
+    elif damage == "no weights":
+        weights.unlink()
+        sentence = "the model has no .safetensors weights: convert it with save_pretrained"
+    else:
+        (model / "config.json").write_text("[]")
+        sentence = "cannot be read as a model"
+    configure(ready, model__source=str(model))
+    failed_with(sentence, ready, "model")
+
+
+def failed_with(sentence: str, folder: Path, target: str) -> None:
+    """A job fails, Snakemake shows its log, and that holds the sentence but no traceback."""
+    status, said = snakemake(folder, target)
+    assert status != 0
+    assert [line for line in said.splitlines() if sentence in line], said
+    assert "Traceback" not in said
+
+
+def test_another_tokenizer_is_fetched(ready: Path, tmp_path: Path) -> None:
+    tiny.save_native_model(tmp_path / "model")
+    tokenizer = (tmp_path / "model" / "tokenizer.json").rename(tmp_path / "tokenizer.json")
+    (tmp_path / "model" / "tokenizer_config.json").unlink()
+    configure(ready, model__source=str(tmp_path / "model"))
+    failed_with("name one in model.tokenizer", ready, "model")
+    configure(ready, model__source=str(tmp_path / "model"), model__tokenizer=str(tokenizer))
+    status, said = snakemake(ready, "model")
+    assert status == 0, said

@@ -1,0 +1,156 @@
+"""The configuration: schema, defaults, and one sentence for each mistake."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from n2g.errors import ConfigError
+from n2g.workflow.config import check_selection, complete_config, describe_keys, load_config, read_schema
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = {"model": {"source": "hf:org/model@v1"}, "corpus": {"source": "hf:org/texts@v1"}}
+
+
+def changed(key: str, value: object) -> dict:
+    """The minimal configuration with one key set, by its dotted path."""
+    config = {part: dict(section) for part, section in MINIMAL.items()}
+    *outer, last = key.split(".")
+    target = config.setdefault(outer[0], {}) if outer else config
+    target[last] = value
+    return config
+
+
+def test_the_shipped_configuration_is_valid_and_complete() -> None:
+    config = load_config(ROOT / "config.yaml")
+    assert config["run"] == "smollm2"
+    assert config["corpus"]["max_tokens"] >= 300_000
+
+
+def test_the_schema_is_valid_and_describes_every_key() -> None:
+    jsonschema.Draft202012Validator.check_schema(read_schema())
+
+    def check(part: dict) -> None:
+        assert part["additionalProperties"] is False
+        for key, inner in part["properties"].items():
+            assert inner["description"].strip(), key
+            assert "default" in inner or key in part["required"], key
+            if "properties" in inner:
+                check(inner)
+
+    check(read_schema())
+
+
+def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
+    given = yaml.safe_load((ROOT / "config.yaml").read_text())
+    shown = {key for key in given if not isinstance(given[key], dict)} | {
+        f"{part}.{key}" for part in ("model", "corpus", "explain") for key in given[part]
+    }
+    rare = {"model.tokenizer", "corpus.bos"}
+    assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
+
+
+def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
+    given = changed("corpus.max_tokens", 5)
+    config = complete_config(given)
+    assert config["corpus"]["max_tokens"] == 5
+    assert config["corpus"]["min_length"] == 8
+    assert config["block_size"] == 256
+    assert given == changed("corpus.max_tokens", 5)
+    config["poles"].append("negative")
+    assert complete_config(given)["poles"] == ["positive"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("sede", 1, "did you mean seed?"),
+        ("zzz", 1, "the keys here are run, against, model"),
+        ("model.fiel", "x", "did you mean file?"),
+        ("layers", "5-2", "write the smaller number first"),
+        ("layers", "0..5", "0-31,100"),
+        ("neurons", "x", "0-31,100"),
+        ("neurons", -1, "0-31,100"),
+        ("neuron", "L3", "L3.N42"),
+        ("run", "a/b", "must match"),
+        ("against", "a/b", "must match"),
+        ("against", "default", "is the run itself"),
+        ("against", "unknown", "results/unknown holds no finished run"),
+        ("poles", [], "poles"),
+        ("poles", ["up"], "'positive' or 'negative'"),
+        ("block_size", 0, "at least 1"),
+        ("block_size", "many", "whole number"),
+        ("device", "gpu", "must match"),
+        ("dtype", "float16", "'float32' or 'bfloat16'"),
+        ("corpus.max_tokens", 0, "at least 1"),
+        ("corpus.near_duplicates", 0, "above 0"),
+        ("corpus.near_duplicates", 1.5, "at most 1"),
+        ("corpus.min_length", 256, "smaller than corpus.max_length"),
+        ("model.source", "pypi:name", "pypi:NAME==VERSION"),
+        ("model.source", "hf:org/model", "@REVISION"),
+        ("model.source", "no/such/folder", "does not exist"),
+        ("model.sha256", "abc", "must match"),
+        ("model.sha256", "0" * 64, "model.file"),
+        ("model.file", "../secret", "leads out of the source"),
+        ("model.tokenizer", "nowhere.json", "does not exist"),
+        ("explain.model", "gpt", "explain.base_url: is needed"),
+        ("explain.local", "nowhere", "does not exist"),
+        ("explain", {"local": ".", "model": "gpt"}, "set one of them"),
+        ("explain.base_url", "http://me:secret@host/v1", "must match"),
+        ("explain.key", "sk-not-a-name", "must match"),
+        ("settings", {"method": "paper"}, "set method instead"),
+        ("settings", {"train_exmaples": 3}, "did you mean train_examples?"),
+    ],
+)
+def test_each_mistake_is_one_sentence_with_key_and_remedy(key: str, value: object, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        complete_config(changed(key, value))
+    message = str(caught.value)
+    assert said in message
+    assert message.startswith(key.split(".")[0])
+    assert "\n" not in message and message.endswith((".", "?"))
+
+
+def test_a_pypi_source_needs_a_file() -> None:
+    with pytest.raises(ConfigError, match=r"^corpus\.file: "):
+        complete_config(changed("corpus.source", "pypi:texts==1"))
+
+
+@pytest.mark.parametrize("given", [None, [], "x"])
+def test_something_else_than_keys_is_refused(given: object) -> None:
+    with pytest.raises(ConfigError, match="not a group of keys"):
+        complete_config(given)
+
+
+def test_text_from_the_command_line_is_read_as_the_schema_wants_it() -> None:
+    plain = changed("corpus.max_tokens", "null")
+    plain["settings"] = {"max_nodes": "20", "cuts": "[0.5, 1.0]"}
+    config = complete_config(plain)
+    assert config["corpus"]["max_tokens"] is None
+    assert config["settings"] == {"max_nodes": 20, "cuts": [0.5, 1.0]}
+    with pytest.raises(ConfigError, match=r"^corpus\.max_tokens: 'many' is not a whole number"):
+        complete_config(changed("corpus.max_tokens", "many"))
+
+
+def test_a_missing_section_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^corpus: is missing"):
+        complete_config({"model": {"source": "hf:org/model@v1"}})
+
+
+def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match="is not valid YAML"):
+        load_config(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("layers", "0-3"), ("neurons", "5,24"), ("neuron", "L99.N0"), ("neuron", "L0.N24")]
+)
+def test_selections_are_checked_against_the_model(key: str, value: str) -> None:
+    selection = {"layers": "0-2", "neurons": "all", "neuron": "L2.N23"}
+    check_selection(selection, 3, 24)
+    with pytest.raises(ConfigError, match=f"^{key}: .*choose from"):
+        check_selection(selection | {key: value}, 3, 24)

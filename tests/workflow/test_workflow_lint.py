@@ -1,0 +1,42 @@
+"""The workflow's and the code's style, and a dry run of all stages."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+STAGES = ["corpus", "activations", "prune", "saliency", "augment", "graph", "evaluate", "render", "atlas"]
+
+
+def run(command: str) -> str:
+    """Run a tool of the environment in the repository; its whole output."""
+    tool, *arguments = command.split()
+    done = subprocess.run([BIN / tool, *arguments], cwd=ROOT, stdout=-1, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "snakemake --lint",
+        "snakefmt --check Snakefile rules",
+        "ruff check",
+        "ruff format --check",
+    ],
+)
+def test_style(command: str) -> None:
+    run(command)
+
+
+@pytest.mark.parametrize("flags", ["", "--cores 1 --resources gpu=1"], ids=["profile", "flags"])
+def test_dry_run_plans_every_stage(flags: str) -> None:
+    planned = run(f"snakemake --dry-run --forceall --nolock --quiet rules {flags}")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE))
+    assert set(STAGES) <= jobs.keys(), planned
