@@ -24,8 +24,8 @@ from workload import Run  # noqa: E402
 
 from n2g.files.tables import read_json  # noqa: E402
 from n2g.method import fit, stage_tables  # noqa: E402
-from n2g.method.block import Block  # noqa: E402
 from n2g.method.fit import Fired  # noqa: E402
+from n2g.method.fitting_data import Block  # noqa: E402
 from n2g.method.graph import fit_unit  # noqa: E402
 from n2g.method.observations import load_observations  # noqa: E402
 from n2g.method.saliency import Salient  # noqa: E402
@@ -33,7 +33,7 @@ from n2g.metrics import scores  # noqa: E402
 from n2g.scores.evaluate import GraphPredictor, HeldOut, Truth, hold_out, truths  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
 from n2g.texts.corpus_files import load_documents  # noqa: E402
-from n2g.workflow.program import run_script  # noqa: E402
+from n2g.workflow.run_script import run_script  # noqa: E402
 
 # Below every precision that a pattern can have: all that the model confirmed is taken.
 NO_EVIDENCE = 1e-9

@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-from n2g.workflow.program import run_script  # noqa: E402
+from n2g.workflow.run_script import run_script  # noqa: E402
 
 
 def main() -> None:

@@ -31,12 +31,12 @@ from workload import (
 
 from n2g.files.tables import read_json, read_table
 from n2g.ids import Block as Range
-from n2g.method.block import Block
+from n2g.method.fitting_data import Block
 from n2g.method.proposers import make_proposer
 from n2g.method.prune import bare
 from n2g.method.stage_tables import chosen_examples
 from n2g.settings import Settings
-from n2g.workflow.session import add_model_options, open_engine
+from n2g.workflow.model_options import add_model_options, open_engine
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,15 @@ from workload import Run  # noqa: E402
 
 from n2g.files.tables import read_json  # noqa: E402
 from n2g.graphs.matching import Index  # noqa: E402
-from n2g.method.block import Block  # noqa: E402
 from n2g.method.evidence import Evidence  # noqa: E402
+from n2g.method.fitting_data import Block  # noqa: E402
 from n2g.method.observations import load_observations  # noqa: E402
 from n2g.metrics import firing_scores  # noqa: E402
 from n2g.model.checkpoint import boot  # noqa: E402
 from n2g.scores.evaluate import hold_out, truths  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
 from n2g.texts.corpus_files import load_documents  # noqa: E402
-from n2g.workflow.program import run_script  # noqa: E402
+from n2g.workflow.run_script import run_script  # noqa: E402
 
 WINDOW, COMPONENTS, BATCH, CHUNK = 4, 192, 2048, 16384
 CUTS = 200  # tried on validation documents, among the largest hundredth of all predictions

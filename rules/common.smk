@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g.files.digests import file_digest
-from n2g.workflow import jobs, provenance
+from n2g.workflow import job_environment, provenance
 from n2g.workflow.code_digests import code_digest as digest_of_code
 from n2g.workflow.reproduce_targets import asked, check_published, published_record
 from n2g.model.checkpoint import checkpoint_key, model_size
@@ -33,7 +33,7 @@ CORES = None if workflow.remote_exec else workflow.global_resources["_cores"].va
 ALL_CORES = CORES or 8
 PASSES = min(config["passes"], SIDE_BY_SIDE)
 PASS_THREADS = max(1, ALL_CORES // PASSES)
-os.environ.update(jobs.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES))
+os.environ.update(job_environment.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES))
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])

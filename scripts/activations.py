@@ -7,9 +7,9 @@ from n2g.files.tables import write_arrays, write_table
 from n2g.ids import block_folder, blocks_by_layer
 from n2g.method.activations import Keep, Units, collect
 from n2g.texts.corpus_files import load_documents
-from n2g.workflow.arguments import add_blocks_option
-from n2g.workflow.program import run_script
-from n2g.workflow.session import add_model_options, open_engine
+from n2g.workflow.model_options import add_model_options, open_engine
+from n2g.workflow.run_options import add_blocks_option
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from n2g.files.tables import read_json, read_table
 from n2g.ids import NeuronId, block_folders, parse_blocks
 from n2g.site.build import build
 from n2g.site.data import Atlas, Vocabulary
-from n2g.workflow.arguments import add_run_options
-from n2g.workflow.program import run_script
+from n2g.workflow.run_options import add_run_options
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -5,12 +5,18 @@ from pathlib import Path
 
 from n2g.files.tables import write_rows
 from n2g.method.augment import augment, candidates_for, distinct, propose_all
-from n2g.method.block import Block
+from n2g.method.fitting_data import Block
 from n2g.method.neutral_text import from_texts
 from n2g.method.stage_tables import load_salient, prefixes_for
 from n2g.model.engine import drive
-from n2g.workflow.program import run_script
-from n2g.workflow.session import add_block_options, add_model_options, methods, open_engine, open_proposer
+from n2g.workflow.model_options import (
+    add_block_options,
+    add_model_options,
+    methods,
+    open_engine,
+    open_proposer,
+)
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

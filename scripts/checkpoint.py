@@ -5,7 +5,7 @@ from pathlib import Path
 
 from n2g.model.conversion import convert
 from n2g.texts.sources import fetched_files, fetched_name
-from n2g.workflow.program import run_script
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

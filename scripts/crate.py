@@ -12,9 +12,9 @@ from n2g.files.digests import files_digest
 from n2g.files.tables import read_json, write_json
 from n2g.ids import parse_blocks
 from n2g.results.crate import WORKFLOW, describe
-from n2g.workflow.arguments import add_run_options
 from n2g.workflow.code_digests import SOURCES, source_files
-from n2g.workflow.program import run_script
+from n2g.workflow.run_options import add_run_options
+from n2g.workflow.run_script import run_script
 
 COPIED = (
     *SOURCES,

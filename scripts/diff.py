@@ -6,9 +6,9 @@ from pathlib import Path
 from n2g.compare.diff import changes, diff_columns
 from n2g.files.tables import write_table
 from n2g.ids import block_folders
-from n2g.results.record_files import Renders
-from n2g.workflow.arguments import add_run_options
-from n2g.workflow.program import run_script
+from n2g.results.stored_records import Renders
+from n2g.workflow.run_options import add_run_options
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

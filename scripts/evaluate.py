@@ -12,7 +12,7 @@ from n2g.method.observations import load_observations
 from n2g.scores.evaluate import evaluate, hold_out, score_rows
 from n2g.scores.predictions import prediction_rows
 from n2g.texts.corpus_files import load_documents
-from n2g.workflow.program import run_script
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -5,15 +5,15 @@ import json
 from pathlib import Path
 
 from n2g.explain.block import Runner, explain_block
-from n2g.explain.session import Options, open_models
+from n2g.explain.options import Options, open_models
 from n2g.files.tables import read_json, read_table, write_rows
 from n2g.graphs.graph_file import read_graphs
 from n2g.ids import Block
 from n2g.method.observations import load_observations
 from n2g.texts.corpus import encoder
 from n2g.texts.corpus_files import load_documents
-from n2g.workflow.program import run_script
-from n2g.workflow.session import add_model_options, open_engine
+from n2g.workflow.model_options import add_model_options, open_engine
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from n2g.files.atomic import replacing
 from n2g.files.tables import read_json, read_table
 from n2g.ids import block_folders
 from n2g.texts.corpus_files import load_documents
-from n2g.workflow.arguments import add_run_options
-from n2g.workflow.program import run_script
+from n2g.workflow.run_options import add_run_options
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

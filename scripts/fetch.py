@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from n2g.texts.sources import Source, fetch, wanted_files
-from n2g.workflow.program import run_script
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

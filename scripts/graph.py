@@ -7,11 +7,11 @@ from tqdm import tqdm
 
 from n2g.files.atomic import replacing
 from n2g.ids import NeuronId
-from n2g.method.block import Block
+from n2g.method.fitting_data import Block
 from n2g.method.graph import fit_block
 from n2g.scores.node_costs import node_costs, node_shares
-from n2g.workflow.program import run_script
-from n2g.workflow.session import add_block_options, methods
+from n2g.workflow.model_options import add_block_options, methods
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

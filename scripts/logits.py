@@ -8,9 +8,9 @@ from n2g.ids import block_folder, parse_blocks
 from n2g.model.checkpoint import boot, read_description
 from n2g.weights.connections import connections
 from n2g.weights.logits import lens, weights_of
-from n2g.workflow.arguments import add_blocks_option
-from n2g.workflow.program import run_script
-from n2g.workflow.session import add_model_options
+from n2g.workflow.model_options import add_model_options
+from n2g.workflow.run_options import add_blocks_option
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from n2g.files.tables import write_json
 from n2g.ids import parse_blocks
 from n2g.results.manifest import costs, manifest
-from n2g.workflow.arguments import add_blocks_option
-from n2g.workflow.program import run_script
+from n2g.workflow.run_options import add_blocks_option
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

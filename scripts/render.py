@@ -7,9 +7,9 @@ from pathlib import Path
 from n2g.files.atomic import replacing
 from n2g.files.canonical_json import dump
 from n2g.graphs.drawing import layout, to_dot, to_svg
-from n2g.results.block_results import read_block, read_texts
 from n2g.results.records import record
-from n2g.workflow.program import run_script
+from n2g.results.stage_outputs import read_block, read_texts
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

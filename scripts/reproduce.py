@@ -9,7 +9,7 @@ from n2g.files.tables import read_json, write_json, write_rows
 from n2g.ids import NeuronId, block_folder
 from n2g.results.manifest import hardware
 from n2g.results.reproduce import compare, report, rows
-from n2g.workflow.program import run_script
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

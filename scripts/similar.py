@@ -13,8 +13,8 @@ from n2g.graphs.patterns import pattern_columns
 from n2g.ids import block_folders
 from n2g.method.observations import map_pool
 from n2g.texts.corpus_files import load_documents
-from n2g.workflow.arguments import add_run_options
-from n2g.workflow.program import run_script
+from n2g.workflow.run_options import add_run_options
+from n2g.workflow.run_script import run_script
 
 GROUP = 8192  # rows of the tables that are read together
 

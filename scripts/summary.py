@@ -7,8 +7,8 @@ from n2g.files.tables import read_table, write_json
 from n2g.graphs.graph_file import read_graphs
 from n2g.ids import block_folders
 from n2g.scores.summary import summarise
-from n2g.workflow.arguments import add_run_options
-from n2g.workflow.program import run_script
+from n2g.workflow.run_options import add_run_options
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ from n2g.method.evidence import Texts
 from n2g.method.neutral_text import from_texts
 from n2g.method.sweep import sweep
 from n2g.texts.corpus_files import load_texts_for_fitting
-from n2g.workflow.arguments import add_blocks_option
-from n2g.workflow.program import run_script
-from n2g.workflow.session import add_model_options, methods, open_engine
+from n2g.workflow.model_options import add_model_options, methods, open_engine
+from n2g.workflow.run_options import add_blocks_option
+from n2g.workflow.run_script import run_script
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from n2g.files.contracts import CONTRACTS
 from n2g.files.tables import read_table, write_table
 from n2g.ids import NeuronId
 from n2g.queries.cli import main
-from n2g.results.record_files import Renders
+from n2g.results.stored_records import Renders
 from n2g.site.build import build
 from n2g.site.changes import LISTED, NAMED, SHOWN, summarise
 from n2g.site.data import Atlas

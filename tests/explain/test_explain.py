@@ -12,13 +12,13 @@ import planted
 import pytest
 from loopback import reader
 
-from n2g.explain.asking import Piece, Reply, Request
 from n2g.explain.block import explain_block
 from n2g.explain.cache import Kept
+from n2g.explain.chat import Piece, Reply, Request
 from n2g.explain.excerpts import gather, levels
 from n2g.explain.labels import LONGEST, BadLabel, label
 from n2g.explain.neuron import Models
-from n2g.explain.session import Options
+from n2g.explain.options import Options
 from n2g.explain.simulate import expected_level, ratings
 from n2g.files.tables import read_table, write_rows
 from n2g.graphs.trie import NeuronGraph

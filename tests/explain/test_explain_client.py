@@ -16,10 +16,10 @@ import tiny
 from loopback import Answer, completion, serve_model, serving
 
 from n2g.errors import InputError
-from n2g.explain.asking import Piece, Reply, Request
 from n2g.explain.cache import Account, BudgetSpent, Kept
-from n2g.explain.client import Endpoint
-from n2g.explain.local import Local
+from n2g.explain.chat import Piece, Reply, Request
+from n2g.explain.endpoint import Endpoint
+from n2g.explain.local_model import Local
 
 ASKED = Request(({"role": "user", "content": "Hello?"},), 20)
 RATED = replace(ASKED, lines=("1\ta\t", "2\tb\t"))
@@ -68,7 +68,7 @@ def test_a_fault_that_stays_is_one_sentence(fault: str) -> None:
 
 def test_pauses_grow_while_answers_are_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("n2g.explain.client.time.sleep", pauses.append)
+    monkeypatch.setattr("n2g.explain.endpoint.time.sleep", pauses.append)
     with serving(failing(3, FAULTS["no choice"])) as server:
         assert Endpoint(server.url, "m", retries=3).answer(ASKED).text == "Hi."
     assert pauses == [0.5, 1.0, 2.0]
@@ -197,7 +197,7 @@ def test_a_real_model_behind_an_endpoint_and_the_same_in_a_folder_say_the_same(m
 def test_a_local_model_is_asked_for_numbers_only(
     model: Path, worth: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("n2g.explain.local.WORTH", worth)
+    monkeypatch.setattr("n2g.explain.local_model.WORTH", worth)
     reply = Local(model, "cpu").answer(RATED)
     assert [piece.text for piece in reply.pieces[::3]] == list(RATED.lines)
     written = "User: Hello?\n\nAssistant: "

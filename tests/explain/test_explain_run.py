@@ -17,7 +17,7 @@ from tiny_stages import stage
 
 from n2g.errors import InputError
 from n2g.explain.cache import Kept
-from n2g.explain.client import Endpoint
+from n2g.explain.endpoint import Endpoint
 from n2g.files.tables import read_table
 from n2g.site.build import build
 from n2g.site.data import Atlas

@@ -23,9 +23,9 @@ from test_explain_client import ASKED, FAULTS
 from tiny_run import ROOT, checkout, fetch
 
 from n2g.errors import InputError
-from n2g.explain.asking import Reply, Request
 from n2g.explain.cache import Kept
-from n2g.explain.client import Endpoint
+from n2g.explain.chat import Reply, Request
+from n2g.explain.endpoint import Endpoint
 from n2g.model.checkpoint import checkpoint_key
 from n2g.workflow.config import complete_config
 

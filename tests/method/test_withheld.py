@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from planted import BOS, after, observations, random_corpus, save
 
-from n2g.method.block import Block
+from n2g.method.fitting_data import Block
 from n2g.method.observations import load_for_fitting
 from n2g.method.stage_tables import chosen_examples
 from n2g.scores.evaluate import hold_out

@@ -335,7 +335,7 @@ def test_parts_cover_every_row_once_in_order() -> None:
 
 def test_a_full_gpu_is_one_sentence() -> None:
     program = (
-        "import torch; from n2g.workflow.program import run_script\n"
+        "import torch; from n2g.workflow.run_script import run_script\n"
         "def main(): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.')\n"
         "run_script(main)"
     )

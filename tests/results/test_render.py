@@ -18,8 +18,8 @@ from n2g.files.tables import CONTRACTS, write_array, write_table
 from n2g.ids import NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.metrics import SCORES
-from n2g.results.block_results import decimals, histogram
 from n2g.results.records import Findings, record
+from n2g.results.stage_outputs import decimals, histogram
 
 ROOT = Path(__file__).parents[2]
 

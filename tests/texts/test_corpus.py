@@ -170,7 +170,7 @@ def test_nothing_is_left_of_a_corpus_that_failed(tmp_path: Path) -> None:
 FULL = """
 import sys; from pathlib import Path
 from n2g.texts.corpus import Limits, build
-from n2g.workflow.program import run_script
+from n2g.workflow.run_script import run_script
 from n2g.texts.readers import Text
 
 texts = (Text(number, "", f"{number} " * 100_000) for number in range(100))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from n2g.graphs.patterns import Cover, Pattern, accepted, is_free, profile, verified
-from n2g.workflow.processes import in_order
+from n2g.workflow.process_pool import in_order
 
 KINDS = ("duplicate", "similar", "subset", "superset", "behaviour")
 TOP = 10

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from n2g.explain.cache import Account
 from n2g.explain.excerpts import Evidence, Excerpt, gather
 from n2g.explain.neuron import Models, explain_neuron
+from n2g.explain.options import Options
 from n2g.explain.revise import Run
 from n2g.explain.score import Scores, score
-from n2g.explain.session import Options
 from n2g.graphs.sentence import explain as sentence
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from n2g.errors import InputError
-from n2g.explain.asking import Model, Reply, Request
+from n2g.explain.chat import Model, Reply, Request
 
 
 class Kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from n2g.explain.asking import Reply
+from n2g.explain.chat import Reply
 from n2g.graphs.token_display import plain
 
 LONGEST = 240  # characters

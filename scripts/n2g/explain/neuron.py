@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from n2g.explain import prompts
-from n2g.explain.asking import Message, Model, Request
 from n2g.explain.cache import Account, BudgetSpent
+from n2g.explain.chat import Message, Model, Request
 from n2g.explain.excerpts import Evidence, Excerpt, levels
 from n2g.explain.labels import BadLabel, first_sentence, label
 from n2g.explain.revise import Run, counter_examples

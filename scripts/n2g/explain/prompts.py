@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from n2g.explain.asking import Message
+from n2g.explain.chat import Message
 from n2g.graphs.token_display import plain
 
 # Texts as (token, level) pairs; a level is a whole number from 0 to 10.

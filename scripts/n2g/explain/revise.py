@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from n2g.explain import prompts
-from n2g.explain.asking import Model, Reply, Request
 from n2g.explain.cache import Account
+from n2g.explain.chat import Model, Reply, Request
 from n2g.explain.excerpts import levels
 
 SENTENCES = 6

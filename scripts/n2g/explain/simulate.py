@@ -9,8 +9,8 @@ from math import exp
 import numpy as np
 
 from n2g.explain import prompts
-from n2g.explain.asking import Model, Piece, Reply, Request
 from n2g.explain.cache import Account
+from n2g.explain.chat import Model, Piece, Reply, Request
 
 LEVELS = 10
 ROOM = 16  # tokens of a line of an answer, at most

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from n2g.graphs.trie import NeuronGraph
-from n2g.method.block import Block, Unit
 from n2g.method.fit import Fired, Selection, background_class, build, choose
+from n2g.method.fitting_data import Block, Unit
 from n2g.method.paper import fit_paper
 from n2g.method.stage_tables import load_fired, load_paper, load_tokens
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from n2g.files.tables import read_table
-from n2g.method.block import Block, Unit
 from n2g.method.evidence import Evidence, text_until
 from n2g.method.examples import choose_atlas, windows
 from n2g.method.fit import Fired
+from n2g.method.fitting_data import Block, Unit
 from n2g.method.neutral_text import Neutral
 from n2g.method.paper import PaperExample
 from n2g.method.prune import Example, Pruned, bare

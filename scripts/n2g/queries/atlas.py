@@ -35,7 +35,7 @@ from n2g.graphs.patterns import (
 from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.queries.notebook import Picture, neuron_html
-from n2g.queries.run_location import Origin, open_origin
+from n2g.queries.run_reader import Origin, open_origin
 
 if TYPE_CHECKING:
     import networkx as nx

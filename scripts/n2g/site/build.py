@@ -20,7 +20,7 @@ from n2g.site.data import Atlas
 from n2g.site.overview import TOOLS
 from n2g.site.stamping import Group, Stamper, picture, templates
 from n2g.site.table_rows import COLUMNS
-from n2g.workflow.processes import in_order
+from n2g.workflow.process_pool import in_order
 
 
 def build(

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from n2g.graphs.colours import level
 from n2g.ids import NeuronId
-from n2g.site import changes, downloads, explanation_scores, shell, wording
+from n2g.site import changes, downloads, explainer_comparison, shell, wording
 from n2g.site.plots import distribution, spread
 from n2g.site.table_rows import COLUMNS
 
@@ -103,7 +103,7 @@ def _stamp_layers(
             total=len(here),
             counts=[(name, counts[name]) for name in wording.STATUSES],
             summary=_layers(atlas.summary).get(str(layer), {}).get("top"),
-            explained=explanation_scores.compare(one["explained"] for one in here),
+            explained=explainer_comparison.compare(one["explained"] for one in here),
             plots=[plot for plot in plots if plot],
         )
         _stamp(built / "layers" / str(layer) / "index.html", content)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from n2g.graphs.paths import Nodes, firing_paths
-from n2g.site import explanation_scores
+from n2g.site import explainer_comparison
 
 _TOP = "on test texts with the largest activations"
 _RATIO = {"numeric": True, "format": "ratio"}
@@ -60,7 +60,7 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "depth": max(map(len, paths), default=0),
         "repeats": again / len(paths) if paths else 0.0,
         "explanation": record.get("explanation") or "",
-        "explained": explanation_scores.scores(record),
+        "explained": explainer_comparison.scores(record),
         "counts": _counts((metrics.get("random") or {}).get("graph")),
     }
 

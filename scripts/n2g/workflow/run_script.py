@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from n2g.errors import exit_with_sentence
-from n2g.workflow.jobs import end_with_workflow
+from n2g.workflow.job_environment import end_with_workflow
 
 
 def run_script(main: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from n2g.errors import InputError
-from n2g.explain.asking import Message, Piece, Reply, Request
+from n2g.explain.chat import Message, Piece, Reply, Request
 from n2g.files.digests import files_digest
 from n2g.model.checkpoint import pick_device, reading_model
 

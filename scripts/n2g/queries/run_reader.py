@@ -18,7 +18,7 @@ from n2g.files.contracts import CONTRACTS
 from n2g.files.tables import read_json, read_table
 from n2g.ids import NeuronId
 from n2g.model.checkpoint import checkpoint_key
-from n2g.results.record_files import Renders
+from n2g.results.stored_records import Renders
 from n2g.site.wording import page_path
 
 TIMEOUT = 60.0  # seconds without an answer

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from n2g.workflow.jobs import end_with_workflow
+from n2g.workflow.job_environment import end_with_workflow
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

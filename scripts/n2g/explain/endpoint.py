@@ -9,7 +9,7 @@ from typing import Any
 import openai
 
 from n2g.errors import InputError
-from n2g.explain.asking import Piece, Reply, Request
+from n2g.explain.chat import Piece, Reply, Request
 
 TIMEOUT = 120.0  # seconds for one answer
 RETRIES = 5  # with pauses that double from half a second, or as long as the endpoint says

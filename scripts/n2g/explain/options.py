@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from n2g.errors import InputError
-from n2g.explain.asking import Model
 from n2g.explain.cache import Kept
+from n2g.explain.chat import Model
 from n2g.explain.neuron import Models
 
 
@@ -55,10 +55,10 @@ def open_models(options: Options, answers: Path, device: str) -> Models:
 
     def open_model(name: str | None) -> Model:
         if options.local:
-            from n2g.explain.local import Local
+            from n2g.explain.local_model import Local
 
             return Kept(Local(Path(options.local), device), answers)
-        from n2g.explain.client import Endpoint
+        from n2g.explain.endpoint import Endpoint
 
         if not (options.base_url and name):
             raise InputError("explain: names no model: set base_url and model, or local.")
