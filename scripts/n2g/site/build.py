@@ -15,9 +15,9 @@ from n2g.errors import InputError
 from n2g.files.atomic import replacing
 from n2g.graphs.colours import site_style
 from n2g.ids import NeuronId
-from n2g.site import downloads, overview, related_neurons, search_indexes, shell, web_tokenizer
+from n2g.site import downloads, related_neurons, run_pages, search_indexes, shell, web_tokenizer
 from n2g.site.data import Atlas
-from n2g.site.overview import TOOLS
+from n2g.site.navigation import TOOLS, mkdocs_settings, reports, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
 from n2g.site.table_rows import COLUMNS
 from n2g.workflow.process_pool import in_order
@@ -53,14 +53,12 @@ def build(
     ):
         stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/layer/page.md": shell.TITLE}
         stubs |= {f"layers/{layer}.md": f"Layer {layer}" for layer in layers}
-        stubs |= {
-            path.replace("/index.html", ".md"): title for title, path in TOOLS + overview.reports(atlas)
-        }
-        built = shell.build(site, docs, Path(folder), stubs, overview.mkdocs_settings(atlas))
+        stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + reports(atlas)}
+        built = shell.build(site, docs, Path(folder), stubs, mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
         variables = {
             "tokenizer": atlas.vocabulary is not None,
-            "site_name": overview.site_name(atlas),
+            "site_name": site_name(atlas),
         }
         parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
         shutil.rmtree(built / "neurons")
@@ -70,7 +68,7 @@ def build(
         search_indexes.write_table(built / "data", COLUMNS, rows)
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
         environment = templates(site, variables)
-        overview.stamp_all(environment, built, atlas, layers, rows, lambda neuron: picture(files[neuron]))
+        run_pages.stamp_all(environment, built, atlas, layers, rows, lambda neuron: picture(files[neuron]))
         if atlas.vocabulary:
             known = atlas.vocabulary
             web_tokenizer.write(built / "data", known.tokenizer, known.bos, known.words)

@@ -88,6 +88,11 @@ def stamp(parts: Iterable[str], title: str, content: str) -> str:
     return f"{before.replace(TITLE, title)}{squeezed(content)}{after}"
 
 
+def stamp_page(page: Path, content: str) -> None:
+    """Put ready HTML into a built page of the shell, under the page's own title."""
+    page.write_text(stamp(split(page), "", content), encoding="utf-8")
+
+
 def split(page: Path) -> tuple[str, str]:
     """What stands before and after the mark in a built page."""
     before, mark, after = page.read_text(encoding="utf-8").partition(f"<h1>{MARK}</h1>")

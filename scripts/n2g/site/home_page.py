@@ -1,0 +1,93 @@
+"""The home page: the run in numbers, one neuron to show, the best and the worst."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from n2g.site import shell, wording
+from n2g.site.navigation import TOOLS
+from n2g.site.plots import spread
+from n2g.site.summary_figures import across_layers, best_first, by_layer, predictor_meanings
+
+if TYPE_CHECKING:
+    from n2g.site.data import Atlas
+
+
+def stamp_home(
+    environment: Environment,
+    built: Path,
+    atlas: Atlas,
+    layers: list[int],
+    rows: list[dict],
+    pictures: Callable[[str], str | None],
+) -> None:
+    """Stamp the home page."""
+    counts = Counter(one["status"] for one in rows)
+    scored = sorted((one for one in rows if one["f1"] is not None), key=best_first)
+    shown = _showcase(scored)
+    picture = pictures(shown["id"]) if shown else None
+    groups = [(str(layer), [one for one in scored if one["layer"] == layer]) for layer in layers]
+    plot = spread(
+        [(name, [one["f1"] for one in here], [one["lookup_f1"] for one in here]) for name, here in groups]
+    )
+    content = environment.get_template("home.html").render(
+        home="",
+        total=len(rows),
+        layers=[{"layer": layer} for layer in layers],
+        tools=TOOLS,
+        shown=shown,
+        picture=Markup(picture) if picture else None,
+        plot=plot,
+        repeating=sum(one["repeats"] > 0 for one in rows),
+        overall=across_layers(atlas.summary).get("top") or {},
+        meanings=predictor_meanings(atlas.summary),
+        tables=[table for table in _tables(atlas.summary, layers) if table["set"] != "quantile"],
+        statuses=[(name, counts[name], meaning) for name, meaning in wording.STATUSES.items()],
+        best=(scored or rows)[:8],
+        worst=scored[-8:][::-1],
+    )
+    shell.stamp_page(built / "index.html", content)
+
+
+def _showcase(scored: Sequence[dict]) -> dict | None:
+    """The neuron for the first page: of those whose graph is good, small and has some depth, the best."""
+
+    def worth(one: dict) -> tuple:
+        fits = (one["depth"] >= 3) + (4 <= one["nodes"] <= 16) + (one["f1"] >= 0.7)
+        return fits, one["f1"] + (one["correlation"] or 0.0)
+
+    return max(scored, key=worth, default=None)
+
+
+def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
+    """Table 1 for each test set: rows are layers, column groups are predictors."""
+    known = by_layer(summary)
+    tables = []
+    for key, (title, note) in wording.SETS.items():
+        present = [known[str(layer)].get(key) or {} for layer in layers if str(layer) in known]
+        names = [name for name in wording.PREDICTORS if any(name in one for one in present)]
+        if names:
+            found = {layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers}
+            overall = across_layers(summary).get(key)
+            if overall and len(layers) > 1:
+                found[None] = overall
+            rows = [
+                {"layer": layer, "predictors": [scores.get(name, {}) for name in names]}
+                for layer, scores in found.items()
+            ]
+            predictors = [
+                {
+                    "title": wording.PREDICTORS[name],
+                    "meaning": wording.PREDICTOR_MEANINGS[name],
+                    "whole": name in wording.IN_FULL,
+                }
+                for name in names
+            ]
+            tables.append({"set": key, "title": title, "note": note, "predictors": predictors, "rows": rows})
+    return tables

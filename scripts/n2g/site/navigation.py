@@ -1,0 +1,61 @@
+"""What the site is called, its sources, and the pages that its menus list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import escape
+
+if TYPE_CHECKING:
+    from n2g.site.data import Atlas
+
+
+TOOLS = [
+    ("All neurons", "table/index.html"),
+    ("Tokens", "tokens/index.html"),
+    ("Patterns", "patterns/index.html"),
+    ("Your text", "fires/index.html"),
+    ("Compare", "compare/index.html"),
+]
+REPORTS = [
+    ("Measurements", "measurements/index.html"),
+    ("Repeated context", "repeats/index.html"),
+    ("Downloads", "downloads/index.html"),
+]
+
+
+def diff_table(atlas: Atlas) -> Path | None:
+    """What differs from another run, where there is one to compare with."""
+    return next((path for path in atlas.run_tables if path.stem == "diff"), None)
+
+
+def reports(atlas: Atlas) -> list[tuple[str, str]]:
+    """(title, path) of the pages about the run's data."""
+    return [*REPORTS, ("Changes", "changes/index.html")] if diff_table(atlas) else REPORTS
+
+
+def site_name(atlas: Atlas) -> str:
+    """What the site is called."""
+    return f"Neurons of {source_of(atlas.config['model'])['name']}"
+
+
+def mkdocs_settings(atlas: Atlas) -> dict[str, Any]:
+    """Variables of `mkdocs.yml.j2`."""
+    tools, data = (
+        [(title, path.replace("/index.html", ".md")) for title, path in pages]
+        for pages in (TOOLS, reports(atlas))
+    )
+    name = escape(site_name(atlas))
+    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": data}
+
+
+def source_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """What pages say of a model or a corpus."""
+    return {
+        "name": given.get("name") or given["source"],
+        "licence": given.get("licence") or "licence unknown",
+        "url": given.get("url") or "",
+        "source": given["source"],
+    }

@@ -1,0 +1,25 @@
+"""The pages of the tools, which do their work in the browser: tables, searches, the reader's own text, comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment
+
+from n2g.site import shell, wording
+from n2g.site.navigation import TOOLS
+from n2g.site.table_rows import COLUMNS
+
+
+def stamp_tools(environment: Environment, built: Path, layers: list[int], rows: list[dict]) -> None:
+    """Stamp each of them; `rows` tell how far the graphs' predictions can be trusted."""
+    hit, false, missed = (sum(one["counts"][at] for one in rows) for at in range(3))
+    for _, path in TOOLS:
+        content = environment.get_template(path.replace("/index", "")).render(
+            home="../",
+            layers=layers,
+            columns=COLUMNS,
+            statuses=list(wording.STATUSES),
+            measured={"precision": hit / (hit + false), "recall": hit / (hit + missed)} if hit else None,
+        )
+        shell.stamp_page(built / path, content)
