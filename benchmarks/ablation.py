@@ -23,8 +23,9 @@ from tqdm import tqdm  # noqa: E402
 from workload import Run  # noqa: E402
 
 from n2g.files.tables import read_json  # noqa: E402
-from n2g.method import fit, stage_tables  # noqa: E402
-from n2g.method.fit import Fired  # noqa: E402
+from n2g.graphs.trie import NeuronGraph  # noqa: E402
+from n2g.method import candidates, stage_tables  # noqa: E402
+from n2g.method.candidates import Fired  # noqa: E402
 from n2g.method.fitting_data import Block  # noqa: E402
 from n2g.method.graph import fit_unit  # noqa: E402
 from n2g.method.observations import load_observations  # noqa: E402
@@ -47,7 +48,7 @@ class Variant:
     """The method without an ingredient.
 
     examples: what becomes of the examples of a neuron. settings: changed settings. constants: changed constants of
-    `n2g.method.fit`. alone, background: whether the sweep and the tokens below the cut are used.
+    `n2g.method.candidates`. alone, background: whether the sweep and the tokens below the cut are used.
     """
 
     name: str
@@ -133,9 +134,9 @@ class Layer:
     def scored(self, variant: Variant) -> Iterator[dict[str, dict[str, float]]]:
         """Test set -> scores, for each neuron in turn; a set in which it never fires is left out."""
         settings = replace(self.block.settings, **variant.settings)
-        constants = {"LITERAL": fit.LITERAL, **variant.constants}
+        constants = {"LITERAL": candidates.LITERAL, **variant.constants}
         with (
-            mock.patch.multiple(fit, **constants),
+            mock.patch.multiple(candidates, **constants),
             mock.patch.object(self.block, "settings", settings),
         ):
             for unit in self.block.units:
@@ -160,7 +161,7 @@ class Layer:
         return found
 
 
-def nodes_of(graph: fit.NeuronGraph) -> int:
+def nodes_of(graph: NeuronGraph) -> int:
     """Nodes that are drawn, the root left out."""
     return graph.trie.number_of_nodes() - 1
 

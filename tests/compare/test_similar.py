@@ -10,7 +10,9 @@ from drawn_patterns import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2g.compare.similar import KINDS, Pair, Profiles, behavioural, similar_columns, structural
+from n2g.compare.activation_correlation import behavioural
+from n2g.compare.pattern_similarity import Profiles, structural
+from n2g.compare.similar import KINDS, Pair, similar_columns
 from n2g.graphs.elements import WILDCARD, End, Pattern, gap, one_of
 from n2g.graphs.patterns import verified
 from n2g.graphs.trie import NeuronGraph
@@ -109,7 +111,7 @@ def test_the_index_is_that_of_the_definition(profiles: list[dict]) -> None:
 
 @pytest.mark.parametrize("sketch", [2**26, 6400], ids=["whole", "sketched"])
 def test_behaviour_finds_the_largest_correlations(monkeypatch: pytest.MonkeyPatch, sketch: int) -> None:
-    monkeypatch.setattr("n2g.compare.similar.SKETCH", sketch)
+    monkeypatch.setattr("n2g.compare.activation_correlation.SKETCH", sketch)
     random = np.random.default_rng(0)
     hidden = random.standard_normal((8, 4000))
     rows = (hidden[np.arange(40) % 8] + random.standard_normal((40, 4000))).astype(np.float16)
@@ -134,7 +136,8 @@ def test_behaviour_finds_the_largest_correlations(monkeypatch: pytest.MonkeyPatc
 
 
 def test_pairs_do_not_depend_on_how_many_processes_find_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("n2g.compare.similar.CHUNK", 16)
+    monkeypatch.setattr("n2g.compare.pattern_similarity.CHUNK", 16)
+    monkeypatch.setattr("n2g.compare.activation_correlation.CHUNK", 16)
     random = np.random.default_rng(1)
     chosen = [(1.0, int(a), int(b)) for a, b in random.integers(0, 6, (80, 2))]
     graphs = [graph(*chosen[unit : unit + 3]) for unit in range(70)]

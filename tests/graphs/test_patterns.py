@@ -9,20 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2g.graphs.elements import Pattern
-from n2g.graphs.patterns import (
-    ANY,
-    GAP,
-    START,
-    Cover,
-    accepted,
-    language,
-    matches,
-    patterns,
-    specificity,
-    verified,
-)
+from n2g.graphs.pattern_cover import Cover
+from n2g.graphs.pattern_language import accepted, language
+from n2g.graphs.patterns import ANY, GAP, START, matches, patterns, specificity, verified
 from n2g.graphs.trie import NeuronGraph
-from n2g.method.fit import background_class
+from n2g.method.token_classes import background_class
 
 BOS, OTHER = 0, 9
 # Tokens 1 and 2 occur in patterns; the other stands for the rest of the vocabulary.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2g.graphs.elements import START, WILDCARD, Element, End, Pattern, gap, one_of
 from n2g.graphs.trie import NeuronGraph
-from n2g.method.fit import merge_classes
+from n2g.method.token_classes import merge_classes
 
 BOS = 0
 tokens = st.integers(1, 5)

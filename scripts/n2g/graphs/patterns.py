@@ -7,10 +7,7 @@ is written out: a pattern for each of its tokens, with the activation that the g
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations, product
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +15,8 @@ import numpy as np
 from n2g.graphs.token_display import visible
 
 ANY, START, GAP = -1, -2, -3
-# A pattern with more fixed distances than this is compared as it is written.
-DISTANCES = 4096
 
 Pattern = tuple[int | str, ...]  # tokens as ids, or as texts where models differ
-Texts = tuple[tuple[int, int | str], ...]  # (place counted from the activating token, token), ascending
 
 
 def patterns(graph: Mapping[str, Any] | None) -> dict[Pattern, tuple[float, int]]:
@@ -46,7 +40,7 @@ def patterns(graph: Mapping[str, Any] | None) -> dict[Pattern, tuple[float, int]
         ]
         for pattern, weight in written[node["id"]] if "end" in node else ():
             known = (weight * node["end"]["activation"], node["end"]["support"])
-            if len(pattern) > 1 or _fires(known[0], graph):
+            if len(pattern) > 1 or reaches_cut(known[0], graph):
                 found[pattern] = max(known, found.get(pattern, known))
     return found
 
@@ -56,34 +50,13 @@ def verified(graph: Mapping[str, Any] | None) -> dict[Pattern, float]:
     return {
         pattern: activation
         for pattern, (activation, _) in patterns(graph).items()
-        if _fires(activation, graph)
+        if reaches_cut(activation, graph)
     }
 
 
 def specificity(pattern: Pattern) -> tuple[int, int]:
     """(elements that rule texts out, elements), as of `n2g.graphs.elements.Pattern`."""
     return sum(code == START or not is_free(code) for code in pattern), len(pattern)
-
-
-def accepted(graph: Mapping[str, Any]) -> str:
-    """SHA-256 that tells on which texts a graph fires: equal digests mean equal texts.
-
-    The converse holds, as far as it does for `language`, where no pattern keeps another from firing. Where one may,
-    the graphs must be written alike to have the same digest.
-    """
-    known = patterns(graph)
-    firing = {pattern for pattern, (activation, _) in known.items() if _fires(activation, graph)}
-    pivots = {pattern[0] for pattern in firing}
-    hinder = [
-        pattern
-        for pattern in known.keys() - firing
-        if pattern[0] in pivots or is_free(pattern[0]) or any(map(is_free, pivots))
-    ]
-    if not hinder:
-        return language(firing)
-    parts = (sorted(map(json.dumps, part)) for part in (firing, hinder))
-    content = json.dumps([graph["method"] == "paper", *parts])
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def is_free(code: int | str) -> bool:
@@ -182,88 +155,6 @@ def pattern_columns(
     }
 
 
-class Cover:
-    """Which of many patterns cover a given one: they match wherever it does.
-
-    What is found is always true. A pattern that only several others together cover is not found, nor one with a gap
-    that is matched in another way at each of its distances.
-    """
-
-    def __init__(self, known: Iterable[Pattern]) -> None:
-        self._children: list[dict[int | str, int]] = [{}]
-        self._gaps: dict[int, list[tuple[int, int]]] = {}  # node -> children that are gaps, with their reach
-        self._ends: dict[int, int] = {}
-        for number, pattern in enumerate(known):
-            at = 0
-            for code in pattern:
-                if code not in self._children[at]:
-                    if is_gap(code):
-                        self._gaps.setdefault(at, []).append((len(self._children), GAP - code))
-                    self._children[at][code] = len(self._children)
-                    self._children.append({})
-                at = self._children[at][code]
-            self._ends.setdefault(at, number)
-
-    def covering(self, pattern: Pattern) -> list[int]:
-        """Numbers of the known patterns that cover `pattern`, ascending."""
-        found: set[int] = set()
-        seen: set[tuple[int, int, int]] = set()
-        todo = [
-            (0, 0, 0)
-        ]  # node, elements of `pattern` that are read, tokens that the node's gap may still skip
-        while todo:
-            state = todo.pop()
-            if state in seen:
-                continue
-            seen.add(state)
-            node, read, room = state
-            if node in self._ends:
-                found.add(self._ends[node])
-            children = self._children[node]
-            todo += [(to, read, reach) for to, reach in self._gaps.get(node, ())]
-            if read == len(pattern):
-                continue
-            code = pattern[read]
-            if code == START:
-                todo += [(children[START], read, 0)] if START in children else []
-                continue
-            length = GAP - code if is_gap(code) else 1
-            if length <= room:  # the known pattern's gap skips this element
-                todo.append((node, read + 1, room - length))
-            if not is_gap(code):
-                todo += [(children[one], read + 1, 0) for one in {code, ANY} if one in children]
-        return sorted(found)
-
-
-def language(found: Iterable[Pattern]) -> str:
-    """SHA-256 of what patterns accept together: equal for equal languages, however these are written.
-
-    A text is accepted if any pattern matches at its end. Equal digests always mean equal languages. The converse
-    holds as long as there are tokens that no pattern names, and no pattern allows more than DISTANCES distances.
-    """
-    large: list[list] = []
-    small: list[tuple[Texts, int, bool]] = []
-    for pattern in found:
-        if _distances(pattern) > DISTANCES:
-            large.append(_tidy(pattern))
-        else:
-            small.extend(_fixed(pattern))
-    horizon = max((length for _, length, _ in small), default=0) + 1
-    accepted: dict[
-        Texts, set[int]
-    ] = {}  # tokens in their places -> lengths of text; the horizon means all beyond
-    for texts, length, whole in small:
-        lengths = {length} if whole else range(length, horizon + 1)
-        accepted.setdefault(texts, set()).update(lengths)
-    canonical = []
-    for texts, lengths in accepted.items():
-        implied = set().union(*(accepted[part] for part in _parts(texts, accepted)))
-        if rest := sorted(lengths - implied):
-            canonical.append([texts, *_lengths(rest, horizon)])
-    content = json.dumps([sorted(map(json.dumps, canonical)), sorted(map(json.dumps, large))])
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
 def _choices(node: Mapping[str, Any]) -> list[tuple[int, float]]:
     """(code, factor of the activation) of each way to match a node."""
     kind = node["kind"]
@@ -272,63 +163,5 @@ def _choices(node: Mapping[str, Any]) -> list[tuple[int, float]]:
     return [({"wildcard": ANY, "start": START}.get(kind, GAP - node.get("max", 0)), 1.0)]
 
 
-def _fires(activation: float, graph: Mapping[str, Any]) -> bool:
+def reaches_cut(activation: float, graph: Mapping[str, Any]) -> bool:
     return activation > 0 and activation >= graph["cut"]
-
-
-def _distances(pattern: Pattern) -> int:
-    """How many texts of fixed length a pattern stands for."""
-    count = 1
-    for code in pattern:
-        count *= GAP - code + 1 if is_gap(code) else 1
-    return count
-
-
-def _fixed(pattern: Pattern) -> Iterator[tuple[Texts, int, bool]]:
-    """(tokens in their places, least number of tokens, whether the text has no more) for each fixed distance."""
-    ranges = [range(GAP - code + 1) if is_gap(code) else (1,) for code in pattern]
-    for lengths in product(*ranges):
-        at, texts, whole, possible = 0, [], False, True
-        for code, length in zip(pattern, lengths, strict=True):
-            if code == START:
-                whole = True
-                continue
-            possible &= not (whole and length)  # nothing stands before the start
-            if not is_free(code):
-                texts.append((at, code))
-            at += length
-        if possible:
-            yield tuple(texts), at, whole
-
-
-def _tidy(pattern: Pattern) -> list:
-    """The pattern with each run of wildcards and gaps as [least, most] tokens."""
-    tidy: list[Any] = []
-    for code in pattern:
-        if code == START or not is_free(code):
-            tidy.append(code)
-            continue
-        least, most = (1, 1) if code == ANY else (0, GAP - code)
-        if tidy and isinstance(tidy[-1], list):
-            tidy[-1] = [tidy[-1][0] + least, tidy[-1][1] + most]
-        else:
-            tidy.append([least, most])
-    return tidy
-
-
-def _parts(texts: Texts, accepted: Mapping[Texts, Any]) -> list[Texts]:
-    """Those keys of `accepted` that hold some of the tokens, but not all."""
-    if 2 ** len(texts) < len(accepted):
-        return [part for size in range(len(texts)) for part in combinations(texts, size) if part in accepted]
-    own = set(texts)
-    return [other for other in accepted if own > set(other)]
-
-
-def _lengths(lengths: Sequence[int], horizon: int) -> tuple[list[int], int | None]:
-    """Ascending lengths as those that stand alone, and the one from which on all are there (or None)."""
-    if lengths[-1] != horizon:
-        return list(lengths), None
-    first = len(lengths) - 1
-    while first and lengths[first - 1] == lengths[first] - 1:
-        first -= 1
-    return list(lengths[:first]), lengths[first]

@@ -9,8 +9,9 @@ import numpy as np
 from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.augment import augment, candidates_for, propose_all
+from n2g.method.candidates import Fired, Selection
 from n2g.method.evidence import Evidence
-from n2g.method.fit import Fired, Selection, build, usual
+from n2g.method.fit import build, usual
 from n2g.method.neutral_text import from_examples
 from n2g.method.paper import PaperExample, fit_paper
 from n2g.method.prune import Example, prune

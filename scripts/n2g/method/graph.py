@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from n2g.graphs.trie import NeuronGraph
-from n2g.method.fit import Fired, Selection, background_class, build, choose
+from n2g.method.candidates import Fired, Selection
+from n2g.method.fit import build, choose
 from n2g.method.fitting_data import Block, Unit
 from n2g.method.paper import fit_paper
 from n2g.method.stage_tables import load_fired, load_paper, load_tokens
+from n2g.method.token_classes import background_class
 
 # The background stays below the firing cut, at most at this share of it.
 FAINTER = 0.95

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from n2g.files.tables import read_table
+from n2g.method.candidates import Fired
 from n2g.method.evidence import Evidence, text_until
 from n2g.method.examples import choose_atlas, windows
-from n2g.method.fit import Fired
 from n2g.method.fitting_data import Block, Unit
 from n2g.method.neutral_text import Neutral
 from n2g.method.paper import PaperExample

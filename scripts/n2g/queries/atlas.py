@@ -18,20 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from n2g.compare.similar import TOP, Profiles
+from n2g.compare.pattern_similarity import Profiles
+from n2g.compare.similar import TOP
 from n2g.errors import InputError
-from n2g.graphs.patterns import (
-    ANY,
-    Pattern,
-    accepted,
-    loose,
-    matches,
-    profile,
-    specificity,
-    spell,
-    verified,
-    worded,
-)
+from n2g.graphs.pattern_language import accepted
+from n2g.graphs.patterns import ANY, Pattern, loose, matches, profile, specificity, spell, verified, worded
 from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.queries.notebook import Picture, neuron_html
