@@ -1,0 +1,56 @@
+"""Moments and histogram of each unit's activations."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from n2g.method.collectors.rounding import rounded
+from n2g.method.histogram_bins import EDGES
+
+
+class Moments:
+    """Sums of powers of the activations, and how many fall into each bin."""
+
+    def __init__(self, units: int, device: str):
+        self._sums = torch.zeros(units, 5, dtype=torch.float64, device=device)  # count, sums of x .. x^4
+        self._histogram = torch.zeros(units, len(EDGES) + 1, dtype=torch.int64, device=device)
+        self._edges = torch.tensor(EDGES, dtype=torch.float32, device=device)
+
+    def add(self, flat: Float[torch.Tensor, "token unit"]) -> None:
+        """Take in the activations of some tokens."""
+        # Summed along rows: so the order of adding does not depend on the number of units.
+        columns = flat.T.contiguous()
+        wide = columns.double()
+        square = wide * wide
+        sums = [torch.full_like(wide[:, 0], len(flat)), wide.sum(1), square.sum(1)]
+        self._sums += torch.stack([*sums, (square * wide).sum(1), (square * square).sum(1)], 1)
+        bins = torch.bucketize(columns, self._edges)
+        self._histogram.scatter_add_(1, bins, torch.ones_like(bins))
+
+    def forget(self, units: Bool[torch.Tensor, " unit"]) -> None:
+        """Whatever was seen of these units counts as nothing."""
+        self._sums[units] = 0
+        self._histogram[units] = 0
+
+    def columns(self) -> dict[str, np.ndarray | list]:
+        """Columns of the table `statistics`: those that come of sums and bins."""
+        count, *sums = self._sums.cpu().numpy().T
+        m1, m2, m3, m4 = (total / np.maximum(count, 1) for total in sums)
+        variance = np.maximum(m2 - m1**2, 0)
+        std = np.sqrt(variance)
+        third = m3 - 3 * m1 * m2 + 2 * m1**3
+        fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
+        safe = np.where(std > 0, std, 1)
+        lower = np.concatenate([[-np.inf], EDGES])  # of each bin
+        positive = self._histogram[:, torch.as_tensor(lower > 0)].sum(1).cpu().numpy()
+        return {
+            "tokens": count.astype(np.int64),
+            "mean": rounded(m1),
+            "std": rounded(std),
+            "skewness": rounded(np.where(std > 0, third / safe**3, 0)),
+            "kurtosis": rounded(np.where(std > 0, fourth / safe**4, 0)),
+            "density": rounded(positive / np.maximum(count, 1)),
+            "histogram": list(self._histogram.cpu().numpy()),
+        }
