@@ -7,95 +7,26 @@ question are read.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from math import fsum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from n2g.compare.pattern_similarity import Profiles
-from n2g.compare.similar import TOP
 from n2g.errors import InputError
-from n2g.graphs.pattern_language import accepted
-from n2g.graphs.patterns import ANY, Pattern, loose, matches, profile, specificity, spell, verified, worded
-from n2g.graphs.trie import NeuronGraph
+from n2g.graphs.patterns import Pattern, profile, specificity, spell, verified, worded
 from n2g.ids import NeuronId
-from n2g.queries.notebook import Picture, neuron_html
+from n2g.queries.comparison import compare, similar_in
+from n2g.queries.neuron import Neuron
+from n2g.queries.pattern_search import Firing, Found, firings, holding, row_name
 from n2g.queries.run_reader import Origin, open_origin
 
 if TYPE_CHECKING:
-    import networkx as nx
     import pandas as pd
-
-
-class Token(NamedTuple):
-    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's cut."""
-
-    text: str
-    predicted: float
-    fires: bool
-
-
-class Firing(NamedTuple):
-    """A neuron that fires on a token of a text, by its graph. `share` is of its largest activation on train texts."""
-
-    position: int
-    text: str
-    neuron: str
-    predicted: float
-    share: float
-
-
-class Found(NamedTuple):
-    """A pattern that was searched for."""
-
-    neuron: str
-    pattern: str
-    activation: float
-    share: float
-    support: int
-
-
-class Neuron:
-    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and what that predicts."""
-
-    def __init__(self, atlas: Atlas, neuron: NeuronId) -> None:
-        self._atlas = atlas
-        self.id = neuron
-        self.record: dict[str, Any] = atlas.origin.record(neuron)
-        self.status: str = self.record["status"]
-        self.explanation: str = self.record["explanation"]
-
-    @property
-    def graph(self) -> nx.DiGraph | None:
-        """The graph as `n2g.export.graphs.to_networkx` gives it; None where there is none."""
-        from n2g.export.graphs import to_networkx
-
-        return to_networkx(self.record, self._atlas.words) if self.record["graph"] else None
-
-    def predict(self, text: str) -> list[Token]:
-        """What the graph predicts for each token of a text, as if the text began a document."""
-        tokens = self._atlas.tokenise(text)
-        graph = self.record["graph"]
-        predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
-        cut = graph["cut"] if graph else 0.0
-        words = self._atlas.words
-        return [Token(words[t], p, p > 0 and p >= cut) for t, p in zip(tokens, predicted, strict=True)]
-
-    def draw(self) -> Picture:
-        """The graph's picture as SVG; empty where there is none."""
-        return Picture(self._atlas.origin.picture(self.id))
-
-    def __repr__(self) -> str:
-        return f"<Neuron {self.id}: {self.status}. {self.explanation}>"
-
-    def _repr_html_(self) -> str:
-        return neuron_html(self.record, self.explanation, self._atlas.words, self.draw())
 
 
 class Atlas:
@@ -146,6 +77,10 @@ class Atlas:
         """Whether the graphs are those of the method "paper", which rank patterns in another way."""
         return self[self._names[0]].record["provenance"]["method"] == "paper"
 
+    def _precedence(self, pattern: Pattern) -> tuple[int, int]:
+        """Of several patterns of a graph that match, that with the largest decides."""
+        return specificity(pattern)[::-1] if self._paper else specificity(pattern)
+
     def tokenise(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
         return [int(token) for token in self._encode([text])[0]]
@@ -176,12 +111,13 @@ class Atlas:
         other: another run whose neurons are meant; they are compared by their patterns, by the texts of the tokens.
         """
         if other is not None:
-            return self._similar_in(name, other)
+            own = profile(verified(self._worded(name)))
+            return similar_in(own, other._firing, other.words)
         neuron = self[name].id
         wanted = [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
-        rows = _table(self.origin.file("similar"), wanted).to_pylist()
+        rows = pq.read_table(self.origin.file("similar"), filters=wanted).to_pylist()
         return [
-            {"kind": row["kind"], "neuron": _name(row, "other_"), "score": row["score"]}
+            {"kind": row["kind"], "neuron": row_name(row, "other_"), "score": row["score"]}
             for row in rows
             if row["pole"] == neuron.pole
         ]
@@ -189,37 +125,7 @@ class Atlas:
     def fires(self, text: str) -> list[Firing]:
         """Every neuron that fires on a text by its graph, token by token, the strongest first."""
         tokens = self.tokenise(text)
-        known = [ANY, *sorted(set(tokens))]
-        table = _table(self.origin.file("patterns"), [("token", "in", known)])
-        table = table.filter(
-            pa.array(_counts(table, lambda codes: (codes >= 0) & ~np.isin(codes, known)) == 0)
-        )
-        places: dict[int, list[int]] = {}
-        for position, token in enumerate(tokens):
-            places.setdefault(token, []).append(position)
-        best: dict[tuple, tuple] = {}
-        for row in table.to_pylist():
-            pattern = tuple(row["pattern"])
-            rank = specificity(pattern)[::-1] if self._paper else specificity(pattern)
-            for position in places.get(row["token"], range(len(tokens)) if row["token"] == ANY else ()):
-                key = (position, row["layer"], row["neuron"], row["pole"])
-                found = (rank, row["activation"], row["cut"], row["scale"])
-                if (key not in best or best[key][:2] < found[:2]) and matches(
-                    pattern, tokens[: position + 1]
-                ):
-                    best[key] = found
-        firings = [
-            Firing(
-                at,
-                self.words[tokens[at]],
-                str(NeuronId.of(layer, neuron, pole)),
-                value,
-                value / scale,
-            )
-            for (at, layer, neuron, pole), (_, value, cut, scale) in best.items()
-            if value > 0 and value >= cut
-        ]
-        return sorted(firings, key=lambda one: (one.position, -one.share, NeuronId.parse(one.neuron)))
+        return firings(self.origin.file("patterns"), tokens, self.words, self._precedence)
 
     def search(self, activating: str | None = None, context: str | None = None) -> list[Found]:
         """Patterns that make a neuron fire, by their tokens, the strongest first.
@@ -238,21 +144,10 @@ class Atlas:
             raise InputError("name an activating token, a token of the context, or both.")
         first, before = (None if word is None else self._tokens(word) for word in (activating, context))
         tokens = [("token", "in", sorted(first or ()))]
-        table = self._patterns if first is None else _table(self.origin.file("patterns"), tokens)
-        if before is not None:
-            table = table.filter(pa.array(_counts(table, lambda codes: np.isin(codes, sorted(before))) > 0))
-        found = [
-            Found(
-                _name(row),
-                self.spell(row["pattern"]),
-                row["activation"],
-                row["activation"] / row["scale"],
-                row["support"],
-            )
-            for row in table.to_pylist()
-            if row["activation"] > 0 and row["activation"] >= row["cut"]
-        ]
-        return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
+        table = (
+            self._patterns if first is None else pq.read_table(self.origin.file("patterns"), filters=tokens)
+        )
+        return holding(table, before, self.spell)
 
     def compare(self, first: str, second: str, other: Atlas | None = None) -> dict[str, Any]:
         """Two neurons side by side: how alike they are, and the patterns that both have or only one.
@@ -265,31 +160,6 @@ class Atlas:
 
     def _worded(self, name: str) -> dict[str, Any] | None:
         return worded(self[name].record["graph"], self._texts)
-
-    def _similar_in(self, name: str, other: Atlas) -> list[dict[str, Any]]:
-        """Those neurons of another run that share a pattern with a neuron, by the weighted Jaccard index."""
-        own = profile(verified(self._worded(name)))
-        pivots = {pattern[0] for pattern in own}
-        tokens = [ANY, *(token for token, text in enumerate(other.words) if text in pivots)]
-        firing = other._firing
-
-        def rows(column: str, wanted: Iterable[int]) -> Iterator[tuple[int, Pattern, float]]:
-            chosen = firing.filter(pa.array(np.isin(firing[column].to_numpy(), list(wanted))))
-            columns = (chosen[name].to_pylist() for name in ("unit", "pattern", "activation"))
-            for unit, pattern, activation in zip(*columns, strict=True):
-                yield unit, tuple(code if code < 0 else other.words[code] for code in pattern), activation
-
-        sharing = {unit for unit, pattern, _ in rows("token", tokens) if loose(pattern) in own}
-        found: dict[int, dict[Pattern, float]] = {}
-        for unit, pattern, activation in rows("unit", sharing):
-            known = found.setdefault(unit, {})
-            known[pattern] = max(activation, known.get(pattern, 0.0))
-        scores = {
-            str(NeuronId(unit >> 32, unit % 2**32 // 2, unit % 2 == 1)): _jaccard(own, profile(patterns))
-            for unit, patterns in found.items()
-        }
-        best = sorted(scores, key=lambda one: (-scores[one], NeuronId.parse(one)))[:TOP]
-        return [{"kind": "similar", "neuron": one, "score": scores[one]} for one in best]
 
     def spell(self, pattern: Sequence[int | str]) -> str:
         """A pattern in the order of the text, the activating token last."""
@@ -321,56 +191,3 @@ def load_atlas(place: str | Path, tokenizer: str | Path | None = None) -> Atlas:
         InputError: there is no finished run.
     """
     return Atlas(open_origin(place), None if tokenizer is None else Path(tokenizer))
-
-
-def compare(
-    first: Mapping[str, Any] | None, second: Mapping[str, Any] | None, spelled: Callable[[Pattern], str]
-) -> dict[str, Any]:
-    """Two graphs (in the form of `NeuronGraph.to_dict()`) side by side.
-
-    Returns:
-        `similarity`: weighted Jaccard index; `covered`: how much of the first the second covers, and the reverse;
-        `duplicate`: whether both surely fire on the same texts; `both`, `first`, `second`: patterns with their
-        weights, the share of the graph's largest activation.
-    """
-    profiles = [profile(verified(graph)) for graph in (first, second)]
-    known = Profiles(profiles)
-    one, other = profiles
-    duplicate = bool(one and other) and accepted(first or {}) == accepted(second or {})
-
-    def listed(keys: Iterable[Pattern], *weights: Mapping[Pattern, float]) -> list[dict[str, Any]]:
-        rows = [{"pattern": spelled(key), "weights": [weight[key] for weight in weights]} for key in keys]
-        return sorted(rows, key=lambda row: (-max(row["weights"]), row["pattern"]))
-
-    return {
-        "similarity": float(known.jaccard(0)[1]),
-        "covered": [float(known.covered(0)[1]), float(known.covered(1)[0])],
-        "duplicate": duplicate,
-        "both": listed(one.keys() & other.keys(), one, other),
-        "first": listed(one.keys() - other.keys(), one),
-        "second": listed(other.keys() - one.keys(), other),
-    }
-
-
-def _jaccard(one: Mapping[Pattern, float], other: Mapping[Pattern, float]) -> float:
-    """The weighted Jaccard index of two profiles that are not empty."""
-    common = fsum(min(one[pattern], other[pattern]) for pattern in one.keys() & other.keys())
-    return common / (fsum(one.values()) + fsum(other.values()) - common)
-
-
-def _name(row: Mapping[str, Any], prefix: str = "") -> str:
-    return str(NeuronId.of(*(row[f"{prefix}{key}"] for key in ("layer", "neuron", "pole"))))
-
-
-def _table(path: Path, filters: list) -> pa.Table:
-    return pq.read_table(path, filters=filters)
-
-
-def _counts(table: pa.Table, test: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """int64 [row]: how many codes of each pattern, that of the activating token left out, pass a test."""
-    lists = table["pattern"].combine_chunks()
-    ends = lists.offsets.to_numpy()
-    passed = test(lists.values.to_numpy())
-    passed[ends[:-1]] = False
-    sums = np.concatenate([[0], np.cumsum(passed)])
-    return sums[ends[1:]] - sums[ends[:-1]]

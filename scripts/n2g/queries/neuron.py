@@ -1,0 +1,59 @@
+"""One neuron of a finished run as an object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from n2g.graphs.trie import NeuronGraph
+from n2g.ids import NeuronId
+from n2g.queries.notebook import Picture, neuron_html
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from n2g.queries.atlas import Atlas
+
+
+class Token(NamedTuple):
+    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's cut."""
+
+    text: str
+    predicted: float
+    fires: bool
+
+
+class Neuron:
+    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and what that predicts."""
+
+    def __init__(self, atlas: Atlas, neuron: NeuronId) -> None:
+        self._atlas = atlas
+        self.id = neuron
+        self.record: dict[str, Any] = atlas.origin.record(neuron)
+        self.status: str = self.record["status"]
+        self.explanation: str = self.record["explanation"]
+
+    @property
+    def graph(self) -> nx.DiGraph | None:
+        """The graph as `n2g.export.graphs.to_networkx` gives it; None where there is none."""
+        from n2g.export.graphs import to_networkx
+
+        return to_networkx(self.record, self._atlas.words) if self.record["graph"] else None
+
+    def predict(self, text: str) -> list[Token]:
+        """What the graph predicts for each token of a text, as if the text began a document."""
+        tokens = self._atlas.tokenise(text)
+        graph = self.record["graph"]
+        predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
+        cut = graph["cut"] if graph else 0.0
+        words = self._atlas.words
+        return [Token(words[t], p, p > 0 and p >= cut) for t, p in zip(tokens, predicted, strict=True)]
+
+    def draw(self) -> Picture:
+        """The graph's picture as SVG; empty where there is none."""
+        return Picture(self._atlas.origin.picture(self.id))
+
+    def __repr__(self) -> str:
+        return f"<Neuron {self.id}: {self.status}. {self.explanation}>"
+
+    def _repr_html_(self) -> str:
+        return neuron_html(self.record, self.explanation, self._atlas.words, self.draw())
