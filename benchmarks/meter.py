@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from n2g.model.engine import Engine, Prompt
+from n2g.model.engine import Engine
+from n2g.model.prompts import Prompt
 
 
 class _Stop(Exception):

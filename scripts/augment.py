@@ -8,7 +8,7 @@ from n2g.method.augment import augment, candidates_for, distinct, propose_all
 from n2g.method.fitting_data import Block
 from n2g.method.neutral_text import from_texts
 from n2g.method.stage_tables import load_salient, prefixes_for
-from n2g.model.engine import drive
+from n2g.model.prompts import drive
 from n2g.workflow.model_options import (
     add_block_options,
     add_model_options,

@@ -7,7 +7,7 @@ from n2g.method.fitting_data import Block
 from n2g.method.neutral_text import from_texts
 from n2g.method.saliency import saliency
 from n2g.method.stage_tables import load_pruned, prefixes_for
-from n2g.model.engine import drive
+from n2g.model.prompts import drive
 from n2g.workflow.model_options import add_block_options, add_model_options, methods, open_engine
 from n2g.workflow.run_script import run_script
 

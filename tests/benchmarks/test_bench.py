@@ -33,7 +33,8 @@ from n2g.ids import Block  # noqa: E402
 from n2g.method.prune import Example  # noqa: E402
 from n2g.model.checkpoint import boot, checkpoint_key  # noqa: E402
 from n2g.model.conversion import convert  # noqa: E402
-from n2g.model.engine import Engine, Prompt  # noqa: E402
+from n2g.model.engine import Engine  # noqa: E402
+from n2g.model.prompts import Prompt  # noqa: E402
 from n2g.workflow.config import load_config  # noqa: E402
 
 

@@ -14,7 +14,8 @@ import torch
 from n2g.model import engine as engine_module
 from n2g.model.checkpoint import boot
 from n2g.model.conversion import convert
-from n2g.model.engine import Engine, Prompt, filled
+from n2g.model.engine import Engine, filled
+from n2g.model.prompts import Prompt
 
 HF = {"llama": tiny.save_llama, "gpt2": tiny.save_gpt2, "neox": tiny.save_neox, "opt": tiny.save_opt}
 HOOK = "blocks.{}.mlp.hook_post"

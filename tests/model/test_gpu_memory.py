@@ -22,8 +22,9 @@ from test_engine import booted, draw, one_thread  # noqa: F401
 
 from n2g.files.tables import write_array, write_table
 from n2g.method.activations import Keep, Units, collect
-from n2g.model.engine import ROWS, Engine, Prompt
+from n2g.model.engine import ROWS, Engine
 from n2g.model.gpu_memory import in_parts
+from n2g.model.prompts import Prompt
 from n2g.texts.corpus import Limits, build
 from n2g.texts.documents import Documents
 from n2g.texts.readers import Text

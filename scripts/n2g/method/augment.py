@@ -9,7 +9,7 @@ import numpy as np
 
 from n2g.method.prune import bare
 from n2g.method.saliency import LONGEST, Salient
-from n2g.model.engine import Prompt, Steps
+from n2g.model.prompts import Prompt, Steps
 from n2g.settings import Proposer, Settings
 
 

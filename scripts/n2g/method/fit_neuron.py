@@ -16,7 +16,7 @@ from n2g.method.neutral_text import from_examples
 from n2g.method.paper import PaperExample, fit_paper
 from n2g.method.prune import Example, prune
 from n2g.method.saliency import Salient, saliency
-from n2g.model.engine import Prompt, drive
+from n2g.model.prompts import Prompt, drive
 from n2g.settings import Settings
 
 Activations = Callable[[list[list[int]]], Sequence[Sequence[float]]]

@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from n2g.model.engine import Prompt, Steps
+from n2g.model.prompts import Prompt, Steps
 from n2g.settings import Settings
 
 

@@ -11,7 +11,7 @@ from math import inf
 import numpy as np
 
 from n2g.method.prune import Pruned, bare, medians
-from n2g.model.engine import Prompt, Steps
+from n2g.model.prompts import Prompt, Steps
 from n2g.settings import Settings
 
 # At most so many runs of least important tokens are masked jointly.

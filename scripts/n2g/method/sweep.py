@@ -8,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from n2g.method.activations import Units
-from n2g.model.engine import Engine, Prompt
+from n2g.model.engine import Engine
+from n2g.model.prompts import Prompt
 
 CHUNK = 4096  # tokens at a time: bounds memory to CHUNK x units x prefixes numbers
 

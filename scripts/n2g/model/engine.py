@@ -8,16 +8,16 @@ the layer, and only the last position of the last layer goes through the MLP.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from tqdm import tqdm
+from jaxtyping import Float
 
+from n2g.model.forward_pass import ForwardPass, joined, select
 from n2g.model.gpu_memory import in_parts
+from n2g.model.prompts import Prompt
 
 # A batch is filled up to a multiple of this many rows. In fewer rows, or in the last few of an odd number, some
 # kernels add in another order or take another exponential, so that an answer would depend on what is asked beside it.
@@ -26,63 +26,23 @@ ROWS = 8
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
-class Prompt(NamedTuple):
-    """Token ids of a prompt: `prefix` (BOS and neutral text, shared by many) and `suffix`, whose last
-    token is the one that is read."""
-
-    prefix: tuple[int, ...]
-    suffix: tuple[int, ...]
-
-
-# What a stage's steps look like: they yield lists of prompts and are sent the activations.
-Steps = Generator[list[Prompt], Sequence[float], Any]
-
-
-class _Stop(Exception):
-    """Raised by a hook when everything needed has been read."""
-
-
 @dataclass
-class Engine:
-    """Runs a `TransformerBridge` up to a layer and reads `hook` there.
+class Engine(ForwardPass):
+    """Asks a model for single neurons at the end of prompts, in full batches.
 
-    hook: template such as "blocks.{layer}.mlp.hook_post". batch_tokens: tokens of one forward pass.
-    tokens, prompts: what has been run and asked so far.
+    batch_tokens: tokens of one forward pass. prompts: what has been asked so far.
     """
 
-    bridge: Any
-    hook: str = "blocks.{layer}.mlp.hook_post"
-    device: str = "cpu"
     batch_tokens: int = 512
-    tokens: int = 0
     prompts: int = 0
     caches: bool = field(init=False)
     _prefixes: dict = field(default_factory=dict)
-    _points: dict = field(init=False)
 
     @torch.no_grad()
     def __post_init__(self) -> None:
         """See whether the model takes up where keys and values leave off; native TransformerLens models do not."""
-        self._points = self.bridge.hook_dict
+        super().__post_init__()
         self.caches = bool(self._keys(0, [(0, 0)] * ROWS, None))
-
-    @torch.no_grad()
-    def read(
-        self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
-    ) -> dict[int, torch.Tensor]:
-        """Activations [batch, position, neuron] of whole sequences at each of `layers`, in one pass."""
-        found: dict[int, torch.Tensor] = {}
-
-        def keep(layer: int) -> Callable:
-            def hook(value: torch.Tensor, hook: Any) -> None:
-                found[layer] = _rows_of(value, len(tokens))
-                if layer == max(layers):
-                    raise _Stop
-
-            return hook
-
-        self._forward(tokens, [(self.hook.format(layer=layer), keep(layer)) for layer in layers])
-        return found
 
     @torch.no_grad()
     def ask(
@@ -186,7 +146,7 @@ class Engine:
                 if (prefix, layer) not in self._prefixes:
                     self._prefixes[prefix, layer] = self._keys(layer, [prefix] * ROWS, None)
             parts = [self._prefixes[prefix, layer] for prefix in distinct]
-            known = _joined([[(k[:1], v[:1]) for k, v in part] for part in parts])
+            known = joined([[(k[:1], v[:1]) for k, v in part] for part in parts])
         row = {prefix: i for i, prefix in enumerate(distinct)}
         return known, [row[prefix] for prefix in prefixes]
 
@@ -199,18 +159,9 @@ class Engine:
         rows, suffixes = filled(rows, whole, self.device), filled(suffixes, whole, self.device)
 
         def run(begin: int, end: int) -> list:
-            return self._keys(layer, suffixes[begin:end], _select(known, rows[begin:end]))
+            return self._keys(layer, suffixes[begin:end], select(known, rows[begin:end]))
 
-        return _joined(self._in_parts(run, len(rows)))
-
-    def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
-        def stop(value: torch.Tensor, hook: Any) -> None:
-            raise _Stop
-
-        cache = _cache([]) if cache is None else cache
-        tokens = torch.tensor(rows, device=self.device)
-        self._forward(tokens, [(f"blocks.{layer}.mlp.hook_in", stop)], cache)
-        return [(part.keys, part.values) for part in cache.layers[: layer + 1]]
+        return joined(self._in_parts(run, len(rows)))
 
     def _last(
         self,
@@ -236,68 +187,6 @@ class Engine:
             for layer in columns
         }
 
-    def _pass(
-        self,
-        columns: Mapping[int, Sequence[int]],
-        known: list,
-        rows: Sequence[int],
-        suffixes: list,
-        padded: int,
-    ) -> dict[int, torch.Tensor]:
-        """The same in one forward pass."""
-        cache, begin = None, 0
-        if not known or not known[0] or isinstance(known[0][0], int):
-            begin = len(known[rows[0]])
-            if (begin + padded) % 2 and begin + padded < self.bridge.cfg.n_ctx:
-                begin += 1  # odd numbers of tokens have the trouble that odd numbers of rows have
-            suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
-        else:
-            cache = _select(known, rows)
-        tokens = torch.tensor([s + s[-1:] * (begin + padded - len(s)) for s in suffixes], device=self.device)
-        places = torch.tensor([len(s) - 1 for s in suffixes], device=self.device)
-        every, deepest = torch.arange(len(tokens), device=self.device), max(columns)
-        pick = {layer: torch.as_tensor(chosen, device=self.device) for layer, chosen in columns.items()}
-        found: dict[int, torch.Tensor] = {}
-
-        def narrow(value: torch.Tensor, hook: Any) -> torch.Tensor:
-            kept = _rows_of(value, len(tokens))[every, places]
-            return kept[:, None] if value.ndim == 3 else kept
-
-        def keep(layer: int) -> Callable:
-            def hook(value: torch.Tensor, hook: Any) -> None:
-                value = _rows_of(value, len(tokens))
-                at = value[:, 0] if layer == deepest else value[every, places]
-                found[layer] = at.index_select(-1, pick[layer])
-                if layer == deepest:
-                    raise _Stop
-
-            return hook
-
-        hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
-        hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
-        self._forward(tokens, hooks, cache)
-        return {layer: value.cpu() for layer, value in found.items()}
-
-    def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
-        self.tokens += tokens.numel()
-        extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
-        # The bridge's own run_with_hooks looks all names of the model up anew, which takes as long as a short pass.
-        handles = [
-            self._points[name].register_forward_hook(lambda point, _, value, hook=hook: hook(value, point))
-            for name, hook in hooks
-        ]
-        try:
-            with suppress(_Stop):
-                self.bridge(tokens, return_type=None, **extra)
-        finally:
-            for handle in handles:
-                handle.remove()
-
-
-def _rows_of(value: torch.Tensor, rows: int) -> Float[torch.Tensor, "row position neuron"]:
-    """A hook's value row by row; some models, such as OPT, string all rows' positions together."""
-    return value.reshape(rows, -1, value.shape[-1])
-
 
 def _parts(items: list, size: int) -> Iterator[list]:
     for begin in range(0, len(items), size):
@@ -310,64 +199,3 @@ def filled(rows: list, whole: int, device: str | torch.device) -> list:
     A GPU's kernels add in another order for almost any other number of rows.
     """
     return rows + rows[:1] * (-len(rows) % (ROWS if torch.device(device).type == "cpu" else whole))
-
-
-def _cache(keys: list) -> Any:
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    for layer, (key, value) in enumerate(keys):
-        cache.update(key, value, layer)
-    return cache
-
-
-def _joined(parts: list[list]) -> list:
-    """The keys and values of several lots of rows, layer by layer."""
-    if len(parts) == 1:
-        return parts[0]
-    return [
-        (torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs]))
-        for pairs in zip(*parts, strict=True)
-    ]
-
-
-def _select(keys: list, rows: Sequence[int]) -> Any:
-    first, count = rows[0], len(rows)
-    if set(rows) == {first}:  # one row for all: no copy
-        one = slice(first, first + 1)
-        return _cache([(k[one].expand(count, -1, -1, -1), v[one].expand(count, -1, -1, -1)) for k, v in keys])
-    chosen = torch.tensor(rows, device=keys[0][0].device)
-    return _cache([(key.index_select(0, chosen), value.index_select(0, chosen)) for key, value in keys])
-
-
-def drive(
-    steps: Sequence[Steps], answer: Callable[[list[tuple[int, Prompt]]], Sequence[float]], label: str = ""
-) -> list:
-    """Run many stages' steps side by side and pack all their questions of a round into one call.
-
-    answer: takes (index of the steps, prompt) pairs, gives one activation each. Returns the steps' results.
-    """
-    results: list[Any] = [None] * len(steps)
-    waiting: dict[int, list[Prompt]] = {}
-
-    def advance(i: int, values: Sequence[float] | None) -> None:
-        try:
-            waiting[i] = steps[i].send(values)
-        except StopIteration as end:
-            waiting.pop(i, None)
-            results[i] = end.value
-
-    for i in range(len(steps)):
-        advance(i, None)
-    with tqdm(total=len(steps), desc=label, disable=not label, mininterval=5) as progress:
-        while waiting:
-            before = len(waiting)
-            asked = [(i, prompt) for i in sorted(waiting) for prompt in waiting[i]]
-            values = list(answer(asked)) if asked else []
-            begin = 0
-            for i in sorted(waiting):
-                count = len(waiting[i])
-                advance(i, values[begin : begin + count])
-                begin += count
-            progress.update(before - len(waiting))
-    return results

@@ -1,0 +1,152 @@
+"""Forward passes that read activations on the way and stop at the last layer that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+
+
+class _Stop(Exception):
+    """Raised by a hook when everything needed has been read."""
+
+
+@dataclass
+class ForwardPass:
+    """Runs a `TransformerBridge` up to a layer and reads `hook` there.
+
+    hook: template such as "blocks.{layer}.mlp.hook_post". tokens: what has been run so far.
+    """
+
+    bridge: Any
+    hook: str = "blocks.{layer}.mlp.hook_post"
+    device: str = "cpu"
+    tokens: int = 0
+    _points: dict = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._points = self.bridge.hook_dict
+
+    @torch.no_grad()
+    def read(
+        self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        """Activations [batch, position, neuron] of whole sequences at each of `layers`, in one pass."""
+        found: dict[int, torch.Tensor] = {}
+
+        def keep(layer: int) -> Callable:
+            def hook(value: torch.Tensor, hook: Any) -> None:
+                found[layer] = _rows_of(value, len(tokens))
+                if layer == max(layers):
+                    raise _Stop
+
+            return hook
+
+        self._forward(tokens, [(self.hook.format(layer=layer), keep(layer)) for layer in layers])
+        return found
+
+    def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
+        """Keys and values of rows of tokens, those of the cache before them; empty where the model keeps none."""
+
+        def stop(value: torch.Tensor, hook: Any) -> None:
+            raise _Stop
+
+        cache = _cache([]) if cache is None else cache
+        tokens = torch.tensor(rows, device=self.device)
+        self._forward(tokens, [(f"blocks.{layer}.mlp.hook_in", stop)], cache)
+        return [(part.keys, part.values) for part in cache.layers[: layer + 1]]
+
+    def _pass(
+        self,
+        columns: Mapping[int, Sequence[int]],
+        known: list,
+        rows: Sequence[int],
+        suffixes: list,
+        padded: int,
+    ) -> dict[int, torch.Tensor]:
+        """Activations at the last token of each suffix after the prefixes `known[rows]`: keys and values, or tokens."""
+        cache, begin = None, 0
+        if not known or not known[0] or isinstance(known[0][0], int):
+            begin = len(known[rows[0]])
+            if (begin + padded) % 2 and begin + padded < self.bridge.cfg.n_ctx:
+                begin += 1  # odd numbers of tokens have the trouble that odd numbers of rows have
+            suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
+        else:
+            cache = select(known, rows)
+        tokens = torch.tensor([s + s[-1:] * (begin + padded - len(s)) for s in suffixes], device=self.device)
+        places = torch.tensor([len(s) - 1 for s in suffixes], device=self.device)
+        every, deepest = torch.arange(len(tokens), device=self.device), max(columns)
+        pick = {layer: torch.as_tensor(chosen, device=self.device) for layer, chosen in columns.items()}
+        found: dict[int, torch.Tensor] = {}
+
+        def narrow(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            kept = _rows_of(value, len(tokens))[every, places]
+            return kept[:, None] if value.ndim == 3 else kept
+
+        def keep(layer: int) -> Callable:
+            def hook(value: torch.Tensor, hook: Any) -> None:
+                value = _rows_of(value, len(tokens))
+                at = value[:, 0] if layer == deepest else value[every, places]
+                found[layer] = at.index_select(-1, pick[layer])
+                if layer == deepest:
+                    raise _Stop
+
+            return hook
+
+        hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
+        hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
+        self._forward(tokens, hooks, cache)
+        return {layer: value.cpu() for layer, value in found.items()}
+
+    def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
+        self.tokens += tokens.numel()
+        extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
+        # The bridge's own run_with_hooks looks all names of the model up anew, which takes as long as a short pass.
+        handles = [
+            self._points[name].register_forward_hook(lambda point, _, value, hook=hook: hook(value, point))
+            for name, hook in hooks
+        ]
+        try:
+            with suppress(_Stop):
+                self.bridge(tokens, return_type=None, **extra)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _rows_of(value: torch.Tensor, rows: int) -> Float[torch.Tensor, "row position neuron"]:
+    """A hook's value row by row; some models, such as OPT, string all rows' positions together."""
+    return value.reshape(rows, -1, value.shape[-1])
+
+
+def _cache(keys: list) -> Any:
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    for layer, (key, value) in enumerate(keys):
+        cache.update(key, value, layer)
+    return cache
+
+
+def joined(parts: list[list]) -> list:
+    """The keys and values of several lots of rows, layer by layer."""
+    if len(parts) == 1:
+        return parts[0]
+    return [
+        (torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs]))
+        for pairs in zip(*parts, strict=True)
+    ]
+
+
+def select(keys: list, rows: Sequence[int]) -> Any:
+    """The keys and values of some rows, in the form that the model takes up."""
+    first, count = rows[0], len(rows)
+    if set(rows) == {first}:  # one row for all: no copy
+        one = slice(first, first + 1)
+        return _cache([(k[one].expand(count, -1, -1, -1), v[one].expand(count, -1, -1, -1)) for k, v in keys])
+    chosen = torch.tensor(rows, device=keys[0][0].device)
+    return _cache([(key.index_select(0, chosen), value.index_select(0, chosen)) for key, value in keys])
