@@ -26,7 +26,7 @@ from n2g.files.tables import read_json  # noqa: E402
 from n2g.graphs.trie import NeuronGraph  # noqa: E402
 from n2g.method import candidates, stage_tables  # noqa: E402
 from n2g.method.candidates import Fired  # noqa: E402
-from n2g.method.fitting_data import Block  # noqa: E402
+from n2g.method.fitting_data import FittingBlock  # noqa: E402
 from n2g.method.graph import fit_unit  # noqa: E402
 from n2g.method.observations import load_observations  # noqa: E402
 from n2g.method.saliency import Salient  # noqa: E402
@@ -112,7 +112,7 @@ class Layer:
     """All that fitting and scoring the units of a layer's block takes; `known` is unit -> (examples, tokens that fire
     alone, means of tokens)."""
 
-    block: Block
+    block: FittingBlock
     known: Mapping
     texts: HeldOut
     truth: Mapping[tuple[int, str], Truth]
@@ -123,7 +123,7 @@ class Layer:
         folder = run.blocks[layer]
         documents, observations = load_documents(run.corpus), load_observations(folder)
         options = {**json.loads(run.settings()), "bos": read_json(run.corpus / "corpus.json")["bos"]}
-        block = Block(run.corpus, folder, Settings.from_options(options))
+        block = FittingBlock(run.corpus, folder, Settings.from_options(options))
         fired = stage_tables.load_fired(folder, block)
         alone = stage_tables.load_tokens(folder, "sweep", "activation")
         means = stage_tables.load_tokens(folder, "background", "mean")

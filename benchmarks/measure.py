@@ -31,10 +31,10 @@ from workload import (
 
 from n2g.files.tables import read_json, read_table
 from n2g.ids import Block as Range
-from n2g.method.fitting_data import Block
+from n2g.method.examples import chosen_examples
+from n2g.method.fitting_data import FittingBlock
 from n2g.method.proposers import make_proposer
 from n2g.method.prune import bare
-from n2g.method.stage_tables import chosen_examples
 from n2g.settings import Settings
 from n2g.workflow.model_options import add_model_options, open_engine
 
@@ -192,7 +192,7 @@ def against_published(
     bos = read_json(run.corpus / "corpus.json")["bos"]
     settings = Settings.from_options({**run.config["settings"], "method": "paper", "bos": bos})
     examples: dict = {}
-    for unit, _, _, example in chosen_examples(Block(run.corpus, cut, settings)):
+    for unit, _, _, example in chosen_examples(FittingBlock(run.corpus, cut, settings)):
         examples.setdefault(unit.neuron, []).append(example)
     usual = sum(map(len, examples.values())) / len(neurons)  # examples of a neuron
     vocabulary = read_table(run.corpus / "vocabulary.parquet", "vocabulary")

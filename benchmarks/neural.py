@@ -23,7 +23,7 @@ from workload import Run  # noqa: E402
 from n2g.files.tables import read_json  # noqa: E402
 from n2g.graphs.matching import Index  # noqa: E402
 from n2g.method.evidence import Evidence  # noqa: E402
-from n2g.method.fitting_data import Block  # noqa: E402
+from n2g.method.fitting_data import FittingBlock  # noqa: E402
 from n2g.method.observations import load_observations  # noqa: E402
 from n2g.metrics import firing_scores  # noqa: E402
 from n2g.model.checkpoint import boot  # noqa: E402
@@ -115,7 +115,7 @@ def layer_scores(run: Run, layer: int, inputs: torch.Tensor, epochs: int) -> dic
     torch.manual_seed(0)
     folder, none = run.blocks[layer], len(inputs) - 1
     settings = Settings(bos=read_json(run.corpus / "corpus.json")["bos"])
-    block = Block(run.corpus, folder, settings)
+    block = FittingBlock(run.corpus, folder, settings)
     units = [unit for unit in block.units if unit.maximum > 0]
 
     at = block.train.every()

@@ -11,7 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g.files.digests import file_digest
 from n2g.workflow import job_environment, provenance
 from n2g.workflow.code_digests import code_digest as digest_of_code
-from n2g.workflow.reproduce_targets import asked, check_published, published_record
+from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record
 from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.workflow.config import NO_MATTER, command_options, complete_config, explains
 from n2g.workflow.config import selected_blocks, settings_given, share_out
@@ -127,7 +127,7 @@ def model_options():
 
 with exit_with_sentence():
     SELECTED = selected_blocks(config, *(model_size(MODEL_FILE) or (None, None)))
-    ASKED = asked(config, SELECTED)
+    ASKED = neurons_to_reproduce(config, SELECTED)
 
 
 def all_blocks(name):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from n2g.files.tables import write_rows
 from n2g.method.augment import augment, candidates_for, distinct, propose_all
-from n2g.method.fitting_data import Block
-from n2g.method.neutral_text import from_texts
-from n2g.method.stage_tables import load_salient, prefixes_for
+from n2g.method.fitting_data import FittingBlock
+from n2g.method.neutral_text import from_texts, prefixes_for
+from n2g.method.stage_tables import load_salient
 from n2g.model.prompts import drive
 from n2g.workflow.model_options import (
     add_block_options,
@@ -31,7 +31,7 @@ def main() -> None:
     engine = open_engine(given, [given.layer], [0])
     proposer = open_proposer(given, engine)
     for settings in methods(given):
-        block = Block(given.corpus, given.block, settings)
+        block = FittingBlock(given.corpus, given.block, settings)
         neutral = from_texts(block.train, settings)
         prefixes = prefixes_for(neutral, settings)
         fillers = neutral.fillers[: len(prefixes)]

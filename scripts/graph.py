@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from n2g.files.atomic import replacing
 from n2g.ids import NeuronId
-from n2g.method.fitting_data import Block
+from n2g.method.fitting_data import FittingBlock
 from n2g.method.graph import fit_block
 from n2g.scores.node_costs import node_costs, node_shares
 from n2g.workflow.model_options import add_block_options, methods
@@ -21,7 +21,7 @@ def main() -> None:
 
     lines = []
     for settings in methods(given):
-        block = Block(given.corpus, given.block, settings)
+        block = FittingBlock(given.corpus, given.block, settings)
         fitted = fit_block(given.block, block)
         for unit, status, reason, graph in tqdm(
             fitted, total=len(block.units), desc=settings.method, mininterval=5

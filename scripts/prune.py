@@ -3,10 +3,10 @@
 import argparse
 
 from n2g.files.tables import write_rows
-from n2g.method.fitting_data import Block
-from n2g.method.neutral_text import from_texts
+from n2g.method.examples import chosen_examples
+from n2g.method.fitting_data import FittingBlock
+from n2g.method.neutral_text import from_texts, prefixes_for
 from n2g.method.prune import prune
-from n2g.method.stage_tables import chosen_examples, prefixes_for
 from n2g.model.prompts import drive
 from n2g.workflow.model_options import add_block_options, add_model_options, methods, open_engine
 from n2g.workflow.run_script import run_script
@@ -21,7 +21,7 @@ def main() -> None:
     rows = []
     engine = open_engine(given, [given.layer], [0])
     for settings in methods(given):
-        block = Block(given.corpus, given.block, settings)
+        block = FittingBlock(given.corpus, given.block, settings)
         neutral = from_texts(block.train, settings)
         chosen = list(chosen_examples(block))
         units = [unit for unit, *_ in chosen]

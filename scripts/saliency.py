@@ -3,10 +3,10 @@
 import argparse
 
 from n2g.files.tables import write_rows
-from n2g.method.fitting_data import Block
-from n2g.method.neutral_text import from_texts
+from n2g.method.fitting_data import FittingBlock
+from n2g.method.neutral_text import from_texts, prefixes_for
 from n2g.method.saliency import saliency
-from n2g.method.stage_tables import load_pruned, prefixes_for
+from n2g.method.stage_tables import load_pruned
 from n2g.model.prompts import drive
 from n2g.workflow.model_options import add_block_options, add_model_options, methods, open_engine
 from n2g.workflow.run_script import run_script
@@ -21,7 +21,7 @@ def main() -> None:
     rows = []
     engine = open_engine(given, [given.layer], [0])
     for settings in methods(given):
-        block = Block(given.corpus, given.block, settings)
+        block = FittingBlock(given.corpus, given.block, settings)
         neutral = from_texts(block.train, settings)
         prefixes = prefixes_for(neutral, settings)
         pruned = list(load_pruned(given.block, block))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "cuts")
@@ -105,6 +105,11 @@ class Settings:
         many = {f.name for f in fields(cls) if isinstance(f.default, tuple)}
         listed = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         return cls(**{k: (v,) if k in many and not isinstance(v, tuple) else v for k, v in listed.items()})
+
+
+def methods_of(settings: Settings) -> list[Settings]:
+    """The methods that a run needs: its own, and "paper" to compare with."""
+    return [settings] if settings.method == "paper" else [settings, replace(settings, method="paper")]
 
 
 def _is_number(value: object, whole: bool) -> bool:

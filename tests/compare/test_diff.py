@@ -18,7 +18,7 @@ from n2g.files.contracts import CONTRACTS
 from n2g.files.tables import read_table, write_table
 from n2g.ids import NeuronId
 from n2g.queries.cli import main
-from n2g.results.stored_records import Renders
+from n2g.results.stored_records import StoredRecords
 from n2g.site.build import build
 from n2g.site.changes import LISTED, NAMED, SHOWN, summarise
 from n2g.site.data import Atlas
@@ -74,8 +74,8 @@ def changed(finished: Path, tmp_path: Path) -> Path:
 
 def test_diff_tells_what_was_changed(finished: Path, changed: Path, capsys: pytest.CaptureFixture) -> None:
     run = finished / RUN
-    assert diff(Renders(run), Renders(run)) == {"neurons": [], "same": 4, "only": [[], []]}
-    found = diff(Renders(run), Renders(changed))
+    assert diff(StoredRecords(run), StoredRecords(run)) == {"neurons": [], "same": 4, "only": [[], []]}
+    found = diff(StoredRecords(run), StoredRecords(changed))
     assert (found["same"], found["only"]) == (2, [["L1.N1"], []])
     (one,) = found["neurons"]
     assert (one["neuron"], one["added"], one["reweighted"]) == ("L0.N1", {}, {})
@@ -85,7 +85,7 @@ def test_diff_tells_what_was_changed(finished: Path, changed: Path, capsys: pyte
     assert json.loads(capsys.readouterr().out) == found
     main(["--limit", "0", "diff", str(run), str(changed)])
     lines = capsys.readouterr().out.splitlines()
-    rows = diff_columns(changes(Renders(run), Renders(changed)))
+    rows = diff_columns(changes(StoredRecords(run), StoredRecords(changed)))
     assert len(lines) == 2 + len(rows["kind"])
     assert lines[-2:] == ["L1.N1   only before", "2 neurons are the same"]
 

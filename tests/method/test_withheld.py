@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from planted import BOS, after, observations, random_corpus, save
 
-from n2g.method.fitting_data import Block
+from n2g.method.examples import chosen_examples
+from n2g.method.fitting_data import FittingBlock
 from n2g.method.observations import load_for_fitting
-from n2g.method.stage_tables import chosen_examples
 from n2g.scores.evaluate import hold_out
 from n2g.settings import Settings
 from n2g.texts.documents import WithheldError
@@ -67,7 +67,7 @@ def test_test_documents_change_nothing_that_is_fitted(tmp_path: Path, method: st
     seen = []
     for name, texts, rule in (("one", documents, after(3, 4)), ("two", others, loud)):
         folders = save(tmp_path / name, texts, observations(texts, [rule]))
-        seen.append(Block(*folders, Settings(method=method, bos=BOS)))
+        seen.append(FittingBlock(*folders, Settings(method=method, bos=BOS)))
     first, second = (list(chosen_examples(block)) for block in seen)
     assert [(split, position, example) for _, split, position, example in first] == [
         (split, position, example) for _, split, position, example in second

@@ -15,8 +15,8 @@ from n2g import InputError, load_atlas
 from n2g.files.tables import read_table, write_rows
 from n2g.graphs.trie import NeuronGraph
 from n2g.queries.atlas import Atlas
-from n2g.queries.comparison import compare
 from n2g.queries.cli import main
+from n2g.queries.comparison import compare
 from n2g.queries.notebook import neuron_html
 
 TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."

@@ -19,7 +19,7 @@ from n2g.files.tables import read_table
 from n2g.ids import Block, NeuronId
 from n2g.results.records import record
 from n2g.results.reproduce import TOLERANCE, compare, report, shortened
-from n2g.workflow.reproduce_targets import asked
+from n2g.workflow.reproduce_targets import neurons_to_reproduce
 
 CONFIG = {"neuron": None, "sample": None, "seed": 0, "poles": ["positive", "negative"]}
 BLOCKS = [(0, Block(0, 31)), (3, Block(32, 63))]
@@ -125,17 +125,21 @@ def test_long_reports_are_shortened() -> None:
 
 
 def test_samples_are_drawn_with_the_seed_from_what_is_selected() -> None:
-    drawn = asked(CONFIG | {"sample": 5}, BLOCKS)
+    drawn = neurons_to_reproduce(CONFIG | {"sample": 5}, BLOCKS)
     assert len(set(drawn)) == 5
-    assert drawn == sorted(drawn) == asked(CONFIG | {"sample": 5}, BLOCKS)
-    assert drawn != asked(CONFIG | {"sample": 5, "seed": 1}, BLOCKS)
-    assert {(one.layer, one.neuron // 32) for one in asked(CONFIG | {"sample": 1000}, BLOCKS)} == {
+    assert drawn == sorted(drawn) == neurons_to_reproduce(CONFIG | {"sample": 5}, BLOCKS)
+    assert drawn != neurons_to_reproduce(CONFIG | {"sample": 5, "seed": 1}, BLOCKS)
+    assert {
+        (one.layer, one.neuron // 32) for one in neurons_to_reproduce(CONFIG | {"sample": 1000}, BLOCKS)
+    } == {
         (0, 0),
         (3, 1),
     }
-    assert len(asked(CONFIG | {"sample": 1000}, BLOCKS)) == 128
-    assert asked(CONFIG | {"sample": 5, "neuron": "L1.N2-"}, BLOCKS) == [NeuronId(1, 2, negative=True)]
-    assert asked(CONFIG, BLOCKS) == []
+    assert len(neurons_to_reproduce(CONFIG | {"sample": 1000}, BLOCKS)) == 128
+    assert neurons_to_reproduce(CONFIG | {"sample": 5, "neuron": "L1.N2-"}, BLOCKS) == [
+        NeuronId(1, 2, negative=True)
+    ]
+    assert neurons_to_reproduce(CONFIG, BLOCKS) == []
 
 
 def test_reproduce_asks_for_a_neuron_that_is_published(finished: Path) -> None:

@@ -119,7 +119,7 @@ def ask_label(model: Model, account: Account, messages: Sequence[Message]) -> tu
         try:
             return label(reply), given[-1][1]
         except BadLabel as error:
-            messages = prompts.again(messages, reply.text, str(error))
+            messages = prompts.ask_again(messages, reply.text, str(error))
     for reply, digest in given:
         with suppress(BadLabel):
             return first_sentence(reply), digest

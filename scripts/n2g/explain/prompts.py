@@ -45,7 +45,7 @@ def explain(texts: Sequence[Rated]) -> list[Message]:
     ]
 
 
-def again(asked: Sequence[Message], answer: str, fault: str) -> list[Message]:
+def ask_again(asked: Sequence[Message], answer: str, fault: str) -> list[Message]:
     """Ask once more after an answer that is no label; `fault` goes on after "your answer"."""
     request = (
         f"Your answer {fault}. Answer with one line of at most 25 words that says what activates the neuron."

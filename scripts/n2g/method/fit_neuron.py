@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
-from n2g.method.augment import augment, candidates_for, propose_all
+from n2g.method.augment import Substitute, augment, candidates_for, propose_all
 from n2g.method.candidates import Fired, Selection
 from n2g.method.evidence import Evidence
 from n2g.method.fit import build, usual
-from n2g.method.neutral_text import from_examples
+from n2g.method.neutral_text import from_examples, prefixes_for
 from n2g.method.paper import PaperExample, fit_paper
-from n2g.method.prune import Example, prune
+from n2g.method.prune import Example, bare, prune
 from n2g.method.saliency import Salient, saliency
 from n2g.model.prompts import Prompt, drive
 from n2g.settings import Settings
@@ -42,7 +43,7 @@ def fit_neuron(
         ValueError: a pivot lies outside its text or on BOS, or an activation is not finite.
     """
     texts = [_without_bos(tokens, pivot, settings.bos) for tokens, pivot in examples]
-    bos = () if settings.bos is None else (settings.bos,)
+    bos = bare(settings)
     sequences = [(*bos, *tokens) for tokens, _ in texts]
     values = [np.asarray(row, dtype=np.float64)[len(bos) :] for row in _ask(activations, sequences)]
     maximum = max((float(row.max()) for row in values if len(row)), default=0.0)
@@ -54,15 +55,47 @@ def fit_neuron(
         for i, (tokens, pivot) in enumerate(texts)
         if values[i][pivot] >= threshold
     ]
-    neutral = from_examples([example for _, example in chosen], settings)
-    prefixes = [bos] if settings.method == "paper" else neutral.prefixes
+    studied = _study(activations, [example for _, example in chosen], threshold, settings)
+    if settings.method == "paper":
+        return fit_paper(_paper_examples(studied), maximum, settings)
+    index = TokenIndex.of(sequences, settings.bos)
+    dense = np.concatenate([np.concatenate([np.zeros(len(bos)), row]) for row in values]).astype(np.float32)
+    starts = np.cumsum([0] + [len(s) for s in sequences])
+    evidence = Evidence(index, np.arange(len(dense)), dense, threshold)
+    fired = [
+        Fired(
+            int(starts[i]) + len(bos) + one.example.pivot,
+            one.example.activation,
+            one.salient,
+            tuple((s.place, s.token, s.activation) for s in one.substitutes if s.kept),
+        )
+        for (i, _), one in zip(chosen, studied, strict=True)
+    ]
+    selection = Selection(evidence, settings, representative=False)
+    return build(selection, fired, {}, maximum, usual(settings))
+
+
+class _Studied(NamedTuple):
+    """An example, its saliency (None where nothing kept the activation), and the substitutes that were tried."""
+
+    example: Example
+    salient: Salient | None
+    substitutes: Sequence[Substitute]
+
+
+def _study(
+    activations: Activations, examples: Sequence[Example], threshold: float, settings: Settings
+) -> list[_Studied]:
+    """Prune the examples, measure what matters in them, and try substitutes."""
+    neutral = from_examples(examples, settings)
+    prefixes = prefixes_for(neutral, settings)
     fillers = neutral.fillers[: len(prefixes)]
 
     def answer(asked: list[tuple[int, Prompt]]) -> list[float]:
         rows = _ask(activations, [(*prompt.prefix, *prompt.suffix) for _, prompt in asked])
         return [float(row[-1]) for row in rows]
 
-    pruned = drive([prune(example, prefixes, settings) for _, example in chosen], answer)
+    pruned = drive([prune(example, prefixes, settings) for example in examples], answer)
     kept = [n for n, one in enumerate(pruned) if not one.failed]
     found = drive([saliency(pruned[n], prefixes, fillers, settings) for n in kept], answer)
     salients: dict[int, Salient] = dict(zip(kept, found, strict=True))
@@ -72,31 +105,19 @@ def fit_neuron(
         augment(one, w, prefixes, fillers, threshold, settings) for one, w in zip(found, wanted, strict=False)
     ]
     tried = dict(zip(kept, drive(steps, answer), strict=False))
-    if settings.method == "paper":
-        shares = {
-            n: [(s.place, s.token, s.activation / salients[n].activation) for s in tried.get(n, [])]
-            for n in kept
-        }
-        return fit_paper(
-            [PaperExample(chosen[n][1].activation, salients[n], tuple(shares[n])) for n in kept],
-            maximum,
-            settings,
+    return [_Studied(example, salients.get(n), tried.get(n, ())) for n, example in enumerate(examples)]
+
+
+def _paper_examples(studied: Sequence[_Studied]) -> list[PaperExample]:
+    return [
+        PaperExample(
+            one.example.activation,
+            one.salient,
+            tuple((s.place, s.token, s.activation / one.salient.activation) for s in one.substitutes),
         )
-    index = TokenIndex.of(sequences, settings.bos)
-    dense = np.concatenate([np.concatenate([np.zeros(len(bos)), row]) for row in values]).astype(np.float32)
-    starts = np.cumsum([0] + [len(s) for s in sequences])
-    evidence = Evidence(index, np.arange(len(dense)), dense, threshold)
-    fired = [
-        Fired(
-            int(starts[i]) + len(bos) + example.pivot,
-            example.activation,
-            salients.get(n),
-            tuple((s.place, s.token, s.activation) for s in tried.get(n, []) if s.kept),
-        )
-        for n, (i, example) in enumerate(chosen)
+        for one in studied
+        if one.salient is not None
     ]
-    selection = Selection(evidence, settings, representative=False)
-    return build(selection, fired, {}, maximum, usual(settings))
 
 
 def _without_bos(tokens: Sequence[int], pivot: int, bos: int | None) -> tuple[tuple[int, ...], int]:

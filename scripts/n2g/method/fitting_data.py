@@ -34,7 +34,7 @@ class Unit:
         return (self.neuron, self.pole)
 
 
-class Block:
+class FittingBlock:
     """The units of a block, and the training and validation documents."""
 
     def __init__(self, corpus: Path, folder: Path, settings: Settings):

@@ -8,7 +8,7 @@ from pathlib import Path
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.candidates import Fired, Selection
 from n2g.method.fit import build, choose
-from n2g.method.fitting_data import Block, Unit
+from n2g.method.fitting_data import FittingBlock, Unit
 from n2g.method.paper import fit_paper
 from n2g.method.stage_tables import load_fired, load_paper, load_tokens
 from n2g.method.token_classes import background_class
@@ -17,7 +17,7 @@ from n2g.method.token_classes import background_class
 FAINTER = 0.95
 
 
-def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | None, NeuronGraph]]:
+def fit_block(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, str, str | None, NeuronGraph]]:
     """(unit, status, reason, graph) of every unit, with the block's method."""
     settings = block.settings
     if settings.method == "paper":
@@ -33,7 +33,7 @@ def fit_block(folder: Path, block: Block) -> Iterator[tuple[Unit, str, str | Non
 
 
 def fit_unit(
-    block: Block,
+    block: FittingBlock,
     unit: Unit,
     fired: list[tuple[str, Fired]],
     alone: dict[int, float],

@@ -57,3 +57,8 @@ def from_examples(examples: Sequence[Example], settings: Settings) -> Neutral:
         for _ in range(settings.prefixes)
     ]
     return Neutral(prefixes, [int(t) for t in draw.choice(usual, settings.prefixes)])
+
+
+def prefixes_for(neutral: Neutral, settings: Settings) -> list[tuple[int, ...]]:
+    """What stands before a prompt: the neutral prefixes, or with method "paper" BOS alone."""
+    return [bare(settings)] if settings.method == "paper" else neutral.prefixes

@@ -5,63 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from n2g.files.tables import read_table
 from n2g.method.candidates import Fired
-from n2g.method.evidence import Evidence, text_until
-from n2g.method.examples import choose_atlas, windows
-from n2g.method.fitting_data import Block, Unit
-from n2g.method.neutral_text import Neutral
+from n2g.method.fitting_data import FittingBlock, Unit
 from n2g.method.paper import PaperExample
-from n2g.method.prune import Example, Pruned, bare
+from n2g.method.prune import Pruned
 from n2g.method.saliency import Salient
-from n2g.settings import Settings
 
 
-def prefixes_for(neutral: Neutral, settings: Settings) -> list[tuple[int, ...]]:
-    """What stands before a prompt: the neutral prefixes, or with method "paper" BOS alone."""
-    return [bare(settings)] if settings.method == "paper" else neutral.prefixes
-
-
-def chosen_examples(block: Block) -> Iterator[tuple[Unit, str, int, Example]]:
-    """(unit, split, corpus position, example) of everything that is to be pruned, unit by unit."""
-    settings = block.settings
-    for unit in block.units:
-        train = block.evidence(unit, block.train)
-        if settings.method == "paper":
-            for document, pivot, activation in unit.top.get("train", [])[: settings.top_examples]:
-                if activation > 0:
-                    tokens = tuple(block.documents.ids(document)[1 : pivot + 1].tolist())
-                    position = int(block.documents.offsets[document]) + pivot
-                    yield unit, "train", position, Example(tokens, pivot - 1, activation)
-            continue
-        picked = choose_atlas(train, settings.train_examples, settings.top_examples)
-        yield from _examples(unit, "train", train, picked)
-        missed = block.evidence(unit, block.validation)
-        known = windows(train, train.firing.tolist())
-        extra = choose_atlas(missed, settings.validation_examples, settings.top_examples, known)
-        yield from _examples(unit, "validation", missed, extra)
-
-
-def _examples(
-    unit: Unit, split: str, evidence: Evidence, picked: list[int]
-) -> Iterator[tuple[Unit, str, int, Example]]:
-    for position, activation in zip(
-        picked, evidence.at(np.array(picked, dtype=np.int64)).tolist(), strict=True
-    ):
-        tokens = text_until(evidence.texts, position, position + 1)
-        yield unit, split, position, Example(tokens, len(tokens) - 1, activation)
-
-
-def load_pruned(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Pruned]]:
+def load_pruned(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, int, Pruned]]:
     """(unit, number of the example, pruned example) of the block's method, failures left out."""
     for unit, row in _rows(folder, "prune", block):
         if not row["failed"]:
             yield unit, row["example"], Pruned(tuple(row["tokens"]), row["kept"], row["start"])
 
 
-def load_salient(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Salient]]:
+def load_salient(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, int, Salient]]:
     """(unit, number of the example, salient example) of the block's method."""
     for unit, row in _rows(folder, "saliency", block):
         columns = ("tokens", "importances", "needed", "gaps")
@@ -69,7 +28,7 @@ def load_salient(folder: Path, block: Block) -> Iterator[tuple[Unit, int, Salien
         yield unit, row["example"], Salient(*parts, row["activation"], row["start"])
 
 
-def load_fired(folder: Path, block: Block) -> dict[tuple[int, str], list[tuple[str, Fired]]]:
+def load_fired(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[tuple[str, Fired]]]:
     """(neuron, pole) -> (split, example) as method "atlas" fits them."""
     salient = {(unit.key, number): one for unit, number, one in load_salient(folder, block)}
     substitutes: dict[tuple, list] = {}
@@ -93,7 +52,7 @@ def load_tokens(folder: Path, name: str, column: str) -> dict[tuple[int, str], d
     return found
 
 
-def load_paper(folder: Path, block: Block) -> dict[tuple[int, str], list[PaperExample]]:
+def load_paper(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[PaperExample]]:
     """(neuron, pole) -> examples as method "paper" fits them."""
     activation = {
         (unit.key, row["example"]): row["activation"] for unit, row in _rows(folder, "prune", block)
@@ -110,15 +69,8 @@ def load_paper(folder: Path, block: Block) -> dict[tuple[int, str], list[PaperEx
     return fired
 
 
-def _rows(folder: Path, name: str, block: Block) -> Iterator[tuple[Unit, dict]]:
+def _rows(folder: Path, name: str, block: FittingBlock) -> Iterator[tuple[Unit, dict]]:
     units = {unit.key: unit for unit in block.units}
     for row in read_table(folder / f"{name}.parquet", name).to_pylist():
         if row["method"] == block.settings.method:
             yield units[row["neuron"], row["pole"]], row
-
-
-def methods_of(settings: Settings) -> list[Settings]:
-    """The methods that a run needs: its own, and "paper" to compare with."""
-    from dataclasses import replace
-
-    return [settings] if settings.method == "paper" else [settings, replace(settings, method="paper")]

@@ -23,7 +23,7 @@ from n2g.ids import NeuronId
 from n2g.queries.comparison import compare, similar_in
 from n2g.queries.neuron import Neuron
 from n2g.queries.pattern_search import Firing, Found, firings, holding, row_name
-from n2g.queries.run_reader import Origin, open_origin
+from n2g.queries.run_reader import RunReader, open_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Atlas:
     """A finished run; made by `load_atlas`."""
 
-    def __init__(self, origin: Origin, tokenizer: Path | None = None) -> None:
+    def __init__(self, origin: RunReader, tokenizer: Path | None = None) -> None:
         self.origin, self._tokenizer = origin, tokenizer
 
     @cached_property
@@ -190,4 +190,4 @@ def load_atlas(place: str | Path, tokenizer: str | Path | None = None) -> Atlas:
     Raises:
         InputError: there is no finished run.
     """
-    return Atlas(open_origin(place), None if tokenizer is None else Path(tokenizer))
+    return Atlas(open_run(place), None if tokenizer is None else Path(tokenizer))

@@ -18,13 +18,13 @@ from n2g.files.contracts import CONTRACTS
 from n2g.files.tables import read_json, read_table
 from n2g.ids import NeuronId
 from n2g.model.checkpoint import checkpoint_key
-from n2g.results.stored_records import Renders
+from n2g.results.stored_records import StoredRecords
 from n2g.site.wording import page_path
 
 TIMEOUT = 60.0  # seconds without an answer
 
 
-class Origin(Protocol):
+class RunReader(Protocol):
     """A finished run, wherever it is. Whatever is not there raises InputError."""
 
     name: str
@@ -51,7 +51,7 @@ class Origin(Protocol):
         """The model's tokenizer.json."""
 
 
-class Folder(Renders):
+class RunFolder(StoredRecords):
     """A run in its folder `results/{run}`."""
 
     @property
@@ -85,7 +85,7 @@ class Folder(Renders):
         return _existing(folder / "tokenizer.json", "name the model's tokenizer.json")
 
 
-class Site:
+class RunSite:
     """A run by its site: the folder `results/{run}/atlas`, or where that is published.
 
     What is asked for is fetched once and kept in a temporary folder for as long as the object lives.
@@ -163,11 +163,11 @@ class Site:
         return path
 
 
-def open_origin(place: str | Path) -> Origin:
+def open_run(place: str | Path) -> RunReader:
     """A run by its folder, by the folder of its site, or by the site's address."""
     if is_address(place) or (Path(place) / "data" / "ids.json").is_file():
-        return Site(place)
-    return Folder(Path(place))
+        return RunSite(place)
+    return RunFolder(Path(place))
 
 
 def is_address(place: str | Path) -> bool:

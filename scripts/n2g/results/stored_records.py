@@ -11,7 +11,7 @@ from n2g.files.tables import read_json
 from n2g.ids import Block, NeuronId
 
 
-class Renders:
+class StoredRecords:
     """The records of a run in its folder `results/{run}`.
 
     Args:

@@ -99,7 +99,7 @@ def _stamp_neurons(
 
 def _groups(ids: Sequence[str], atlas: Atlas, files: Mapping[str, Path]) -> Iterator[Group]:
     similar = next((path for path in atlas.run_tables if path.stem == "similar"), None)
-    alike = related_neurons.alike(similar) if similar else {}
+    likenesses = related_neurons.similar(similar) if similar else {}
     block, connected = Path(), {}
     for number, first in enumerate(range(0, len(ids), search_indexes.GROUP)):
         names, lists = ids[first : first + search_indexes.GROUP], []
@@ -107,5 +107,5 @@ def _groups(ids: Sequence[str], atlas: Atlas, files: Mapping[str, Path]) -> Iter
             if "connections" in atlas.tables and files[neuron].parents[1] != block:
                 block = files[neuron].parents[1]
                 connected = related_neurons.connected(block)
-            lists.append(alike.get(neuron, {}) | connected.get(neuron, {}))
+            lists.append(likenesses.get(neuron, {}) | connected.get(neuron, {}))
         yield Group(number, tuple(files[neuron] for neuron in names), tuple(lists))

@@ -12,7 +12,7 @@ from n2g.files.tables import read_table
 from n2g.ids import NeuronId
 
 SHOWN = 5  # of each kind
-ALIKE = {
+SIMILAR = {
     "similar": "Similar patterns",
     "subset": "Covers its patterns",
     "superset": "Its patterns cover",
@@ -40,12 +40,14 @@ def connected(block: Path) -> dict[str, Lists]:
     return found
 
 
-def alike(path: Path) -> dict[str, Lists]:
+def similar(path: Path) -> dict[str, Lists]:
     """The neurons that each neuron is like, from `similar.parquet`."""
     found: dict[str, dict] = {}
     for row in _best(path, "similar"):
         other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
-        found.setdefault(_name(row), {}).setdefault(ALIKE[row["kind"]], []).append((str(other), row["score"]))
+        found.setdefault(_name(row), {}).setdefault(SIMILAR[row["kind"]], []).append(
+            (str(other), row["score"])
+        )
     return found
 
 

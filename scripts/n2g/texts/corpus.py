@@ -105,16 +105,7 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
         InputError: nothing is left, or the disk has no room.
     """
     with growing_array(path, np.int32) as tokens, scratch_database(path.parent) as database:
-        database.execute("CREATE TABLE texts (digest BLOB, number INTEGER, title TEXT, text BLOB)")
-        database.execute("CREATE UNIQUE INDEX by_digest ON texts (digest)")
-        read = unique = 0
-        for text in texts:
-            row = (text.digest, text.number, text.title, text.text.encode())
-            unique += database.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", row).rowcount
-            read += 1
-        if not database.execute("SELECT 1 FROM texts WHERE length(text) LIMIT 1").fetchone():
-            raise InputError("the corpus is empty: name a source with texts in corpus.source.")
-
+        read, unique = _stored(database, texts)
         longest = limits.max_length - 1
 
         def taken(begin: int, length: int) -> np.ndarray:
@@ -152,6 +143,20 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
             "tokens": {**documents.tokens, "total": len(tokens)},
         }
         return Corpus(documents.table(), found)
+
+
+def _stored(database: Connection, texts: Iterable[Text]) -> tuple[int, int]:
+    """Put the texts into a table of their own, each once. How many were read, and how many of them are distinct."""
+    database.execute("CREATE TABLE texts (digest BLOB, number INTEGER, title TEXT, text BLOB)")
+    database.execute("CREATE UNIQUE INDEX by_digest ON texts (digest)")
+    read = unique = 0
+    for text in texts:
+        row = (text.digest, text.number, text.title, text.text.encode())
+        unique += database.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", row).rowcount
+        read += 1
+    if not database.execute("SELECT 1 FROM texts WHERE length(text) LIMIT 1").fetchone():
+        raise InputError("the corpus is empty: name a source with texts in corpus.source.")
+    return read, unique
 
 
 class _Documents:

@@ -11,7 +11,7 @@ from n2g.errors import InputError
 from n2g.ids import Block, NeuronId, block_folder
 
 
-def asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[NeuronId]:
+def neurons_to_reproduce(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[NeuronId]:
     """The neurons that a configuration wants reproduced: the one it names, or a seeded sample of the selected ones.
 
     config: needs the keys ``neuron``, ``sample``, ``poles`` and ``seed``.
