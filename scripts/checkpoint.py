@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from n2g.model.conversion import convert
-from n2g.texts.sources import fetched_files, fetched_name
+from n2g.texts.fetch import fetched_files, fetched_name
 from n2g.workflow.run_script import run_script
 
 

@@ -8,8 +8,8 @@ from n2g.model.checkpoint import read_description
 from n2g.model.vocabulary import vocabulary
 from n2g.texts.corpus import Limits, begin_token, build, encoder
 from n2g.texts.corpus_files import load_documents, write_places
+from n2g.texts.fetch import fetched_files
 from n2g.texts.readers import read_texts
-from n2g.texts.sources import fetched_files
 from n2g.workflow.run_script import run_script
 
 

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from n2g.texts.sources import Source, fetch, wanted_files
+from n2g.texts.fetch import fetch
+from n2g.texts.sources import Source, wanted_files
 from n2g.workflow.run_script import run_script
 
 

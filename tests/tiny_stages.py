@@ -16,7 +16,8 @@ import tiny
 
 from n2g.files.tables import read_arrays, read_table
 from n2g.model.conversion import convert
-from n2g.texts.sources import Source, fetch, wanted_files
+from n2g.texts.fetch import fetch
+from n2g.texts.sources import Source, wanted_files
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SETTINGS = {"prefix_length": 4, "train_examples": 12, "validation_examples": 4, "top_examples": 4}

@@ -13,13 +13,11 @@ from tiny import VOCABULARY, save_llama, save_tokenizer
 
 from n2g.errors import InputError
 from n2g.files.tables import CONTRACTS
-from n2g.method.proposers import (
-    CausalProposer,
-    EmbeddingProposer,
-    MaskedLMProposer,
-    allowed_tokens,
-    make_proposer,
-)
+from n2g.method.causal_proposer import CausalProposer
+from n2g.method.embedding_proposer import EmbeddingProposer
+from n2g.method.masked_lm_proposer import MaskedLMProposer
+from n2g.method.proposals import allowed_tokens
+from n2g.method.proposers import make_proposer
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge

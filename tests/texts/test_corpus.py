@@ -271,7 +271,8 @@ def test_the_token_before_every_sequence() -> None:
 
 def test_the_program_writes_the_same_bytes_again(tmp_path: Path) -> None:
     from n2g.model.conversion import convert
-    from n2g.texts.sources import Source, fetch, wanted_files
+    from n2g.texts.fetch import fetch
+    from n2g.texts.sources import Source, wanted_files
 
     tiny.save_native_model(tmp_path / "model")
     convert(Source.parse(str(tmp_path / "model")).local_files(wanted_files("model")), tmp_path / "checkpoint")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from n2g.errors import InputError
-from n2g.texts import sources
-from n2g.texts.sources import Source, fetch, fetched_files, fetched_name, unpack, wanted_files
+from n2g.files.atomic import write_bytes
+from n2g.texts.fetch import fetch, fetched_files, fetched_name, unpack
+from n2g.texts.sources import Source, wanted_files
 
 
 def sha256(content: bytes) -> str:
@@ -178,10 +179,10 @@ def test_different_sources_have_different_folders() -> None:
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "f"
-    sources.write_bytes(path, b"old")
+    write_bytes(path, b"old")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        sources.write_bytes(path, b"new")
+        write_bytes(path, b"new")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("f", b"old")]
 
 

