@@ -67,6 +67,17 @@ def remedy(path: Path) -> str:
     return f"delete {named} and run again, or, where the run is finished, `snakemake {target}`."
 
 
+@contextmanager
+def _reading(path: Path, damage: type[Exception]) -> Iterator[None]:
+    """Say in a sentence that a file is missing or damaged. damage: what its reader raises, beside OSError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
+    except (damage, OSError) as error:
+        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
+
+
 def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet table, or some of its columns, and check that it meets its contract.
 
@@ -74,13 +85,9 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
         InputError: the file is missing or damaged, or holds other columns than the contract.
     """
     contract = CONTRACTS[name]
-    try:
+    with _reading(path, pa.ArrowException):
         table = pq.read_table(path, columns=columns)
         schema = table.schema if columns is None else pq.read_schema(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
     found = [(field.name, field.type) for field in schema]
     if found != [(field.name, field.type) for field in contract.schema]:
         raise InputError(f"{path} does not hold the columns of a {name} table: {remedy(path)}")
@@ -153,12 +160,8 @@ def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.nd
     Raises:
         InputError: the file is missing or damaged, or holds another kind of array.
     """
-    try:
+    with _reading(path, ValueError):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
         raise InputError(f"{path} holds another kind of array than expected: {remedy(path)}")
     return array
@@ -182,12 +185,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    try:
+    with _reading(path, SafetensorError):
         return load_file(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
 
 
 def write_json(path: Path, content: object) -> None:
@@ -203,12 +202,8 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: the file is missing or damaged.
     """
-    try:
+    with _reading(path, ValueError):
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: run the workflow to make it.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({first_line(error)}): {remedy(path)}") from error
 
 
 def _check_columns(contract: TableContract, given: Any) -> None:
