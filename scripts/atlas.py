@@ -9,7 +9,7 @@ from pathlib import Path
 from n2g.files.tables import read_json, read_table
 from n2g.ids import NeuronId, block_folders, parse_blocks
 from n2g.site.build import build
-from n2g.site.data import Atlas, Vocabulary
+from n2g.site.inputs import SiteInputs, Vocabulary
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
 
@@ -43,7 +43,7 @@ def main() -> None:
     known = vocabulary(given.corpus, given.checkpoint)
     tables = tuple(filter(None, given.tables.split(",")))
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
-    atlas = Atlas(given.config, summary, expected, known, tables, run_tables)
+    atlas = SiteInputs(given.config, summary, expected, known, tables, run_tables)
     build(atlas, renders, given.site, given.docs, given.out, given.processes)
 
 

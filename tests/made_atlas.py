@@ -7,7 +7,7 @@ from pathlib import Path
 import fake_records
 
 from n2g.site.build import build
-from n2g.site.data import Atlas, Vocabulary
+from n2g.site.inputs import SiteInputs, Vocabulary
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
@@ -25,7 +25,7 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
     diff = fake_records.write_diff(folder / "diff.parquet")
     config, tables = fake_records.CONFIG | {"against": "<b>old</b>"}, (similar, diff)
-    atlas = Atlas(config, fake_records.summary(), expected, vocabulary, ("connections",), tables)
+    atlas = SiteInputs(config, fake_records.summary(), expected, vocabulary, ("connections",), tables)
     build(atlas, renders, ROOT / "site", docs, folder / "atlas")
     return folder / "atlas"
 

@@ -21,7 +21,7 @@ from n2g.queries.cli import main
 from n2g.results.stored_records import StoredRecords
 from n2g.site.build import build
 from n2g.site.changes import LISTED, NAMED, SHOWN, summarise
-from n2g.site.data import Atlas
+from n2g.site.inputs import SiteInputs
 
 
 class Run:
@@ -131,7 +131,7 @@ def test_the_page_of_many_changes_stays_small(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     expected = tuple(f"L0.N{neuron}" for neuron in range(4))
     config = fake_records.CONFIG | {"against": "old"}
-    atlas = Atlas(config, fake_records.summary(), expected, None, (), (tmp_path / "diff.parquet",))
+    atlas = SiteInputs(config, fake_records.summary(), expected, None, (), (tmp_path / "diff.parquet",))
     build(atlas, renders, ROOT / "site", tmp_path / "docs", tmp_path / "atlas")
     size = (tmp_path / "atlas" / "changes" / "index.html").stat().st_size
     assert size < 200_000

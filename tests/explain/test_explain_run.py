@@ -20,7 +20,7 @@ from n2g.explain.cache import Kept
 from n2g.explain.endpoint import Endpoint
 from n2g.files.tables import read_table
 from n2g.site.build import build
-from n2g.site.data import Atlas
+from n2g.site.inputs import SiteInputs
 from n2g.site.wording import page_path
 
 KEY = "sk-very-secret"
@@ -110,7 +110,7 @@ def test_pages_escape_labels_and_layers_say_who_explains_more(tmp_path: Path) ->
     file.write_text(json.dumps({**json.loads(file.read_text()), "explanations": both}))
     (tmp_path / "docs").mkdir()
     expected = tuple(f"L0.N{neuron}" for neuron in range(4))
-    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected, None)
+    atlas = SiteInputs(fake_records.CONFIG, fake_records.summary(), expected, None)
     build(atlas, renders, ROOT / "site", tmp_path / "docs", tmp_path / "atlas")
     text = (tmp_path / "atlas" / page_path("L0.N0")).read_text()
     assert hostile not in text and html.escape(hostile) in text and "1234 tokens" in text

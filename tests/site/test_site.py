@@ -16,7 +16,7 @@ from made_atlas import EXPECTED, ROOT, make, pages
 
 from n2g.errors import InputError
 from n2g.site.build import build
-from n2g.site.data import Atlas
+from n2g.site.inputs import SiteInputs
 from n2g.site.table_rows import f1
 
 
@@ -167,7 +167,7 @@ def test_same_bytes_again(atlas, tmp_path):
 def test_the_site_does_not_depend_on_how_many_processes_make_it(tmp_path):
     renders = fake_records.write(tmp_path, neurons=40)  # more than one group of neurons
     expected = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(40))
-    atlas = Atlas(fake_records.CONFIG, fake_records.summary(), expected)
+    atlas = SiteInputs(fake_records.CONFIG, fake_records.summary(), expected)
     found = []
     for processes in (1, 2):
         build(atlas, renders, ROOT / "site", tmp_path / "docs", tmp_path / "atlas", processes)
@@ -182,7 +182,7 @@ def test_both_poles_have_pages_that_lead_to_each_other(tmp_path):
     record = json.loads((render / "L0.N1.json").read_text(encoding="utf-8"))
     other = json.dumps(record | {"id": "L0.N1-", "pole": "negative"})
     (render / "L0.N1-.json").write_text(other, encoding="utf-8")
-    atlas = Atlas(fake_records.CONFIG, fake_records.summary(1), ("L0.N1", "L0.N1-"))
+    atlas = SiteInputs(fake_records.CONFIG, fake_records.summary(1), ("L0.N1", "L0.N1-"))
     build(atlas, [render], ROOT / "site", tmp_path / "docs", tmp_path / "atlas")
     pages = tmp_path / "atlas/neurons/L0"
     assert "../../L0/N1-/index.html" in Page(pages / "N1/index.html").links

@@ -16,7 +16,7 @@ from n2g.files.atomic import replacing
 from n2g.graphs.colours import site_style
 from n2g.ids import NeuronId
 from n2g.site import downloads, related_neurons, run_pages, search_indexes, shell, web_tokenizer
-from n2g.site.data import Atlas
+from n2g.site.inputs import SiteInputs
 from n2g.site.navigation import TOOLS, mkdocs_settings, reports, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
 from n2g.site.table_rows import COLUMNS
@@ -24,7 +24,7 @@ from n2g.workflow.process_pool import in_order
 
 
 def build(
-    atlas: Atlas, renders: Iterable[Path], site: Path, docs: Path, out: Path, processes: int = 1
+    atlas: SiteInputs, renders: Iterable[Path], site: Path, docs: Path, out: Path, processes: int = 1
 ) -> None:
     """Build the whole site.
 
@@ -76,7 +76,7 @@ def build(
 
 
 def _stamp_neurons(
-    stamper: Stamper, atlas: Atlas, files: Mapping[str, Path], processes: int
+    stamper: Stamper, atlas: SiteInputs, files: Mapping[str, Path], processes: int
 ) -> list[dict[str, Any]]:
     """Stamp each neuron's page, and fill the indexes; give the neurons' rows for the tables."""
     data, rows = stamper.built / "data", []
@@ -97,7 +97,7 @@ def _stamp_neurons(
     return rows
 
 
-def _groups(ids: Sequence[str], atlas: Atlas, files: Mapping[str, Path]) -> Iterator[Group]:
+def _groups(ids: Sequence[str], atlas: SiteInputs, files: Mapping[str, Path]) -> Iterator[Group]:
     similar = next((path for path in atlas.run_tables if path.stem == "similar"), None)
     likenesses = related_neurons.similar(similar) if similar else {}
     block, connected = Path(), {}

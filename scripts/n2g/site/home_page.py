@@ -16,13 +16,13 @@ from n2g.site.plots import spread
 from n2g.site.summary_figures import across_layers, best_first, by_layer, predictor_meanings
 
 if TYPE_CHECKING:
-    from n2g.site.data import Atlas
+    from n2g.site.inputs import SiteInputs
 
 
 def stamp_home(
     environment: Environment,
     built: Path,
-    atlas: Atlas,
+    atlas: SiteInputs,
     layers: list[int],
     rows: list[dict],
     pictures: Callable[[str], str | None],

@@ -16,7 +16,7 @@ from n2g.site.summary_figures import LISTED, best_first, by_layer
 from n2g.site.table_rows import COLUMNS
 
 if TYPE_CHECKING:
-    from n2g.site.data import Atlas
+    from n2g.site.inputs import SiteInputs
 
 PLOTTED = {
     "f1": "F1 of the graphs",
@@ -29,7 +29,7 @@ PLOTTED = {
 
 
 def stamp_layers(
-    environment: Environment, built: Path, atlas: Atlas, layers: list[int], rows: list[dict]
+    environment: Environment, built: Path, atlas: SiteInputs, layers: list[int], rows: list[dict]
 ) -> None:
     """Stamp the page of each layer and the list of layers."""
     template = environment.get_template("layer.html")

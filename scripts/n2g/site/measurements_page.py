@@ -12,10 +12,10 @@ from n2g.site import shell, wording
 from n2g.site.summary_figures import across_layers, by_layer, predictor_meanings
 
 if TYPE_CHECKING:
-    from n2g.site.data import Atlas
+    from n2g.site.inputs import SiteInputs
 
 
-def stamp_measurements(environment: Environment, built: Path, atlas: Atlas, layers: list[int]) -> None:
+def stamp_measurements(environment: Environment, built: Path, atlas: SiteInputs, layers: list[int]) -> None:
     """All of the summary: for every test set a table of layers, predictors and scores."""
     known = by_layer(atlas.summary)
     groups = [(str(layer), f"Layer {layer}", known.get(str(layer)) or {}) for layer in layers]

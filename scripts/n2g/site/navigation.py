@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import escape
 
 if TYPE_CHECKING:
-    from n2g.site.data import Atlas
+    from n2g.site.inputs import SiteInputs
 
 
 TOOLS = [
@@ -26,22 +26,22 @@ REPORTS = [
 ]
 
 
-def diff_table(atlas: Atlas) -> Path | None:
+def diff_table(atlas: SiteInputs) -> Path | None:
     """What differs from another run, where there is one to compare with."""
     return next((path for path in atlas.run_tables if path.stem == "diff"), None)
 
 
-def reports(atlas: Atlas) -> list[tuple[str, str]]:
+def reports(atlas: SiteInputs) -> list[tuple[str, str]]:
     """(title, path) of the pages about the run's data."""
     return [*REPORTS, ("Changes", "changes/index.html")] if diff_table(atlas) else REPORTS
 
 
-def site_name(atlas: Atlas) -> str:
+def site_name(atlas: SiteInputs) -> str:
     """What the site is called."""
     return f"Neurons of {source_of(atlas.config['model'])['name']}"
 
 
-def mkdocs_settings(atlas: Atlas) -> dict[str, Any]:
+def mkdocs_settings(atlas: SiteInputs) -> dict[str, Any]:
     """Variables of `mkdocs.yml.j2`."""
     tools, data = (
         [(title, path.replace("/index.html", ".md")) for title, path in pages]

@@ -17,13 +17,13 @@ from n2g.site.summary_figures import LISTED, best_first
 from n2g.site.tool_pages import stamp_tools
 
 if TYPE_CHECKING:
-    from n2g.site.data import Atlas
+    from n2g.site.inputs import SiteInputs
 
 
 def stamp_all(
     environment: Environment,
     built: Path,
-    atlas: Atlas,
+    atlas: SiteInputs,
     layers: list[int],
     rows: list[dict],
     pictures: Callable[[str], str | None],
@@ -66,7 +66,7 @@ def _stamp_repeats(environment: Environment, built: Path, rows: list[dict]) -> N
     shell.stamp_page(built / "repeats" / "index.html", content)
 
 
-def _stamp_changes(environment: Environment, built: Path, atlas: Atlas, rows: list[dict]) -> None:
+def _stamp_changes(environment: Environment, built: Path, atlas: SiteInputs, rows: list[dict]) -> None:
     """What changed since another run, where that is known."""
     if table := diff_table(atlas):
         found = changes.summarise(table, [one["id"] for one in rows])

@@ -24,7 +24,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Atlas:
+class SiteInputs:
     """What the site is about.
 
     Attributes:
