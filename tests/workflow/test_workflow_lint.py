@@ -40,3 +40,13 @@ def test_dry_run_plans_every_stage(flags: str) -> None:
     planned = run(f"snakemake --dry-run --forceall --nolock --quiet rules {flags}")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE))
     assert set(STAGES) <= jobs.keys(), planned
+
+
+def test_grep_finds_every_rule() -> None:
+    """Rules made in a loop have their names in a comment, with several passes and a neuron to reproduce too."""
+    text = "\n".join(path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")))
+    listed = run("snakemake --list-rules --config passes=2 neuron=L0.N0")
+    rules = re.findall(r"^(\w+)$", listed, re.MULTILINE)
+    assert {"sweep_1", "sweep_2", "sweep_again", "sweep_of_block", "prune"} <= set(rules)
+    for name in rules:
+        assert re.search(rf"\brule .*\b{name}\b", text), name
