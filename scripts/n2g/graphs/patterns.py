@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def specificity(pattern: Pattern) -> tuple[int, int]:
     return sum(code == START or not is_free(code) for code in pattern), len(pattern)
 
 
-def accepted(graph: Mapping[str, Any]) -> str:
+def accepted(graph: Mapping[str, Any] | None) -> str:
     """SHA-256 that tells on which texts a graph fires: equal digests mean equal texts.
 
     The converse holds, as far as it does for `language`, where no pattern keeps another from firing. Where one may,
@@ -82,16 +82,16 @@ def accepted(graph: Mapping[str, Any]) -> str:
     if not hinder:
         return language(firing)
     parts = (sorted(map(json.dumps, part)) for part in (firing, hinder))
-    content = json.dumps([graph["method"] == "paper", *parts])
+    content = json.dumps([graph is not None and graph["method"] == "paper", *parts])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def is_free(code: int | str) -> bool:
+def is_free(code: int | str) -> TypeGuard[int]:
     """Whether an element is no token."""
     return isinstance(code, int) and code < 0
 
 
-def is_gap(code: int | str) -> bool:
+def is_gap(code: int | str) -> TypeGuard[int]:
     """Whether an element is a gap."""
     return isinstance(code, int) and code <= GAP
 
@@ -156,7 +156,7 @@ def matches(pattern: Pattern, text: Sequence[int | str]) -> bool:
 
 def pattern_columns(
     graphs: Sequence[Mapping[str, Any] | None], units: Sequence[tuple[int, int, str]]
-) -> dict[str, Sequence]:
+) -> dict[str, Sequence | np.ndarray]:
     """The columns of the `patterns` table: all patterns of the graphs of some units (layer, neuron, pole)."""
     rows: list[tuple[int, float, int]] = []  # unit, activation, support
     written: list[Pattern] = []
@@ -272,8 +272,8 @@ def _choices(node: Mapping[str, Any]) -> list[tuple[int, float]]:
     return [({"wildcard": ANY, "start": START}.get(kind, GAP - node.get("max", 0)), 1.0)]
 
 
-def _fires(activation: float, graph: Mapping[str, Any]) -> bool:
-    return activation > 0 and activation >= graph["cut"]
+def _fires(activation: float, graph: Mapping[str, Any] | None) -> bool:
+    return graph is not None and activation > 0 and activation >= graph["cut"]
 
 
 def _distances(pattern: Pattern) -> int:

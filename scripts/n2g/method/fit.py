@@ -10,7 +10,7 @@ import numpy as np
 from n2g.graphs.elements import START, WILDCARD, Element, End, Pattern, gap, one_of
 from n2g.graphs.matching import gathered, match_pattern
 from n2g.graphs.trie import NeuronGraph
-from n2g.method.evidence import Evidence, text_until
+from n2g.method.evidence import Evidence, Texts, text_until
 from n2g.method.saliency import Salient
 from n2g.metrics import f1_score
 from n2g.settings import Settings
@@ -193,9 +193,12 @@ class Selection:
             yield self.candidate(tuple(one_of([token]) for token in before[:length]), 0.0)
 
     def _substituted(self, example: Fired) -> Iterable[Candidate]:
+        salient = example.salient
+        if salient is None:
+            return
         for place, token, activation in example.substitutes:
-            elements, importances = elements_of(example.salient)
-            at = place_of(example.salient, place, elements)
+            elements, importances = elements_of(salient)
+            at = place_of(salient, place, elements)
             yield self.candidate(
                 (*elements[:at], one_of([token]), *elements[at + 1 :]), activation, importances
             )
@@ -317,7 +320,7 @@ def choose(
     train: Selection,
     fired: Sequence[Fired],
     sweep: Mapping[int, float],
-    validation: Evidence,
+    validation: Evidence[Texts],
     top_documents: Sequence[int],
 ) -> Choice:
     """The choice with the best F1 on all validation tokens plus `settings.near_weight` times that on the tokens of

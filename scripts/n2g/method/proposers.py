@@ -343,7 +343,7 @@ def _cased(piece: str, like: str) -> str:
     return piece.upper() if like.isupper() else piece
 
 
-def _pieces(tokenizer: object) -> list[tuple[str, bool]]:
+def _pieces(tokenizer: Any) -> list[tuple[str, bool]]:
     """Text of each token of the masked model, and whether it goes on with the word before it; control tokens
     have no text. Word pieces mark what goes on (##), the others what begins anew (Ġ or ▁)."""
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))

@@ -273,7 +273,7 @@ class Engine:
 
             return hook
 
-        hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
+        hooks: list[tuple[str, Callable]] = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
         hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
         self._forward(tokens, hooks, cache)
         return {layer: value.cpu() for layer, value in found.items()}
@@ -352,7 +352,7 @@ def drive(
 
     def advance(i: int, values: Sequence[float] | None) -> None:
         try:
-            waiting[i] = steps[i].send(values)
+            waiting[i] = next(steps[i]) if values is None else steps[i].send(values)
         except StopIteration as end:
             waiting.pop(i, None)
             results[i] = end.value

@@ -60,9 +60,13 @@ def stamp_all(
         rows: a row for each neuron, in order.
         pictures: a neuron's id -> its graph for a page, or None.
     """
-    shown = {"model": _source(atlas.config["model"]), "corpus": _source(atlas.config["corpus"])}
-    method = (built / "about" / "method" / "index.html").exists()
-    environment.globals.update(shown, reports=reports(atlas), method=method)
+    shown: dict[str, Any] = {
+        "model": _source(atlas.config["model"]),
+        "corpus": _source(atlas.config["corpus"]),
+        "reports": reports(atlas),
+        "method": (built / "about" / "method" / "index.html").exists(),
+    }
+    environment.globals.update(shown)
     _stamp_layers(environment, built, atlas, layers, rows)
     _stamp_home(environment, built, atlas, layers, rows, pictures)
     _stamp_tools(environment, built, layers, rows)
@@ -204,7 +208,9 @@ def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
         present = [known[str(layer)].get(key) or {} for layer in layers if str(layer) in known]
         names = [name for name in wording.PREDICTORS if any(name in one for one in present)]
         if names:
-            found = {layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers}
+            found: dict[int | None, Any] = {
+                layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers
+            }
             overall = _overall(summary).get(key)
             if overall and len(layers) > 1:
                 found[None] = overall

@@ -111,9 +111,10 @@ def sentence_about(error: jsonschema.ValidationError) -> str:
     """One sentence for a schema error."""
     path = ".".join(str(step) for step in error.absolute_path)
     rule, value = error.validator, error.instance
+    schema: Any = error.schema
     where = f"{path}: " if path else ""
     if rule == "additionalProperties":
-        known = list(error.schema["properties"])
+        known = list(schema["properties"])
         unknown = next(key for key in value if key not in known)
         name = f"{path}{'.' if path else ''}{unknown}"
         return f"{name}: is not a key of the configuration: {_suggestion(str(unknown), known)}"
