@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -17,7 +19,10 @@ STAGES = ["corpus", "activations", "prune", "saliency", "augment", "graph", "eva
 def run(command: str) -> str:
     """Run a tool of the environment in the repository; its whole output."""
     tool, *arguments = command.split()
-    done = subprocess.run([BIN / tool, *arguments], cwd=ROOT, stdout=-1, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {"PYTHONPATH": "scripts"}
+    done = subprocess.run(
+        [BIN / tool, *arguments], cwd=ROOT, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -29,10 +34,23 @@ def run(command: str) -> str:
         "snakefmt --check Snakefile rules",
         "ruff check",
         "ruff format --check",
+        "lint-imports --no-cache",
+        f"ty check --python {sys.prefix}",
     ],
 )
 def test_style(command: str) -> None:
     run(command)
+
+
+def test_hooks_run_what_make_lint_runs() -> None:
+    """pre-commit has its tools from .venv, so that they are those of the lock and nothing is downloaded."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    (local,) = config["repos"]
+    assert local["repo"] == "local"
+    recipe = re.search(r"^lint:(.*?)\n\n", (ROOT / "Makefile").read_text(), re.MULTILINE | re.DOTALL)[1]
+    for hook in local["hooks"]:
+        tool = re.search(r"\.venv/bin/([\w-]+(?: check| format)?)", hook["entry"])[1]
+        assert hook["language"] == "system" and tool in recipe, hook["id"]
 
 
 @pytest.mark.parametrize("flags", ["", "--cores 1 --resources gpu=1"], ids=["profile", "flags"])
