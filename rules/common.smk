@@ -34,6 +34,7 @@ CORES = Cores(
     side_by_side=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1,
     passes=config["passes"],
 )
+# So `shell:` commands call the `python` that runs Snakemake, if no conda environment has another.
 os.environ.update(
     jobs.variables(config["threads"], CORES.available, CORES.side_by_side, CORES.passes_at_once)
 )
