@@ -48,7 +48,8 @@ bench: $(ENVIRONMENT) ## Measure seconds and model tokens per neuron
 	@$(VENV) python benchmarks/bench.py $(ARGS)
 
 lint: $(TEST_ENVIRONMENT) ## Check the style of the workflow and of the Python code
-	@$(VENV) snakefmt --check Snakefile rules && ruff check && ruff format --check && snakemake --lint
+	@$(VENV) snakefmt --check Snakefile rules && ruff check && ruff format --check && snakemake --lint \
+	    && PYTHONPATH=scripts lint-imports --no-cache && ty check
 
 format: $(TEST_ENVIRONMENT) ## Bring the code into that style
 	@$(VENV) snakefmt Snakefile rules && ruff check --fix && ruff format

@@ -25,7 +25,8 @@ from n2g.errors import InputError
 from n2g.files.tables import read_table, write_table
 from n2g.ids import Block, block_folder
 from n2g.model.checkpoint import Description, checkpoint_key, read_description
-from n2g.workflow.config import load_config, selected_blocks
+from n2g.workflow.config import load_config
+from n2g.workflow.selection import selected_blocks
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 OBSERVED = ("statistics", "firings", "examples", "background")

@@ -8,14 +8,10 @@ ACTIVATION_FILES = [
     "background.parquet",
     "pools.safetensors",
 ]
-ACTIVATION_COMMAND = (
-    "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
-    " --corpus $(dirname {input.tokens:q})"
-    " --blocks {params.blocks} {params.options} --output {params.root:q} > {log:q} 2>&1"
-)
 
 
-for part in PARTS:
+# rule activations, or activations_1, activations_2, ... for several passes; activations_again; activations_of_block
+for part in [*PARTS, ANY_BLOCK]:
 
     rule:
         name:
@@ -32,7 +28,7 @@ for part in PARTS:
             part.benchmark("activations")
         conda:
             "../envs/model.yaml"
-        threads: PASS_THREADS
+        threads: part.threads
         resources:
             gpu=1,
         params:
@@ -43,34 +39,8 @@ for part in PARTS:
             code=code_digest("activations"),
             lock=lock_digest(),
         message:
-            "Running the texts through the model"
+            f"Running the texts through the model{part.where}"
         shell:
-            ACTIVATION_COMMAND
-
-
-rule activations_of_block:
-    input:
-        checkpoint=CHECKPOINT,
-        tokens=run_file("corpus/tokens.npy"),
-        documents=run_file("corpus/documents.parquet"),
-    output:
-        [block_file(name) for name in ACTIVATION_FILES],
-    log:
-        block_log("activations"),
-    benchmark:
-        block_benchmark("activations")
-    conda:
-        "../envs/model.yaml"
-    resources:
-        gpu=1,
-    params:
-        script=script("activations"),
-        blocks=block_names,
-        options=f"--poles {','.join(config['poles'])} {model_options()}",
-        root=run_folder,
-        code=code_digest("activations"),
-        lock=lock_digest(),
-    message:
-        "Running the texts through the model for layer {wildcards.layer}, neurons {wildcards.block}"
-    shell:
-        ACTIVATION_COMMAND
+            "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
+            " --corpus $(dirname {input.tokens:q})"
+            " --blocks {params.blocks} {params.options} --output {params.root:q} > {log:q} 2>&1"

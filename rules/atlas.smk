@@ -1,6 +1,4 @@
 # The site: a page for every selected neuron, built from the records.
-import json
-
 TABLES = ["statistics", "evaluate", "logits", "connections"]  # offered for download
 TABLES += ["explanations"] if explains(config) else []
 RUN_TABLES = ["patterns", "similar"] + (["diff"] if config["against"] else [])

@@ -1,23 +1,26 @@
-# Paths, selections and params that every rule file uses. Only pure functions of wildcards and configuration.
-import os
+# Paths, selections and params that every rule file uses. What is more than a line of Python is in
+# scripts/n2g/workflow.
 import json
+import os
 import re
 import sys
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
-from n2g.files.digests import file_digest
-from n2g.workflow import job_environment, provenance
-from n2g.workflow.code_digests import code_digest as digest_of_code
-from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record
-from n2g.model.checkpoint import checkpoint_key, model_size
-from n2g.workflow.config import NO_MATTER, command_options, complete_config, explains
-from n2g.workflow.config import selected_blocks, settings_given, share_out
 from n2g.errors import exit_with_sentence
-from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, NeuronId, name_blocks
+from n2g.files.digests import file_digest
+from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
+from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.texts.sources import Source, wanted_files
+from n2g.workflow import code_digests, job_environment, provenance
+from n2g.workflow.config import complete_config
+from n2g.workflow.cores import Cores
+from n2g.workflow.params import NO_MATTER, command_options, explains, settings_given
+from n2g.workflow.parts import AnyBlock, parts_of, scratch_parts
+from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
+from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record
+from n2g.workflow.selection import named_neuron, require_blocks, selected_blocks
 
 BASE = Path(workflow.basedir)
 LOCK = BASE / "requirements" / "run.lock"
@@ -25,15 +28,16 @@ LOCK = BASE / "requirements" / "run.lock"
 with exit_with_sentence():  # instead of a traceback, before any job starts
     config = complete_config(config)
 
-# `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
-# Jobs that work side by side on the CPU share its cores; those that all others wait for have them alone.
-SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
-# None on a cluster. Snakemake in a job there may see all cores of a node, more than the job was given.
-CORES = None if workflow.remote_exec else workflow.global_resources["_cores"].value
-ALL_CORES = CORES or 8
-PASSES = min(config["passes"], SIDE_BY_SIDE)
-PASS_THREADS = max(1, ALL_CORES // PASSES)
-os.environ.update(job_environment.variables(config["threads"], CORES, SIDE_BY_SIDE, PASSES))
+CORES = Cores(
+    # Snakemake in a job of a cluster may see all cores of a node, more than the job was given.
+    available=None if workflow.remote_exec else workflow.global_resources["_cores"].value,
+    side_by_side=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1,
+    passes=config["passes"],
+)
+# So `shell:` commands call the `python` that runs Snakemake, if no conda environment has another.
+os.environ.update(
+    job_environment.variables(config["threads"], CORES.available, CORES.side_by_side, CORES.passes_at_once)
+)
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
@@ -56,33 +60,6 @@ AGAIN = f"{RUN}/again"
 RUN_PATTERN = rf"{re.escape(RUN)}(/again)?"
 
 
-# Paths. All carry the wildcard {run}, those of a block {layer} and {block} too.
-
-
-def run_file(name):
-    return f"results/{{run}}/{name}"
-
-
-def block_file(name):
-    return f"results/{{run}}/{{layer}}/{{block}}/{name}"
-
-
-def run_log(stage):
-    return run_file(f"logs/{stage}.log")
-
-
-def block_log(stage):
-    return run_file(f"logs/{stage}/{{layer}}/{{block}}.log")
-
-
-def run_benchmark(stage):
-    return run_file(f"benchmarks/{stage}.tsv")
-
-
-def block_benchmark(stage):
-    return run_file(f"benchmarks/{stage}/{{layer}}/{{block}}.tsv")
-
-
 def script(stage):
     """Path of a stage's program, the same in every checkout that is run from its own folder."""
     return os.path.relpath(BASE / "scripts" / f"{stage}.py")
@@ -91,7 +68,7 @@ def script(stage):
 @cache
 def code_digest(stage):
     """Digest of scripts/{stage}.py and of every n2g module that it imports."""
-    return digest_of_code(stage, BASE / "scripts")
+    return code_digests.code_digest(stage, BASE / "scripts")
 
 
 @cache
@@ -102,6 +79,11 @@ def lock_digest():
 
 options = partial(command_options, config)
 method_settings = partial(settings_given, config)
+
+
+def model_options():
+    """Where and how the model runs."""
+    return options(device="device", dtype="dtype")
 
 
 def run_folder(wildcards, output):
@@ -118,16 +100,22 @@ def block_names(wildcards, output):
     return name_blocks((int(layer), Block.parse(block)) for layer, block in folders)
 
 
-def model_options():
-    """Where and how the model runs."""
-    return options(device="device", dtype="dtype")
-
-
 # The selection of neurons. Sizes are known once the model is there; until then, `all` selects none.
 
 with exit_with_sentence():
     SELECTED = selected_blocks(config, *(model_size(MODEL_FILE) or (None, None)))
     ASKED = neurons_to_reproduce(config, SELECTED)
+
+# What runs the texts through the model does so in passes, each for some layers; other stages take all selected blocks
+# at once. Both take the neurons to reproduce, in the scratch place, as one more part.
+PASSES = parts_of(RUN, SELECTED, config["passes"], threads=CORES.of_pass)
+SCRATCH = scratch_parts(AGAIN, ASKED, threads=CORES.of_pass)
+PARTS = [*PASSES, *SCRATCH]
+WHOLE = [*parts_of(RUN, SELECTED), *SCRATCH]
+ANY_BLOCK = AnyBlock()
+
+# Jobs about all neurons share their work out among processes, where these are so many that it pays to start them.
+WIDE_THREADS = CORES.for_neurons(sum(len(block.neurons) for _, block in SELECTED))
 
 
 def all_blocks(name):
@@ -135,57 +123,17 @@ def all_blocks(name):
     return [run_file(f"{layer}/{block}/{name}") for layer, block in SELECTED]
 
 
-class Part(NamedTuple):
-    """Blocks that a job works on together: some of the selected ones, or those of the neurons to reproduce.
-
-    The files have no wildcards. So Snakemake finds the job of a file without comparing it with all others, and prefers
-    it to the rule for any single block.
-    """
-
-    name: str
-    run: str
-    blocks: list
-
-    def rule(self, stage):
-        return f"{stage}_{self.name}" if self.name else stage
-
-    def file(self, name):
-        return run_file(name).format(run=self.run)
-
-    def files(self, *names):
-        return [self.file(f"{layer}/{block}/{name}") for name in names for layer, block in self.blocks]
-
-    def log(self, stage):
-        return self.file(f"logs/{stage}/{self.name}.log" if self.name else f"logs/{stage}.log")
-
-    def benchmark(self, stage):
-        return self.file(f"benchmarks/{stage}/{self.name}.tsv" if self.name else f"benchmarks/{stage}.tsv")
-
-
-SHARES = share_out(SELECTED, config["passes"])
-SCRATCH = [Part("again", AGAIN, sorted({(neuron.layer, neuron.block) for neuron in ASKED}))] if ASKED else []
-PARTS = [
-    Part(str(number) if SHARES[1:] else "", RUN, share) for number, share in enumerate(SHARES, 1)
-] + SCRATCH
-WHOLE = ([Part("", RUN, SELECTED)] if SELECTED else []) + SCRATCH
-
-# Jobs about all neurons share their work out among processes, where these are so many that it pays to start them.
-NEURONS = sum(len(block.neurons) for _, block in SELECTED)
-WIDE_THREADS = ALL_CORES if NEURONS >= 2000 else 1
-
-
 def atlas_target(wildcards):
     """The site of all selected neurons."""
-    if not SELECTED:
-        sys.exit("layers: 'all' can only be resolved once the model is there: run `snakemake model` first.")
+    with exit_with_sentence():
+        require_blocks(SELECTED)
     return run_file("atlas").format(run=RUN)
 
 
 def neuron_target(wildcards):
     """The records of the block that holds just the neuron that the configuration names."""
-    if config["neuron"] is None:
-        sys.exit("neuron: is not set: name one, as in --config neuron=L3.N42.")
-    neuron = NeuronId.parse(config["neuron"])
+    with exit_with_sentence():
+        neuron = named_neuron(config)
     return block_file("render").format(run=RUN, layer=neuron.layer, block=neuron.block)
 
 

@@ -1,14 +1,9 @@
 # The tokens that each neuron's weights push towards and read, and the neurons they connect it with, from the weights
 # alone: all selected blocks at once.
 
-LOGITS_FILES = ("logits.parquet", "connections.parquet")
-LOGITS_COMMAND = (
-    "python {params.script:q} --checkpoint {input.checkpoint:q} --blocks {params.blocks} --poles {params.poles}"
-    " --output {params.root:q} > {log:q} 2>&1"
-)
 
-
-for part in WHOLE:
+# rule logits for all selected blocks; logits_again; logits_of_block
+for part in [*WHOLE, ANY_BLOCK]:
 
     rule:
         name:
@@ -16,7 +11,7 @@ for part in WHOLE:
         input:
             checkpoint=CHECKPOINT,
         output:
-            part.files(*LOGITS_FILES),
+            part.files("logits.parquet", "connections.parquet"),
         log:
             part.log("logits"),
         benchmark:
@@ -31,30 +26,7 @@ for part in WHOLE:
             code=code_digest("logits"),
             lock=lock_digest(),
         message:
-            "Reading the weights"
+            f"Reading the weights{part.where}"
         shell:
-            LOGITS_COMMAND
-
-
-rule logits_of_block:
-    input:
-        checkpoint=CHECKPOINT,
-    output:
-        [block_file(name) for name in LOGITS_FILES],
-    log:
-        block_log("logits"),
-    benchmark:
-        block_benchmark("logits")
-    conda:
-        "../envs/model.yaml"
-    params:
-        script=script("logits"),
-        blocks=block_names,
-        poles=",".join(config["poles"]),
-        root=run_folder,
-        code=code_digest("logits"),
-        lock=lock_digest(),
-    message:
-        "Reading the weights of layer {wildcards.layer}, neurons {wildcards.block}"
-    shell:
-        LOGITS_COMMAND
+            "python {params.script:q} --checkpoint {input.checkpoint:q} --blocks {params.blocks}"
+            " --poles {params.poles} --output {params.root:q} > {log:q} 2>&1"

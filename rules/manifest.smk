@@ -33,7 +33,7 @@ rule manifest:
         ),
         blocks=name_blocks(SELECTED),
         # Made from the output, as in `block_names`: how passes are shared out reruns nothing.
-        parts=lambda wildcards, output: len(SHARES),
+        parts=lambda wildcards, output: len(PASSES),
         without=[name for name, wanted in OPTIONAL.items() if not wanted],
         base=os.path.relpath(BASE),
         code=code_digest("manifest"),

@@ -1,16 +1,9 @@
 # Every token of the vocabulary after neutral text: all selected neurons at once, as in the pass over the corpus.
 
-SWEEP_COMMAND = (
-    "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
-    " --corpus $(dirname {input.tokens:q}) --maxima {input.maxima:q}"
-    " --blocks {params.blocks} --settings {params.settings:q} {params.options} --output {params.root:q}"
-    " > {log:q} 2>&1"
-)
-SWEEP_SETTINGS = method_settings("prefixes", "prefix_length", "alone")
-
 
 # What the sweep needs of all blocks, in one small file: Snakemake notes and hashes all of a job's inputs for each of
 # its outputs, and would run the sweep again when layers are shared out in another way.
+# rule maxima for all selected blocks; maxima_again
 for part in WHOLE:
 
     rule:
@@ -38,7 +31,8 @@ for part in WHOLE:
             " > {log:q} 2>&1"
 
 
-for part in PARTS:
+# rule sweep, or sweep_1, sweep_2, ... for several passes; sweep_again; sweep_of_block
+for part in [*PARTS, ANY_BLOCK]:
 
     rule:
         name:
@@ -47,7 +41,7 @@ for part in PARTS:
             checkpoint=CHECKPOINT,
             tokens=part.file("corpus/tokens.npy"),
             documents=part.file("corpus/documents.parquet"),
-            maxima=part.file("maxima.parquet"),
+            maxima=part.files("statistics.parquet") if part is ANY_BLOCK else part.file("maxima.parquet"),
         output:
             part.files("sweep.parquet"),
         log:
@@ -56,48 +50,21 @@ for part in PARTS:
             part.benchmark("sweep")
         conda:
             "../envs/model.yaml"
-        threads: PASS_THREADS
+        threads: part.threads
         resources:
             gpu=1,
         params:
             script=script("sweep"),
             blocks=block_names,
-            settings=SWEEP_SETTINGS,
+            settings=method_settings("prefixes", "prefix_length", "alone"),
             options=model_options(),
             root=run_folder,
             code=code_digest("sweep"),
             lock=lock_digest(),
         message:
-            "Asking for every token of the vocabulary"
+            f"Asking for every token of the vocabulary{part.where}"
         shell:
-            SWEEP_COMMAND
-
-
-rule sweep_of_block:
-    input:
-        checkpoint=CHECKPOINT,
-        tokens=run_file("corpus/tokens.npy"),
-        documents=run_file("corpus/documents.parquet"),
-        maxima=block_file("statistics.parquet"),
-    output:
-        block_file("sweep.parquet"),
-    log:
-        block_log("sweep"),
-    benchmark:
-        block_benchmark("sweep")
-    conda:
-        "../envs/model.yaml"
-    resources:
-        gpu=1,
-    params:
-        script=script("sweep"),
-        blocks=block_names,
-        settings=SWEEP_SETTINGS,
-        options=model_options(),
-        root=run_folder,
-        code=code_digest("sweep"),
-        lock=lock_digest(),
-    message:
-        "Asking for every token of the vocabulary for layer {wildcards.layer}, neurons {wildcards.block}"
-    shell:
-        SWEEP_COMMAND
+            "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
+            " --corpus $(dirname {input.tokens:q}) --maxima {input.maxima:q}"
+            " --blocks {params.blocks} --settings {params.settings:q} {params.options} --output {params.root:q}"
+            " > {log:q} 2>&1"

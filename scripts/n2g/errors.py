@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -25,7 +25,7 @@ def first_line(error: Exception) -> str:
 
 
 @contextmanager
-def exit_with_sentence() -> Iterator[None]:
+def exit_with_sentence() -> Generator[None]:
     """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr.
 
     So too where the GPU's memory is full and smaller batches have not helped.

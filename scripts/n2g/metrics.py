@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+Count = int | np.integer
+
 COUNTS = ("tokens", "firing", "true_positives", "false_positives", "false_negatives")
 SCORES = (
     "precision",
@@ -75,7 +77,7 @@ def firing_scores(firing: np.ndarray, predicted: np.ndarray) -> dict[str, float]
     }
 
 
-def f1_score(hits: int, predicted: int, firing: int) -> float:
+def f1_score(hits: Count, predicted: Count, firing: Count) -> float:
     """Harmonic mean of precision and recall, from numbers of tokens: `hits` are both predicted to fire and firing."""
     return _share(2 * hits, predicted + firing)
 
@@ -158,7 +160,7 @@ def macro_average(
     return np.mean([group.mean(axis=0) for group in groups], axis=0), low, high
 
 
-def _share(part: float, whole: float) -> float:
+def _share(part: float | np.integer, whole: float | np.integer) -> float:
     return part / whole if whole else 0.0
 
 

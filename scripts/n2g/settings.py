@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "cuts")
 
@@ -12,7 +12,7 @@ SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisio
 class Proposer(Protocol):
     """Whatever can name tokens that might stand in a place."""
 
-    def propose_many(self, places: Sequence[tuple[tuple[int, ...], int]], count: int) -> list[list[int]]:
+    def propose_many(self, queries: Sequence[tuple[tuple[int, ...], int]], count: int) -> list[list[int]]:
         """For each (tokens, place) at most `count` token ids, the best first, the token itself left out."""
         ...
 
@@ -104,7 +104,10 @@ class Settings:
                 )
         many = {f.name for f in fields(cls) if isinstance(f.default, tuple)}
         listed = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        return cls(**{k: (v,) if k in many and not isinstance(v, tuple) else v for k, v in listed.items()})
+        given: dict[str, Any] = {
+            k: (v,) if k in many and not isinstance(v, tuple) else v for k, v in listed.items()
+        }
+        return cls(**given)
 
 
 def methods_of(settings: Settings) -> list[Settings]:

@@ -7,18 +7,20 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from n2g.files.contracts import describe
+from n2g.files.contracts import CONTRACTS, describe
 from n2g.settings import Settings
 from n2g.workflow.config import complete_config
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+ARCHITECTURE = DOCS / "architecture.md"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("**/*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LIBRARY = ROOT / "scripts"
@@ -82,6 +84,30 @@ def test_every_stage_is_in_the_readme() -> None:
     text = PAGES[0].read_text(encoding="utf-8")
     for rules in (ROOT / "rules").glob("*.smk"):
         assert rules.stem == "common" or f"| `{rules.stem}` |" in text, rules.name
+
+
+def test_the_architecture_lists_the_rooms_from_top_to_bottom() -> None:
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0][
+        "layers"
+    ]
+    rows = re.findall(r"^\| (`.+?) \|", ARCHITECTURE.read_text(encoding="utf-8"), re.MULTILINE)
+    rooms = [re.findall(r"`(\w+)`", row) for row in rows][: len(layers)]
+    assert [set(row) for row in rooms] == [set(layer.split(" | ")) for layer in layers]
+
+
+def test_the_way_of_a_token_is_that_of_the_code() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    steps = re.findall(r"^\| `(\w+)` \| `(\w+)` in `([\w/.]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert len(steps) == 10
+    for stage, function, module, place in steps:
+        imported = f"from n2g.{module.removesuffix('.py').replace('/', '.')} import"
+        assert f"def {function}(" in (LIBRARY / "n2g" / module).read_text(), module
+        assert (ROOT / "rules" / f"{stage}.smk").is_file()
+        assert stage == "atlas" or imported in (LIBRARY / f"{stage}.py").read_text(), stage
+        for table, column in re.findall(r"`(\w+)\.(\w+)`", place):
+            assert column in ("npy", "jsonl") or column in CONTRACTS[table].columns, f"{table}.{column}"
+    for function, module in re.findall(r"`(\w+)` in `([\w/]+\.py)`", text):
+        assert f"def {function}(" in (LIBRARY / "n2g" / module).read_text(), module
 
 
 def test_the_readme_example_runs() -> None:

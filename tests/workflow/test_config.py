@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from n2g.errors import ConfigError
-from n2g.workflow.config import check_selection, complete_config, describe_keys, load_config, read_schema
+from n2g.workflow.config import complete_config, describe_keys, load_config, read_schema
+from n2g.workflow.selection import check_selection
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"model": {"source": "hf:org/model@v1"}, "corpus": {"source": "hf:org/texts@v1"}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,10 @@ from tiny_run import JOB, RUN, checkout, contents, snakemake
 
 from n2g.ids import Block, name_blocks, parse_blocks
 from n2g.model.checkpoint import DESCRIPTION, checkpoint_key
-from n2g.workflow.config import complete_config, share_out
+from n2g.workflow.config import complete_config
 
 LAYERS, NEURONS = 32, 14_336  # of Llama with 8 billion parameters
 COMMAND = 131_072  # bytes that Linux takes for one argument, such as the command of `sh -c`
-
-
-def test_parts_of_a_pass_are_whole_layers_in_order() -> None:
-    blocks = [(layer, Block(first, first + 1)) for layer in (0, 2, 3, 4, 9) for first in (0, 2)]
-    for passes in range(1, 8):
-        parts = share_out(blocks, passes)
-        assert list(chain(*parts)) == blocks
-        layers = [sorted({layer for layer, _ in part}) for part in parts]
-        assert len(layers) == min(passes, 5)
-        assert len(set(chain(*layers))) == sum(map(len, layers)), "no layer is in two parts"
-        assert max(map(len, layers)) - min(map(len, layers)) <= 1
-    assert share_out([], 3) == []
 
 
 def test_names_of_blocks_are_read_back() -> None:

@@ -61,7 +61,8 @@ class Reply:
     def from_dict(cls, given: Mapping[str, Any]) -> Reply:
         """Read what `dataclasses.asdict` gives. Raises KeyError or TypeError where something is missing."""
         pieces = tuple(Piece(one["text"], one["alternatives"]) for one in given["pieces"])
-        return cls(**{**given, "pieces": pieces})
+        fields: dict[str, Any] = {**given, "pieces": pieces}
+        return cls(**fields)
 
 
 class Model(Protocol):

@@ -95,8 +95,10 @@ def explain_neuron(
         best = Explained("budget", *found, validation=judge(best.label, fitting.held).ev_correlation)
         if run is not None:
             examples = counter_examples(account, models.explainer, best.label, run, fitting.maximum)
-            better = examples and ask_label(
-                models.explainer, account, prompts.revise(texts, best.label, examples)
+            better = (
+                ask_label(models.explainer, account, prompts.revise(texts, best.label, examples))
+                if examples
+                else None
             )
             if better and better[0] != best.label:
                 value = judge(better[0], fitting.held).ev_correlation

@@ -9,7 +9,7 @@ import csv
 import gzip
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -41,7 +41,7 @@ class About:
     size: tuple[int, int]
 
     @property
-    def neuronpedia(self) -> neuronpedia.Model:
+    def on_neuronpedia(self) -> neuronpedia.Model:
         """The model as Neuronpedia names it."""
         return neuronpedia.Model(str(self.model["name"]), *self.size, self.model["url"])
 
@@ -109,7 +109,7 @@ def _write_one(folder: Path, neuron: Neuron, drawing: Path | None) -> None:
 
 def _write_source(folder: Path, neurons: Sequence[Neuron], about: About) -> None:
     """Neuronpedia's formats, for neurons of one layer and pole."""
-    model, source = about.neuronpedia, neuronpedia.source(neurons[0].id)
+    model, source = about.on_neuronpedia, neuronpedia.source(neurons[0].id)
     for neuron in neurons:
         path = folder / "api" / "feature" / model.id / source / str(neuron.id.neuron)
         _write_json(path, neuronpedia.feature(model, neuron))
@@ -181,7 +181,7 @@ def _finite(value: Any) -> Any:
 
 
 @contextmanager
-def _gzip(path: Path) -> Iterator[gzip.GzipFile]:
+def _gzip(path: Path) -> Generator[gzip.GzipFile]:
     """A gzip file that tells neither its name nor the time."""
     with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
         yield file

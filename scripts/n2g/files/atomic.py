@@ -6,7 +6,7 @@ import glob
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -15,7 +15,7 @@ from n2g.errors import InputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A temporary path beside ``path`` for a file or folder, renamed to it if the block succeeds, else removed.
 
     What a killed program left of the same path is removed too. Should that program still run, it can then no
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_database(folder: Path) -> Iterator[sqlite3.Connection]:
+def scratch_database(folder: Path) -> Generator[sqlite3.Connection]:
     """An SQLite database on disk for what memory may not have room for; it is gone with the block, or the program.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -130,7 +130,7 @@ class GrowingArray:
 
 
 @contextmanager
-def growing_array(path: Path, dtype: np.dtype | type) -> Iterator[GrowingArray]:
+def growing_array(path: Path, dtype: np.dtype | type) -> Generator[GrowingArray]:
     """Write one array as .npy, part by part: the same bytes as `write_array` writes of the whole."""
     with replacing(path) as temporary, temporary.open("w+b") as file:
         array = GrowingArray(file, dtype)
@@ -139,7 +139,7 @@ def growing_array(path: Path, dtype: np.dtype | type) -> Iterator[GrowingArray]:
 
 
 @contextmanager
-def new_array(path: Path, dtype: np.dtype | type) -> Iterator[Callable[[int], np.ndarray]]:
+def new_array(path: Path, dtype: np.dtype | type) -> Generator[Callable[[int], np.ndarray]]:
     """Write one array as .npy, in any order: what is given makes room for so many values, as a memory map."""
     with replacing(path) as temporary:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -81,12 +82,15 @@ def text_until(index: Index, position: int, count: int) -> tuple[int, ...]:
     return tuple(index.tokens[begin : position + 1].tolist())
 
 
+Searched = TypeVar("Searched", bound=Index)
+
+
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Generic[Searched]):
     """One neuron on some texts: the positions (int64, ascending) at which it comes to its floor, its activations
     there (float32; elsewhere they count as 0), and the activation from which it fires."""
 
-    texts: Index
+    texts: Searched
     positions: np.ndarray
     activations: np.ndarray
     threshold: float

@@ -45,7 +45,7 @@ class FittingBlock:
         self.both = Texts.of(self.documents, "train", "validation")
         self.units = list(_units(observations))
 
-    def evidence(self, unit: Unit, texts: Texts) -> Evidence:
+    def evidence(self, unit: Unit, texts: Texts) -> Evidence[Texts]:
         """One unit on some of the documents."""
         order = np.argsort(unit.positions, kind="stable")
         order = order[texts.rows(unit.positions[order]) >= 0]

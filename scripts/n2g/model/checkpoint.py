@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -181,7 +181,7 @@ def save_native(model: TransformerBridge, folder: Path, tokenizer: Path | None =
 
 
 @contextmanager
-def reading_model(path: Path) -> Iterator[None]:
+def reading_model(path: Path) -> Generator[None]:
     """Turn whatever a library raises on a file that it cannot read into one sentence.
 
     Readers of model files raise errors of many kinds on damaged files, so all of them count here.

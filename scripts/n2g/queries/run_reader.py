@@ -27,7 +27,9 @@ TIMEOUT = 60.0  # seconds without an answer
 class RunReader(Protocol):
     """A finished run, wherever it is. Whatever is not there raises InputError."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What to call it."""
 
     def names(self) -> list[NeuronId]:
         """Every neuron, in order."""

@@ -126,7 +126,7 @@ def _explanations(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
     }
 
 
-def _train(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
+def _train(rows: Sequence[dict[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
     for row in rows:
         if row["split"] == "train" and row["rank"] < TRAIN_SHOWN:
             yield _example(row | {"set": "top", "start": 0, "predictions": None}, "train", texts, grain)

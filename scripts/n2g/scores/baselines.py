@@ -24,7 +24,10 @@ from n2g.texts.documents import SPLITS, Documents
 class Predictor(Protocol):
     """Anything that predicts one neuron's activations from tokens."""
 
-    cut: float
+    @property
+    def cut(self) -> float:
+        """The prediction from which it counts as firing."""
+        ...
 
     def predict(self, index: TokenIndex) -> np.ndarray:
         """float64 [token], predicted activations."""

@@ -139,9 +139,9 @@ def evaluate(
     texts = hold_out(documents, observations)
     seen = dict(observe(documents.without_test(), observations.without_test(documents)))
     for key, truth in truths(texts, observations, share):
-        predictors = graph_predictors(graphs.get(key, {})) | fit_baselines(seen[key], share)
-        graph = predictors["graph"]
-        predicted, nodes = graph.predict_nodes(texts.index)
+        own = graph_predictors(graphs.get(key, {}))
+        predictors: dict[str, Predictor] = {**own, **fit_baselines(seen[key], share)}
+        predicted, nodes = own["graph"].predict_nodes(texts.index)
         others = {name: one.predict(texts.index) for name, one in predictors.items() if name != "graph"}
         yield Evaluation(key, truth, predictors, {"graph": predicted, **others}, nodes)
 

@@ -43,7 +43,7 @@ def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
                 left = [match for match in matches if match.node not in here]
                 predicted = graph.decide(left, len(places))[0]
                 firing_here = (predicted >= graph.cut) & (predicted > 0)
-                known[here] = np.count_nonzero(firing_here & fires), np.count_nonzero(firing_here)
+                known[here] = int(np.count_nonzero(firing_here & fires)), int(np.count_nonzero(firing_here))
             hits[without] += known[here][0]
             said[without] += known[here][1]
 

@@ -91,8 +91,9 @@ def _measured(scores: Mapping[str, Any] | None) -> Mapping[str, Any]:
         return {}
     if not scores.get("firing"):
         return {"correlation": scores.get("correlation")}
-    hits, errors = scores.get("true_positives"), [scores.get(name) for name in ERRORS]
-    if hits is None or None in errors:
+    hits = scores.get("true_positives")
+    errors = [scores[name] for name in ERRORS if scores.get(name) is not None]
+    if hits is None or len(errors) < len(ERRORS):
         return scores
     low, high = f1_interval(hits, sum(errors))
     return {**scores, "f1_low": low, "f1_high": high}
@@ -113,8 +114,8 @@ def f1_interval(hits: int, errors: int) -> tuple[float, float]:
     share, square = hits / total, 1.96**2 / total
     middle = (share + square / 2) / (1 + square)
     half = 1.96 / (1 + square) * sqrt(share * (1 - share) / total + square / (4 * total))
-    ends = max(0.0, middle - half), min(1.0, middle + half)
-    return tuple(2 * end / (1 + end) for end in ends)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def _score(metrics: Mapping[str, Any]) -> dict | None:

@@ -25,13 +25,13 @@ CONNECTED = {
     ("downstream", "positive"): "After it, excited",
     ("downstream", "negative"): "After it, inhibited",
 }
-Lists = Mapping[str, list[tuple[str, float]]]  # title -> (neuron, how alike or how strongly connected)
+Lists = dict[str, list[tuple[str, float]]]  # title -> (neuron, how alike or how strongly connected)
 
 
 def connected(block: Path) -> dict[str, Lists]:
     """Each neuron's strongest connections; `block` is {layer}/{block}."""
     layer = int(block.parent.name)
-    found: dict[str, dict] = {}
+    found: dict[str, Lists] = {}
     for row in _best(block / "connections.parquet", "connections"):
         other = NeuronId(row["other_layer"], row["other_neuron"], False)
         title = CONNECTED[row["direction"], row["sign"]]
@@ -42,7 +42,7 @@ def connected(block: Path) -> dict[str, Lists]:
 
 def similar(path: Path) -> dict[str, Lists]:
     """The neurons that each neuron is like, from `similar.parquet`."""
-    found: dict[str, dict] = {}
+    found: dict[str, Lists] = {}
     for row in _best(path, "similar"):
         other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
         found.setdefault(_name(row), {}).setdefault(SIMILAR[row["kind"]], []).append(

@@ -208,8 +208,10 @@ def patterns_of(record: Mapping[str, Any]) -> list:
     see `_element`.
     """
     graph = record.get("graph")
-    found = []
-    for path in firing_paths(graph) if graph else ():
+    found: list[list] = []
+    if not graph:
+        return [f1_of(record), found]
+    for path in firing_paths(graph):
         value = path[-1]["end"]["activation"]
         found.append(
             [_short(value), *(_tokens(node, graph["cut"] / value) or _element(node) for node in path)]

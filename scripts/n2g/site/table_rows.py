@@ -68,7 +68,8 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
 def _counts(scores: Mapping[str, Any] | None) -> tuple[int, int, int]:
     """True positives, false positives and false negatives."""
     names = ("true_positives", "false_positives", "false_negatives")
-    return tuple((scores or {}).get(name) or 0 for name in names)
+    hits, false_alarms, misses = ((scores or {}).get(name) or 0 for name in names)
+    return hits, false_alarms, misses
 
 
 def f1(scores: Mapping[str, Any] | None) -> float | None:

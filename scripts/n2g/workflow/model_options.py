@@ -91,7 +91,8 @@ def always_add_in_one_order() -> None:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # every number is written before it is read
+    # Every number is written before it is read.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # ty: ignore[missing-attribute]
 
 
 def keep_freed_memory() -> None:

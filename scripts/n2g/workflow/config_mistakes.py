@@ -1,0 +1,151 @@
+"""Mistakes in a configuration, each as one sentence that begins with the key and ends with the remedy.
+
+What the schema can say is found by jsonschema and put into words by :func:`sentence_about`. What it cannot say is
+checked by :func:`check_meaning`: forms of ranges and sources, files that must exist, keys that belong together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from n2g.errors import ConfigError, InputError
+from n2g.ids import NeuronId, parse_numbers
+from n2g.texts.sources import Source
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a group of keys",
+    "null": "null",
+}
+
+
+@contextmanager
+def about_key(key: str) -> Generator[None]:
+    """Turn an :class:`InputError` raised inside into a :class:`ConfigError` of one key."""
+    try:
+        yield
+    except InputError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def check_meaning(config: Mapping[str, Any]) -> None:
+    """Check what a schema cannot say. Raises ConfigError, one sentence about the first thing that is wrong."""
+    for key in ("layers", "neurons"):
+        if config[key] != "all":
+            with about_key(key):
+                parse_numbers(config[key])
+    if config["neuron"] is not None:
+        with about_key("neuron"):
+            NeuronId.parse(config["neuron"])
+    if config["corpus"]["min_length"] >= config["corpus"]["max_length"]:
+        raise ConfigError("corpus.min_length: must be smaller than corpus.max_length: lower it.")
+    _check_against(config["run"], config["against"])
+    _check_settings(config["settings"])
+    _check_explain(config["explain"])
+    for part in ("model", "corpus"):
+        _check_source(part, config[part])
+    if config["model"]["tokenizer"] is not None:
+        with about_key("model.tokenizer"):
+            Source.parse(config["model"]["tokenizer"]).check_exists()
+
+
+def _check_against(run: str, other: str | None) -> None:
+    if other == run:
+        raise ConfigError("against: is the run itself: name another one.")
+    if other is not None and not Path("results", other, "manifest.json").is_file():
+        raise ConfigError(f"against: results/{other} holds no finished run: finish it, or name another one.")
+
+
+def _check_settings(given: Mapping[str, Any]) -> None:
+    """Check names and values of single settings; those that have a key of their own are set there."""
+    from n2g.settings import Settings
+
+    known = {field.name for field in fields(Settings)}
+    own = {"method": "method", "seed": "seed", "proposer": "proposer", "bos": "corpus.bos"}
+    for name in given:
+        if name in own:
+            raise ConfigError(f"settings.{name}: has a key of its own: set {own[name]} instead.")
+        if name not in known:
+            raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
+    try:
+        Settings.from_options(dict(given))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _check_explain(given: Mapping[str, Any]) -> None:
+    """Check that the keys of `explain` name one model, or none."""
+    if given["local"] and (given["model"] or given["simulator"]):
+        raise ConfigError("explain.local: takes the place of explain.model: set one of them.")
+    if given["local"] and not Path(given["local"]).is_dir():
+        raise ConfigError(f"explain.local: {given['local']} does not exist: name a folder with a model.")
+    if given["model"] and not given["base_url"]:
+        raise ConfigError("explain.base_url: is needed with explain.model: give the endpoint's address.")
+
+
+def _check_source(part: str, section: Mapping[str, Any]) -> None:
+    with about_key(f"{part}.source"):
+        source = Source.parse(section["source"], file=section["file"], sha256=section["sha256"])
+    if source.kind == "pypi" and not source.file:
+        raise ConfigError(f"{part}.file: is needed with a pypi: source: name the file inside the wheel.")
+    if source.kind != "pypi" and source.sha256 and not source.is_single_file:
+        raise ConfigError(f"{part}.sha256: can only be checked for a single file: name it in {part}.file.")
+    with about_key(f"{part}.file" if source.file else f"{part}.source"):
+        source.check_exists()
+
+
+def sentence_about(error: jsonschema.ValidationError) -> str:
+    """One sentence for a schema error."""
+    path = ".".join(str(step) for step in error.absolute_path)
+    rule, value = error.validator, error.instance
+    schema: Any = error.schema
+    where = f"{path}: " if path else ""
+    if rule == "additionalProperties":
+        known = list(schema["properties"])
+        unknown = next(key for key in value if key not in known)
+        name = f"{path}{'.' if path else ''}{unknown}"
+        return f"{name}: is not a key of the configuration: {_suggestion(str(unknown), known)}"
+    if rule == "required":
+        missing = next(key for key in error.validator_value if key not in value)
+        return f"{path}{'.' if path else ''}{missing}: is missing: add it, as in config.yaml."
+    if rule == "type":
+        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        kind = " or ".join(_TYPES[kind] for kind in kinds)
+        return f"{where or 'The configuration: '}{_show(value)} is not {kind}: give {kind}."
+    if rule == "enum":
+        return (
+            f"{where}{_show(value)} is not allowed: choose {' or '.join(map(_show, error.validator_value))}."
+        )
+    if rule in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        bound = {
+            "minimum": "at least",
+            "maximum": "at most",
+            "exclusiveMinimum": "above",
+            "exclusiveMaximum": "below",
+        }
+        return f"{where}{_show(value)} is out of range: give a number {bound[rule]} {error.validator_value}."
+    if rule == "pattern":
+        return f"{where}{_show(value)} has the wrong form: it must match {error.validator_value}."
+    return f"{where}{' '.join(re.sub(r'[.]$', '', error.message).split())}: see schemas/config.schema.yaml."
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(known)}."
+
+
+def _show(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)

@@ -1,0 +1,39 @@
+"""What rules pass on of a configuration: only the keys that their programs read, so that only those cause reruns."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+# Keys that no result depends on.
+NO_MATTER = ("neuron", "passes", "sample", "threads")
+
+
+def value_at(config: Mapping[str, Any], path: str) -> Any:
+    """The value of a key by its dotted path."""
+    value: Any = config
+    for step in path.split("."):
+        value = value[step]
+    return value
+
+
+def command_options(config: Mapping[str, Any], **keys: str) -> str:
+    """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length 256``.
+
+    A null key gives no option.
+    """
+    given = [(name.replace("_", "-"), value_at(config, key)) for name, key in keys.items()]
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
+
+
+def settings_given(config: Mapping[str, Any], *names: str) -> str:
+    """The method, the seed, and those settings that a rule reads, as JSON."""
+    given = {name: config["settings"][name] for name in names if name in config["settings"]}
+    return json.dumps({"method": config["method"], "seed": config["seed"], **given}, sort_keys=True)
+
+
+def explains(config: Mapping[str, Any]) -> bool:
+    """Whether a language model is to explain neurons."""
+    return bool(config["explain"]["model"] or config["explain"]["local"])
