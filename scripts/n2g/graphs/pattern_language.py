@@ -16,7 +16,7 @@ DISTANCES = 4096
 Texts = tuple[tuple[int, int | str], ...]  # (place counted from the activating token, token), ascending
 
 
-def accepted(graph: Mapping[str, Any]) -> str:
+def accepted(graph: Mapping[str, Any] | None) -> str:
     """SHA-256 that tells on which texts a graph fires: equal digests mean equal texts.
 
     The converse holds, as far as it does for `language`, where no pattern keeps another from firing. Where one may,
@@ -33,7 +33,7 @@ def accepted(graph: Mapping[str, Any]) -> str:
     if not hinder:
         return language(firing)
     parts = (sorted(map(json.dumps, part)) for part in (firing, hinder))
-    content = json.dumps([graph["method"] == "paper", *parts])
+    content = json.dumps([graph is not None and graph["method"] == "paper", *parts])
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ is written out: a pattern for each of its tokens, with the activation that the g
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -59,12 +59,12 @@ def specificity(pattern: Pattern) -> tuple[int, int]:
     return sum(code == START or not is_free(code) for code in pattern), len(pattern)
 
 
-def is_free(code: int | str) -> bool:
+def is_free(code: int | str) -> TypeGuard[int]:
     """Whether an element is no token."""
     return isinstance(code, int) and code < 0
 
 
-def is_gap(code: int | str) -> bool:
+def is_gap(code: int | str) -> TypeGuard[int]:
     """Whether an element is a gap."""
     return isinstance(code, int) and code <= GAP
 
@@ -129,7 +129,7 @@ def matches(pattern: Pattern, text: Sequence[int | str]) -> bool:
 
 def pattern_columns(
     graphs: Sequence[Mapping[str, Any] | None], units: Sequence[tuple[int, int, str]]
-) -> dict[str, Sequence]:
+) -> dict[str, Sequence | np.ndarray]:
     """The columns of the `patterns` table: all patterns of the graphs of some units (layer, neuron, pole)."""
     rows: list[tuple[int, float, int]] = []  # unit, activation, support
     written: list[Pattern] = []
@@ -163,5 +163,5 @@ def _choices(node: Mapping[str, Any]) -> list[tuple[int, float]]:
     return [({"wildcard": ANY, "start": START}.get(kind, GAP - node.get("max", 0)), 1.0)]
 
 
-def reaches_cut(activation: float, graph: Mapping[str, Any]) -> bool:
-    return activation > 0 and activation >= graph["cut"]
+def reaches_cut(activation: float, graph: Mapping[str, Any] | None) -> bool:
+    return graph is not None and activation > 0 and activation >= graph["cut"]

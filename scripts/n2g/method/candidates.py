@@ -185,9 +185,12 @@ class Selection:
             yield self.candidate(tuple(one_of([token]) for token in before[:length]), 0.0)
 
     def _substituted(self, example: Fired) -> Iterable[Candidate]:
+        salient = example.salient
+        if salient is None:
+            return
         for place, token, activation in example.substitutes:
-            elements, importances = elements_of(example.salient)
-            at = place_of(example.salient, place, elements)
+            elements, importances = elements_of(salient)
+            at = place_of(salient, place, elements)
             yield self.candidate(
                 (*elements[:at], one_of([token]), *elements[at + 1 :]), activation, importances
             )

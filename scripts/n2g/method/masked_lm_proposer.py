@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,7 +125,7 @@ def _cased(piece: str, like: str) -> str:
     return piece.upper() if like.isupper() else piece
 
 
-def _pieces(tokenizer: object) -> list[tuple[str, bool]]:
+def _pieces(tokenizer: Any) -> list[tuple[str, bool]]:
     """Text of each token of the masked model, and whether it goes on with the word before it; control tokens
     have no text. Word pieces mark what goes on (##), the others what begins anew (Ġ or ▁)."""
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))

@@ -97,7 +97,7 @@ class ForwardPass:
 
             return hook
 
-        hooks = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
+        hooks: list[tuple[str, Callable]] = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
         hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
         self._forward(tokens, hooks, cache)
         return {layer: value.cpu() for layer, value in found.items()}

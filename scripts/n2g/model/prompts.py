@@ -32,7 +32,7 @@ def drive(
 
     def advance(i: int, values: Sequence[float] | None) -> None:
         try:
-            waiting[i] = steps[i].send(values)
+            waiting[i] = next(steps[i]) if values is None else steps[i].send(values)
         except StopIteration as end:
             waiting.pop(i, None)
             results[i] = end.value

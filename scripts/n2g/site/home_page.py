@@ -73,7 +73,9 @@ def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
         present = [known[str(layer)].get(key) or {} for layer in layers if str(layer) in known]
         names = [name for name in wording.PREDICTORS if any(name in one for one in present)]
         if names:
-            found = {layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers}
+            found: dict[int | None, Any] = {
+                layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers
+            }
             overall = across_layers(summary).get(key)
             if overall and len(layers) > 1:
                 found[None] = overall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 
@@ -38,9 +38,13 @@ def stamp_all(
         rows: a row for each neuron, in order.
         pictures: a neuron's id -> its graph for a page, or None.
     """
-    shown = {"model": source_of(atlas.config["model"]), "corpus": source_of(atlas.config["corpus"])}
-    method = (built / "about" / "method" / "index.html").exists()
-    environment.globals.update(shown, reports=reports(atlas), method=method)
+    shown: dict[str, Any] = {
+        "model": source_of(atlas.config["model"]),
+        "corpus": source_of(atlas.config["corpus"]),
+        "reports": reports(atlas),
+        "method": (built / "about" / "method" / "index.html").exists(),
+    }
+    environment.globals.update(shown)
     stamp_layers(environment, built, atlas, layers, rows)
     stamp_home(environment, built, atlas, layers, rows, pictures)
     stamp_tools(environment, built, layers, rows)
