@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -68,7 +68,7 @@ def remedy(path: Path) -> str:
 
 
 @contextmanager
-def _reading(path: Path, damage: type[Exception]) -> Iterator[None]:
+def _reading(path: Path, damage: type[Exception]) -> Generator[None]:
     """Say in a sentence that a file is missing or damaged. damage: what its reader raises, beside OSError."""
     try:
         yield
