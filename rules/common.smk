@@ -11,6 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g.files.digests import file_digest
 from n2g.workflow import jobs, provenance
 from n2g.workflow.code_digests import code_digest as digest_of_code
+from n2g.workflow.extras import check_extra
 from n2g.workflow.reproduce_targets import asked, check_published, published_record
 from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.workflow.config import NO_MATTER, command_options, complete_config, explains
@@ -20,7 +21,8 @@ from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, NeuronId, name_blocks
 from n2g.texts.sources import Source, wanted_files
 
 BASE = Path(workflow.basedir)
-LOCK = BASE / "requirements" / "run.lock"
+REQUIREMENTS = BASE / "requirements"
+LOCK = REQUIREMENTS / "run.lock"
 
 with exit_with_sentence():  # instead of a traceback, before any job starts
     config = complete_config(config)
@@ -95,9 +97,16 @@ def code_digest(stage):
 
 
 @cache
-def lock_digest():
-    """Digest of the pinned requirements."""
-    return file_digest(LOCK)
+def lock_digest(extra=None):
+    """Digest of the pinned requirements, or of those of an extra of the environment."""
+    return file_digest(REQUIREMENTS / f"{extra or 'run'}.lock")
+
+
+def needs_extra(extra):
+    """Says in one sentence which packages are missing, unless conda environments bring them. To be called early."""
+    if "CONDA" not in {method.name for method in workflow.deployment_settings.deployment_method}:
+        with exit_with_sentence():
+            check_extra(extra)
 
 
 options = partial(command_options, config)

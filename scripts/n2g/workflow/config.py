@@ -38,6 +38,11 @@ _TYPES = {
     "null": "null",
 }
 
+# Values that one could well mean -> why they are refused.
+_REFUSED = {
+    ("device", "mps"): "(the GPU of Apple silicon) is not supported, as nothing was tested on it: set cpu or auto.",
+}
+
 
 def load_config(path: Path) -> dict[str, Any]:
     """Read a configuration file and complete it, as :func:`complete_config` does.
@@ -324,6 +329,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             "exclusiveMaximum": "below",
         }
         return f"{where}{_show(value)} is out of range: give a number {bound[rule]} {error.validator_value}."
+    if rule == "pattern" and (path, value) in _REFUSED:
+        return f"{where}{value} {_REFUSED[path, value]}"
     if rule == "pattern":
         return f"{where}{_show(value)} has the wrong form: it must match {error.validator_value}."
     return f"{where}{' '.join(re.sub(r'[.]$', '', error.message).split())}: see schemas/config.schema.yaml."
