@@ -96,7 +96,7 @@ def choose_torch() -> tuple[str, ...]:
         return ()
     options = torch_options(finds_cpu_build)
     if options is None:
-        print("No CPU build of PyTorch is to be had: the one from PyPI brings some gigabytes of CUDA libraries.")
+        print("No CPU build of PyTorch can be had: the one from PyPI brings gigabytes of CUDA libraries.")
     return options or ()
 
 

@@ -40,7 +40,7 @@ _TYPES = {
 
 # Values that one could well mean -> why they are refused.
 _REFUSED = {
-    ("device", "mps"): "(the GPU of Apple silicon) is not supported, as nothing was tested on it: set cpu or auto.",
+    ("device", "mps"): "(the GPU of Apple silicon) is not supported, as it is not tested: set cpu or auto.",
 }
 
 
