@@ -1,19 +1,27 @@
 # Everyday commands; `make` lists them. Everything installed goes to .venv, nothing else on the machine is touched
 # (`make test` may install Chromium where it is root, in continuous integration Slurm too).
 .DEFAULT_GOAL := help
-.PHONY: help atlas reproduce serve test bench lint format lock clean unlock browser slurm
+.PHONY: help atlas reproduce crate serve setup test bench lint format lock clean unlock browser slurm
 
 PYTHON ?= python3
 PORT ?= 8000
 # More arguments for the command that a target runs, as in `make atlas ARGS="--config layers=0-3"`
 ARGS ?=
+# What .venv is to hold beyond the default run: explain, crate, cluster, kubernetes. An endpoint that config.yaml or ARGS
+# names asks for explain.
+EXTRAS ?=
+ENDPOINT = $(shell { cat config.yaml; echo '$(subst ',,$(ARGS))'; } | grep -E "^[^#]*base_url: *[\"']?https?://")
+WANTED = $(sort $(EXTRAS) $(if $(ENDPOINT),explain))
 
 # A stamp says that .venv holds exactly these pins, made by this Python, in this place.
-stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cat $(2)) 2>&1 | sha256sum | cut -c1-16)
-ENVIRONMENT := $(call stamp,run,requirements/run.lock)
-TEST_ENVIRONMENT := $(call stamp,test,$(addprefix requirements/,run.lock test.lock cluster.lock kubernetes.lock))
+stamp = .venv/$(1)-$(shell (pwd; $(PYTHON) --version; cd requirements && cat uv.in run.lock cuda.lock $(2)) 2>&1 \
+    | sha256sum | cut -c1-16)
+with_extra = $(call stamp,$(1),$(1).lock)
+ENVIRONMENT := $(call stamp,run)
+TEST_ENVIRONMENT := $(call stamp,test,$(addsuffix .lock,explain crate test cluster kubernetes))
+WANTED_ENVIRONMENT = $(ENVIRONMENT) $(foreach extra,$(WANTED),$(call with_extra,$(extra)))
 VENV := . .venv/bin/activate &&
-PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --use-pep517
+INSTALL := .venv/bin/python requirements/install.py
 # The run that ARGS names, as in `make serve ARGS="--config run=demo"`, or else config.yaml
 CONFIGURED = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml")).get("run", "default"))')
 RUN_NAME = $(or $(patsubst run=%,%,$(filter run=%,$(subst ",,$(ARGS)))),$(CONFIGURED))
@@ -27,19 +35,25 @@ help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile \
 	    | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
-atlas: $(ENVIRONMENT) unlock ## Run the workflow and build the site
+atlas: $(WANTED_ENVIRONMENT) unlock ## Run the workflow and build the site
 	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
 	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
 
-reproduce: $(ENVIRONMENT) unlock ## Compute a neuron anew and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
+reproduce: $(WANTED_ENVIRONMENT) unlock ## Compute a neuron anew and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
 	@[ -n "$(NEURON)$(SAMPLE)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }
 	@$(VENV) snakemake reproduce --config $(if $(NEURON),neuron=$(NEURON),sample=$(SAMPLE)) $(ARGS)
+
+crate: $(call with_extra,crate) unlock ## Describe the finished run as an RO-Crate, to publish it
+	@$(VENV) snakemake crate $(ARGS)
 
 serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=... for another port)
 	@[ -f "results/$(RUN_NAME)/atlas/index.html" ] \
 	    || { echo "There is no atlas yet; build it with: make atlas" >&2; exit 2; }
 	@echo "The atlas is at http://localhost:$(PORT) (Ctrl-C ends it)"
 	@.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory "results/$(RUN_NAME)/atlas"
+
+setup: $(WANTED_ENVIRONMENT) ## Only set .venv up, with more packages if wanted: make setup EXTRAS="explain crate"
+	@:
 
 test: $(TEST_ENVIRONMENT) browser slurm ## Run every test
 	@$(VENV) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -54,8 +68,8 @@ lint: $(TEST_ENVIRONMENT) ## Check the style of the workflow and of the Python c
 format: $(TEST_ENVIRONMENT) ## Bring the code into that style
 	@$(VENV) snakefmt Snakefile rules && ruff check --fix && ruff format
 
-lock: $(TEST_ENVIRONMENT) ## Resolve requirements/*.in anew, into the lock files and envs/*.yaml
-	@$(VENV) python requirements/lock.py
+lock: $(ENVIRONMENT) ## Resolve requirements/*.in into the locks and envs/*.yaml (ARGS=--upgrade takes the newest)
+	@.venv/bin/python requirements/lock.py $(ARGS)
 
 clean: ## Remove all results; downloads stay
 	rm -rf results
@@ -67,15 +81,20 @@ $(ENVIRONMENT):
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	    || { echo "Python's venv module is missing:" \
 	        "install it, on Debian or Ubuntu with 'apt-get install python3-venv' as root." >&2; exit 1; }
-	@echo "Setting up .venv (once; some minutes) ..."
+	@echo "Setting up .venv (once; a minute where downloads are quick) ..."
 	@$(PYTHON) -m venv --clear .venv
-	@$(PIP) -r requirements/run.lock
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements/uv.in
+	@$(INSTALL) run
 	@touch $@
 
 $(TEST_ENVIRONMENT): $(ENVIRONMENT)
-	@$(PIP) -r requirements/test.lock
-	@for name in cluster kubernetes; do \
-	    $(PIP) --no-deps --upgrade --target .venv/$$name -r requirements/$$name.lock || exit; done
+	@$(INSTALL) explain crate test
+	@for name in cluster kubernetes; do $(INSTALL) $$name --target .venv/$$name || exit; done
+	@touch $@
+
+# The stamp of an extra, such as .venv/explain-0123456789abcdef
+.venv/%: $(ENVIRONMENT)
+	@$(INSTALL) $(firstword $(subst -, ,$*))
 	@touch $@
 
 # A Snakemake that was killed leaves a lock behind: remove it, unless a Snakemake still works in this directory.

@@ -1,26 +1,34 @@
 """Resolve requirements/*.in into fully pinned *.lock files, and those into envs/*.yaml (``make lock``).
 
-pip itself resolves (a dry run with a report), for the Python that runs this script: use the oldest supported.
+uv resolves, for every system and every Python from 3.11 on at once: a marker after a pin says where alone it is needed.
+Pins that still fit stay as they are; ``make lock ARGS=--upgrade`` takes the newest of everything.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from install import HERE, UV, uv_environment
 
-HERE = Path(__file__).parent
+# What torch's CUDA builds bring along. Constraints, so that only where such a build is installed they are, too.
+CUDA = re.compile(r"nvidia-|cuda-|triton=")
 
-# What torch's CUDA wheels bring along: not pinned, as they name exact versions and CPU builds need none.
-CUDA = re.compile(r"nvidia-|cuda-|triton$")
+# Lock -> those that it comes on top of, and whose pins it leaves out. Each agrees with all before it.
+LOCKS = {
+    "run": [],
+    "explain": ["run"],
+    "crate": ["run"],
+    "test": ["run", "explain", "crate"],
+    "cluster": ["run"],
+    "kubernetes": ["run"],
+}
 
-# Conda environment -> the packages of run.in that its rules need.
+# Conda environment -> the packages that its rules ask for.
 TABLES = ["numpy", "pyarrow", "safetensors", "tqdm"]
 MODEL = [
     *TABLES,
@@ -35,17 +43,21 @@ ENVIRONMENTS = {
     "site": [
         *TABLES,
         *("graphviz", "graphviz-pure", "jinja2", "markupsafe", "mkdocs-material", "networkx"),
-        *("pymdown-extensions", "pyyaml", "rocrate"),
+        *("pymdown-extensions", "pyyaml"),
     ],
+    "crate": [*TABLES, "pyyaml", "rocrate"],
 }
 
 LOCK_HEADER = """\
-# Written by `make lock` from {source}; do not edit. Linux x86-64, Python 3.11 or newer.
-# After each version: what asks for it. torch has no local version, so that pip takes a CPU build where one is
-# at hand; a CUDA build names the exact CUDA packages it needs, and pip brings them, so none is pinned here.
+# Written by `make lock` from {source}; do not edit. Python 3.11 or newer, Linux and macOS.
+# After each version: where alone it is needed, and what asks for it.
+"""
+CUDA_HEADER = """\
+# Written by `make lock` from run.in; do not edit. Constraints: a CUDA build of torch (whose pin has no local version,
+# so that a CPU build fits too) brings these packages, and no other build does.
 """
 ENVIRONMENT_HEADER = """\
-# Written by `make lock` from requirements/run.lock; do not edit. Used with `snakemake --sdm conda`.
+# Written by `make lock` from requirements/*.lock; do not edit. Used with `snakemake --sdm conda`.
 channels:
   - conda-forge
   - nodefaults
@@ -55,91 +67,76 @@ dependencies:
   - pip:
 """
 
-Metadata = dict[str, dict]  # canonical name -> the package's core metadata
 
+def resolve(arguments: Sequence[str], prefer: str = "", asked: Sequence[str] = ()) -> list[str]:
+    """The pins that uv finds, a line each, sorted by name.
 
-def resolve(*files: str) -> Metadata:
-    """Everything that pip would install for the given requirement files into an empty environment."""
+    Args:
+        arguments: requirement files and options.
+        prefer: earlier pins, which stay if they still fit.
+        asked: requirements, where "-" is among the arguments.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        pip = [sys.executable, "-m", "pip", "install", "-qq", "--dry-run", "--ignore-installed"]
-        wanted = [argument for file in files for argument in ("-r", str(HERE / file))]
-        subprocess.run([*pip, "--report", str(report), *wanted], check=True)
-        packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
-    found = {canonicalize_name(package["name"]): package for package in packages}
-    return {name: found[name] for name in sorted(found) if not CUDA.match(name)}
+        output = Path(folder) / "pins.txt"
+        output.write_text(prefer)
+        command = [*UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--no-header"]
+        command += ["--annotation-style", "line", "--output-file", str(output), *arguments]
+        # Wheels that lie on this machine have no part in a lock for all.
+        environment = {key: value for key, value in uv_environment().items() if key != "UV_FIND_LINKS"}
+        subprocess.run(command, cwd=HERE, env=environment, input="\n".join(asked), text=True, check=True)
+        return output.read_text().splitlines()
 
 
-def version(package: dict) -> str:
-    """A package's version without its local part: ``2.13.0+cpu`` -> ``2.13.0``."""
-    return package["version"].partition("+")[0]
+def tidy(line: str) -> str:
+    """A line with one distance before its comment, and files in it without the option that named them."""
+    pin, _, askers = line.partition(" # via ")
+    return f"{pin.rstrip()}  # {askers.replace('-r ', '')}\n"
 
 
-def needs(package: dict, extras: set[str]) -> list[Requirement]:
-    """The requirements of one package that apply here with some of its extras."""
-    requirements = map(Requirement, package.get("requires_dist", []))
-    environments = [{"extra": extra} for extra in ("", *extras)]
-    return [
-        need
-        for need in requirements
-        if need.marker is None or any(need.marker.evaluate(environment) for environment in environments)
-    ]
+def pin_of(line: str) -> str:
+    """A line without its comment."""
+    return line.partition("#")[0].rstrip()
 
 
-def closure(names: list[str], packages: Metadata) -> dict[str, set[str]]:
-    """The given packages and all that they need -> the packages that ask for each."""
-    asked: dict[str, set[str]] = {name: set() for name in names}
-    extras: dict[str, set[str]] = {name: set() for name in names}
-    todo = list(names)
-    while todo:
-        parent = todo.pop()
-        for need in needs(packages[parent], extras[parent]):
-            name = canonicalize_name(need.name)
-            if name not in packages:  # a CUDA package
-                continue
-            if name not in asked or not need.extras <= extras[name]:
-                extras.setdefault(name, set()).update(need.extras)
-                todo.append(name)
-            asked.setdefault(name, set()).add(parent)
-    return asked
+def read_lock(name: str) -> str:
+    """The text of a lock, empty before it is first written."""
+    file = HERE / f"{name}.lock"
+    return file.read_text() if file.exists() else ""
 
 
-def direct(file: str) -> list[str]:
-    """The names in a requirements file."""
-    lines = [line.partition("#")[0].strip() for line in (HERE / file).read_text().splitlines()]
-    return [canonicalize_name(Requirement(line).name) for line in lines if line]
+def constraints(names: Sequence[str]) -> list[str]:
+    """uv's options to agree with some locks."""
+    return [word for name in names for word in ("--constraints", f"{name}.lock")]
 
 
-def lock_text(source: str, packages: Metadata, names: list[str], asked: dict[str, set[str]]) -> str:
-    """The lines of a lock file."""
-    lines = []
-    for name in names:
-        askers = sorted(asked.get(name, set())) + [source] * (name in direct(source))
-        lines.append(f"{name}=={version(packages[name])}  # {', '.join(askers)}\n")
-    return "".join(lines)
+def write_lock(name: str, options: Sequence[str]) -> None:
+    """Write one lock: what its .in file needs and no lock below has."""
+    below = LOCKS[name]
+    before = [other for other in list(LOCKS)[: list(LOCKS).index(name)] if other not in below]
+    files = [*(f"{other}.lock" for other in below), f"{name}.in"]
+    found = resolve([*files, *constraints(before), *options], prefer=read_lock(name) + read_lock("cuda"))
+
+    held = {pin_of(line) for other in below for line in read_lock(other).splitlines()}
+    pins = [tidy(line) for line in found if not CUDA.match(line) and pin_of(line) not in held]
+    (HERE / f"{name}.lock").write_text(LOCK_HEADER.format(source=f"{name}.in") + "".join(pins))
+    if name == "run":
+        cuda = [tidy(line) for line in found if CUDA.match(line)]
+        (HERE / "cuda.lock").write_text(CUDA_HEADER + "".join(cuda))
+
+
+def write_environment(name: str, asked: Sequence[str]) -> None:
+    """Write one conda environment, with the pins of the locks."""
+    found = resolve(["-", *constraints(["run", "explain", "crate"])], asked=asked)
+    text = "".join(f"      - {pin_of(line)}\n" for line in found if not CUDA.match(line))
+    (HERE.parent / "envs" / f"{name}.yaml").write_text(ENVIRONMENT_HEADER + text)
 
 
 def main() -> None:
-    """Write every lock file and environment."""
-    run = resolve("run.in")
-    asked = closure(direct("run.in"), run)
-    text = LOCK_HEADER.format(source="run.in") + lock_text("run.in", run, list(run), asked)
-    (HERE / "run.lock").write_text(text)
-
-    test = resolve("run.lock", "test.in")
-    asked = closure(direct("test.in"), test)
-    text = lock_text("test.in", test, [name for name in test if name not in run], asked)
-    (HERE / "test.lock").write_text(f"{LOCK_HEADER.format(source='test.in')}-r run.lock\n{text}")
-
-    for extra in ("cluster", "kubernetes"):
-        found = resolve("run.lock", f"{extra}.in")
-        asked = closure(direct(f"{extra}.in"), found)
-        text = lock_text(f"{extra}.in", found, [name for name in found if name not in run], asked)
-        (HERE / f"{extra}.lock").write_text(f"{LOCK_HEADER.format(source=f'{extra}.in')}{text}")
-
-    for environment, names in ENVIRONMENTS.items():
-        pins = "".join(f"      - {name}=={version(run[name])}\n" for name in sorted(closure(names, run)))
-        (HERE.parent / "envs" / f"{environment}.yaml").write_text(ENVIRONMENT_HEADER + pins)
+    """Write every lock file and environment. Arguments go to uv, for the locks."""
+    for name in LOCKS:
+        write_lock(name, sys.argv[1:])
+    for name, asked in ENVIRONMENTS.items():
+        write_environment(name, asked)
 
 
 if __name__ == "__main__":

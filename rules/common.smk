@@ -72,18 +72,16 @@ def code_digest(stage):
 
 
 @cache
-def lock_digest():
-    """Digest of the pinned requirements."""
-    return file_digest(LOCK)
+def lock_digest(extra="run"):
+    """Digest of the pinned requirements, or of those of an extra of the environment."""
+    return file_digest(REQUIREMENTS / f"{extra}.lock")
 
 
+# Says in one sentence which packages are missing, unless conda environments bring them. To be called early.
+needs_extra = partial(require_extra, "CONDA" in {m.name for m in workflow.deployment_settings.deployment_method})
 options = partial(command_options, config)
+model_options = partial(options, device="device", dtype="dtype")  # where and how the model runs
 method_settings = partial(settings_given, config)
-
-
-def model_options():
-    """Where and how the model runs."""
-    return options(device="device", dtype="dtype")
 
 
 def run_folder(wildcards, output):

@@ -1,6 +1,12 @@
 # The folder of the run as an RO-Crate, for those who publish it: `snakemake crate`. It is no part of `all`.
 
 
+def crate_atlas(wildcards):
+    """The site, once there is what describes it."""
+    needs_extra("crate")
+    return f"results/{RUN}/atlas"
+
+
 rule crate:
     input:
         files=[
@@ -12,7 +18,7 @@ rule crate:
                 *("corpus/documents.parquet", "corpus/vocabulary.parquet"),
             )
         ],
-        atlas=f"results/{RUN}/atlas",
+        atlas=crate_atlas,
         renders=[f"results/{RUN}/{layer}/{block}/render" for layer, block in SELECTED],
     output:
         metadata=f"results/{RUN}/ro-crate-metadata.json",
@@ -20,14 +26,14 @@ rule crate:
     log:
         run_log("crate").format(run=RUN),
     conda:
-        "../envs/site.yaml"
+        "../envs/crate.yaml"
     params:
         script=script("crate"),
         run=lambda wildcards, output: os.path.dirname(output.metadata),
         blocks=name_blocks(SELECTED),
         base=os.path.relpath(BASE),
         code=code_digest("crate"),
-        lock=lock_digest(),
+        lock=[lock_digest(), lock_digest("crate")],
     message:
         "Describing the run as an RO-Crate"
     shell:

@@ -1,6 +1,9 @@
 # Explanations in words by a language model, scored beside those from the graphs. Only where the configuration names
 # one.
 
+if config["explain"]["model"]:
+    needs_extra("explain")
+
 
 rule explain:
     input:
@@ -27,7 +30,7 @@ rule explain:
         explain=json.dumps(config["explain"], sort_keys=True),
         answers="resources/answers",
         code=code_digest("explain"),
-        lock=lock_digest(),
+        lock=[lock_digest(), lock_digest("explain")],
     message:
         "Asking a language model about layer {wildcards.layer}, neurons {wildcards.block}"
     shell:

@@ -83,6 +83,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("block_size", 0, "at least 1"),
         ("block_size", "many", "whole number"),
         ("device", "gpu", "must match"),
+        ("device", "mps", "Apple silicon"),
         ("dtype", "float16", "'float32' or 'bfloat16'"),
         ("corpus.max_tokens", 0, "at least 1"),
         ("corpus.near_duplicates", 0, "above 0"),

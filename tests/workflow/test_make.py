@@ -42,6 +42,20 @@ def test_an_unfit_python_is_named_with_the_remedy(tmp_path: Path, check: str, se
 
 
 @pytest.mark.parametrize(
+    ("target", "extras"),
+    [
+        (["atlas"], []),
+        (["atlas", "ARGS=--config 'explain={base_url: http://localhost/v1, model: m}'"], ["explain"]),
+        (["crate"], ["crate"]),
+        (["setup", "EXTRAS=crate cluster"], ["cluster", "crate"]),
+    ],
+)
+def test_only_what_is_asked_for_is_installed(target: list[str], extras: list[str]) -> None:
+    done = make("-n", *target, "PYTHON=no-such-python")  # whose stamps are not there
+    assert re.findall(r"requirements/install\.py (\w+)$", done.stdout, re.MULTILINE) == ["run", *extras], done
+
+
+@pytest.mark.parametrize(
     ("cores", "gpus", "flags"),
     [
         (2, 0, "--cores 2 --resources gpu=2"),

@@ -31,6 +31,11 @@ _TYPES = {
     "null": "null",
 }
 
+# Values that one could well mean -> why they are refused.
+_REFUSED = {
+    ("device", "mps"): "(the GPU of Apple silicon) is not supported, as it is not tested: set cpu or auto.",
+}
+
 
 @contextmanager
 def about_key(key: str) -> Generator[None]:
@@ -137,6 +142,8 @@ def sentence_about(error: jsonschema.ValidationError) -> str:
             "exclusiveMaximum": "below",
         }
         return f"{where}{_show(value)} is out of range: give a number {bound[rule]} {error.validator_value}."
+    if rule == "pattern" and (path, value) in _REFUSED:
+        return f"{where}{value} {_REFUSED[path, value]}"
     if rule == "pattern":
         return f"{where}{_show(value)} has the wrong form: it must match {error.validator_value}."
     return f"{where}{' '.join(re.sub(r'[.]$', '', error.message).split())}: see schemas/config.schema.yaml."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,6 @@ def origin(config: Mapping[str, Any], lock: Path) -> dict[str, Any]:
 
 
 def pinned(lock: Path) -> dict[str, str]:
-    """Package -> version in a file of pinned requirements."""
-    lines = (line.partition("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines())
-    return dict(line.split("==") for line in lines if "==" in line)
+    """Package -> version in a file of pinned requirements, on whichever system they are needed."""
+    pins = (re.match(r"([\w.-]+)==([^\s;]+)", line) for line in lock.read_text(encoding="utf-8").splitlines())
+    return {pin[1]: pin[2] for pin in pins if pin}

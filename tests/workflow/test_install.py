@@ -1,0 +1,107 @@
+"""What is installed: pip's settings reach uv, and PyTorch comes without CUDA where it can. Without a network."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def install() -> ModuleType:
+    """requirements/install.py, which is no part of the library."""
+    spec = importlib.util.spec_from_file_location("install", ROOT / "requirements" / "install.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pips_settings_reach_uv(install: ModuleType) -> None:
+    listed = """\
+:env:.find-links='wheels  more'
+:env:.disable-pip-version-check='1'
+global.cert='/etc/ours.crt'
+global.extra-index-url='file:///a/simple\\nfile:///b/simple'
+global.find-links='other'
+global.index-url='https://user:a=b@example.org/simple'
+install.cert='/etc/theirs.crt'
+"""
+    assert install.from_pip(listed) == {
+        "UV_DEFAULT_INDEX": "https://user:a=b@example.org/simple",
+        "UV_INDEX": "file:///a/simple file:///b/simple",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_FIND_LINKS": "wheels,more",
+        "SSL_CERT_FILE": "/etc/theirs.crt",
+    }
+    assert install.from_pip("") == {}
+
+
+def test_what_is_set_for_uv_wins(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", "of-pip")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example.org/simple")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.example.org/simple")
+    environment = install.uv_environment()
+    assert environment["UV_FIND_LINKS"] == "of-pip"
+    assert environment["UV_DEFAULT_INDEX"] == "https://uv.example.org/simple"
+
+
+@pytest.mark.parametrize(
+    ("system", "has_gpu", "environment", "wanted"),
+    [
+        ("Linux", False, {}, True),
+        ("Linux", True, {}, False),
+        ("Darwin", False, {}, False),
+        ("Linux", False, {"UV_TORCH_BACKEND": "cu130"}, False),
+    ],
+)
+def test_a_build_without_cuda_is_for_machines_without_gpu(
+    install: ModuleType, system: str, has_gpu: bool, environment: dict[str, str], wanted: bool
+) -> None:
+    assert install.wants_cpu_build(system, has_gpu, environment) is wanted
+
+
+def test_a_build_at_hand_comes_first_then_pytorchs_own_index(install: ModuleType) -> None:
+    index = install.CPU_INDEX
+    assert install.torch_options(lambda *options: True) == ()
+    assert install.torch_options(lambda *options: options == index) == index
+    assert install.torch_options(lambda *options: False) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "said"),
+    [([()], (), ""), ([("--torch-backend", "cpu")], ("--torch-backend", "cpu"), ""), ([], (), "gigabytes")],
+)
+def test_the_pinned_build_is_taken_where_no_other_is_to_be_had(
+    install: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    found: list[tuple[str, ...]],
+    options: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+    monkeypatch.setattr(install.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(install, "has_gpu", lambda: False)
+    monkeypatch.setattr(install, "finds_cpu_build", lambda *given: given in found)
+    assert install.choose_torch() == options
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert bool(printed) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("body", "gpu"), [("echo 'GPU 0: NVIDIA H100 (UUID: GPU-0)'", True), ("exit 9", False), (None, False)]
+)
+def test_a_gpu_is_one_that_the_driver_lists(
+    install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str | None, gpu: bool
+) -> None:
+    if body:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install.has_gpu() is gpu
