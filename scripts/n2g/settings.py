@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
-SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "cuts")
+SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "decision_thresholds")
 
 
 class Proposer(Protocol):
@@ -42,11 +42,12 @@ class Settings:
         candidates: substitutes proposed for a token with method "atlas", and as many from other examples.
         alone: share of the maximum from which the sweep notes a token that works without context.
         precisions: the least precisions of a pattern that validation chooses from; the first is the usual one.
-        cuts: the firing cuts that it chooses from, as shares of the firing threshold; the first is the usual one.
+        decision_thresholds: the decision thresholds to choose from, as shares of the firing threshold; the first is
+            the default.
         trust: as how many matches the model's own word on a pattern counts.
         max_nodes: how many nodes a graph may have at most: the first, or another with which validation is clearly
             better; patterns with the least support go first.
-        near_weight: weight, when validation chooses, of the documents with the largest activations against all.
+        top_weight: weight, when validation chooses, of the documents with the largest activations against all.
     """
 
     method: str = "atlas"
@@ -67,10 +68,10 @@ class Settings:
     candidates: int = 16
     alone: float = 0.35
     precisions: tuple[float, ...] = (0.2, 0.02, 0.1, 0.35, 0.5, 0.65)
-    cuts: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
+    decision_thresholds: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
     trust: float = 1.0
     max_nodes: tuple[int, ...] = (40, 120)
-    near_weight: float = 2.0
+    top_weight: float = 2.0
 
     def __post_init__(self) -> None:
         if self.method not in ("atlas", "paper"):

@@ -38,7 +38,7 @@ def firing(atlas: Atlas, text: str) -> set[tuple[int, str]]:
     for name in atlas.names():
         graph = NeuronGraph.from_dict(atlas[name].record["graph"])
         for position, value in enumerate(graph.predict(tokens)):
-            if value > 0 and value >= graph.cut:
+            if value > 0 and value >= graph.decision_threshold:
                 found.add((position, str(name)))
     return found
 

@@ -47,13 +47,15 @@ def end_of(published: dict) -> int:
     """The place of a node at which a firing pattern ends."""
     graph = published["graph"]
     return next(
-        at for at, n in enumerate(graph["nodes"]) if n.get("end", {}).get("activation", 0) >= graph["cut"]
+        at
+        for at, n in enumerate(graph["nodes"])
+        if n.get("end", {}).get("activation", 0) >= graph["decision_threshold"]
     )
 
 
 def test_the_same_record_is_identical(published: dict) -> None:
     found = compare(published, json.loads(dump(published)))
-    assert (found.outcome, found.largest, found.differences) == ("identical", 0.0, ())
+    assert (found.outcome, found.largest_difference, found.differences) == ("identical", 0.0, ())
     assert list(report([found], strict=True)) == [f"L3.N42 reproduced {published['digest']}"]
 
 
@@ -65,7 +67,7 @@ def test_the_same_record_is_identical(published: dict) -> None:
         (("statistics", "maximum"), 1e9, "statistics.maximum: "),
         (("examples",), [], "examples: "),
         (("vocabulary", "0"), "other", "vocabulary.0: "),
-        (("graph", "cut"), 1e9, "graph.cut: "),
+        (("graph", "decision_threshold"), 1e9, "graph.decision_threshold: "),
         (("provenance", "seed"), 1, "provenance.seed: None published, 1 now"),
     ],
 )
@@ -102,7 +104,7 @@ def test_activations_within_the_tolerance_mean_the_same(published: dict, share: 
         published, changed(published, "graph", "nodes", at, "end", "activation", value=activation)
     )
     assert found.outcome == outcome
-    assert found.largest == pytest.approx(share * TOLERANCE)
+    assert found.largest_difference == pytest.approx(share * TOLERANCE)
     for strict, begin in (
         (True, "L3.N42 differs"),
         (False, "L3.N42 reproduced in meaning: the same patterns"),

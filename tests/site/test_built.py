@@ -83,7 +83,11 @@ def test_the_same_neurons_fire_as_in_python(page, address, texts):
     for row, name in list(enumerate(atlas.names()))[::48]:
         graph = NeuronGraph.from_dict(atlas[str(name)].record["graph"])
         for tokens, firings in zip(ids, found, strict=True):
-            expected = [(at, v) for at, v in enumerate(graph.predict(tokens)) if v > 0 and v >= graph.cut]
+            expected = [
+                (at, v)
+                for at, v in enumerate(graph.predict(tokens))
+                if v > 0 and v >= graph.decision_threshold
+            ]
             assert sorted((at, value) for one, at, value in firings if one == row) == expected
             some += len(expected)
     assert some

@@ -119,7 +119,7 @@ def test_firings_equal_python(page, address, graphs):
                 found |= {
                     (row, at, value)
                     for at, value in enumerate(values)
-                    if value > 0 and value >= graphs[name].cut
+                    if value > 0 and value >= graphs[name].decision_threshold
                 }
         expected.append(sorted(found))
     script = """async (texts) => {

@@ -60,7 +60,7 @@ def neurons_with(records, token, role):
         strongest = activations(graph)
         for node in graph["nodes"]:
             weight = dict(zip(node.get("tokens", ()), node.get("weights", ()), strict=True)).get(token, 0.0)
-            fires = weight > 0 and weight * strongest[node["id"]] >= graph["cut"]
+            fires = weight > 0 and weight * strongest[node["id"]] >= graph["decision_threshold"]
             if fires and (node["parent"] == 0) == (role == "0"):
                 found.add(name)
     return found

@@ -218,7 +218,7 @@ _ALL = [
         pole=(pa.string(), "positive or negative; values have the pole's sign"),
         direction=(
             pa.string(),
-            "promoted or suppressed by the output weights, or liked by the input weights",
+            "promoted or suppressed by the output weights, or input_aligned: read by the input weights",
         ),
         rank=(pa.int32(), "0 for the strongest token of the direction"),
         token=(pa.int32(), "token id"),
@@ -250,8 +250,11 @@ _ALL = [
             "identical, equivalent (same patterns, activations within tolerance) or different",
         ),
         published=(pa.string(), "SHA-256 of the published record"),
-        again=(pa.string(), "SHA-256 of the record computed anew"),
-        largest=(pa.float64(), "largest difference of a pattern's activation, as a share of the maximum"),
+        recomputed=(pa.string(), "SHA-256 of the record computed anew"),
+        largest_difference=(
+            pa.float64(),
+            "largest difference of a pattern's activation, as a share of the maximum",
+        ),
         differences=(pa.list_(pa.string()), "what differs, a line each"),
     ),
     _contract(
@@ -268,7 +271,7 @@ _ALL = [
         ),
         activation=(pa.float64(), "predicted activation"),
         support=(pa.int32(), "firing training tokens that match the graph's pattern"),
-        cut=(pa.float64(), "the graph fires from this predicted activation on"),
+        decision_threshold=(pa.float64(), "the graph fires from this predicted activation on"),
         scale=(pa.float64(), "largest activation of the neuron on train documents"),
     ),
     _contract(

@@ -28,8 +28,8 @@ Texts = tuple[tuple[int, int | str], ...]  # (place counted from the activating 
 def patterns(graph: Mapping[str, Any] | None) -> dict[Pattern, tuple[float, int]]:
     """(predicted activation, training examples) of each pattern that decides whether a graph fires.
 
-    Single tokens that are predicted below the cut are left out: they tell the level of the background, and any other
-    match goes before them. Other patterns below the cut are there, as they keep less specific ones from firing.
+    Single tokens that are predicted below the decision threshold are left out: they give the background level, and any
+    other match takes precedence. Other patterns below it are kept, as they keep less specific ones from firing.
 
     graph: the form of `NeuronGraph.to_dict()`, or None, which has no patterns. What it predicts for a token is the
     activation of the pattern with the largest `specificity` that matches, the largest activation if there are several;
@@ -168,7 +168,9 @@ def pattern_columns(
     order = np.argsort(tokens, kind="stable")
     at = np.array([rows[place][0] for place in order], dtype=np.int64)
     layers, neurons, poles = zip(*units, strict=True)
-    cuts, scales = ([graph[key] if graph else 0.0 for graph in graphs] for key in ("cut", "scale"))
+    thresholds, scales = (
+        [graph[key] if graph else 0.0 for graph in graphs] for key in ("decision_threshold", "scale")
+    )
     return {
         "token": tokens[order],
         "layer": np.array(layers)[at],
@@ -177,7 +179,7 @@ def pattern_columns(
         "pattern": [written[place] for place in order],
         "activation": [rows[place][1] for place in order],
         "support": [rows[place][2] for place in order],
-        "cut": np.array(cuts)[at],
+        "decision_threshold": np.array(thresholds)[at],
         "scale": np.array(scales)[at],
     }
 
@@ -273,7 +275,7 @@ def _choices(node: Mapping[str, Any]) -> list[tuple[int, float]]:
 
 
 def _fires(activation: float, graph: Mapping[str, Any]) -> bool:
-    return activation > 0 and activation >= graph["cut"]
+    return activation > 0 and activation >= graph["decision_threshold"]
 
 
 def _distances(pattern: Pattern) -> int:

@@ -53,7 +53,7 @@ def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[dict[str, 
     for path in sorted(
         firing_paths(graph), key=lambda path: (-path[-1]["end"]["activation"], path[-1]["id"])
     ):
-        least = graph.get("cut", 0.0) / (path[-1]["end"]["activation"] or 1.0)
+        least = graph.get("decision_threshold", 0.0) / (path[-1]["end"]["activation"] or 1.0)
         activating, *context = (_strong(node, least) for node in path)
         words, found = _words(activating, vocabulary), alone
         if context:
@@ -63,7 +63,7 @@ def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[dict[str, 
 
 
 def _strong(node: Mapping, least: float) -> Mapping:
-    """The node with those tokens only whose weight alone does not bring the prediction below the cut."""
+    """The node with those tokens only whose weight alone does not bring the prediction below the decision threshold."""
     pairs = list(zip(node.get("tokens", ()), node.get("weights", ()), strict=True))
     kept = [(token, weight) for token, weight in pairs if weight >= least] or pairs
     if not kept:

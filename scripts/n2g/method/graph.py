@@ -11,7 +11,7 @@ from n2g.method.fit import Fired, Selection, background_class, build, choose
 from n2g.method.paper import fit_paper
 from n2g.method.stage_tables import load_fired, load_paper, load_tokens
 
-# The background stays below the firing cut, at most at this share of it.
+# The background stays below the decision threshold, at most at this share of it.
 FAINTER = 0.95
 
 
@@ -37,8 +37,8 @@ def fit_unit(
     alone: dict[int, float],
     background: dict[int, float],
 ) -> NeuronGraph:
-    """The graph of one unit: precision and cut chosen on validation documents by what train documents alone
-    give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
+    """The graph of one unit: precision and decision threshold chosen on validation documents by what train documents
+    alone give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
     mean activation on train documents) is added last."""
     train = Selection(block.evidence(unit, block.train), block.settings)
     held = block.evidence(unit, block.validation)
@@ -49,8 +49,14 @@ def fit_unit(
     known = list(graph.patterns())
     if not known:
         return graph
-    faint = background_class(known, background, FAINTER * graph.cut)
-    return NeuronGraph(known + faint, cut=graph.cut, scale=graph.scale, bos=graph.bos, method=graph.method)
+    faint = background_class(known, background, FAINTER * graph.decision_threshold)
+    return NeuronGraph(
+        known + faint,
+        decision_threshold=graph.decision_threshold,
+        scale=graph.scale,
+        bos=graph.bos,
+        method=graph.method,
+    )
 
 
 def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Token(NamedTuple):
-    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's cut."""
+    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's decision threshold."""
 
     text: str
     predicted: float
@@ -92,9 +92,9 @@ class Neuron:
         tokens = self._atlas.tokenise(text)
         graph = self.record["graph"]
         predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
-        cut = graph["cut"] if graph else 0.0
+        threshold = graph["decision_threshold"] if graph else 0.0
         words = self._atlas.words
-        return [Token(words[t], p, p > 0 and p >= cut) for t, p in zip(tokens, predicted, strict=True)]
+        return [Token(words[t], p, p > 0 and p >= threshold) for t, p in zip(tokens, predicted, strict=True)]
 
     def draw(self) -> Picture:
         """The graph's picture as SVG; empty where there is none."""
@@ -132,7 +132,7 @@ class Atlas:
         """The patterns that make a graph fire; `unit` is a number for each neuron and pole: layer times 2^32, plus
         twice the neuron, plus 1 for the negative pole."""
         activation = pc.field("activation")
-        table = self._patterns.filter((activation > 0) & (activation >= pc.field("cut")))
+        table = self._patterns.filter((activation > 0) & (activation >= pc.field("decision_threshold")))
         layer, neuron = (table[name].to_numpy().astype(np.int64) for name in ("layer", "neuron"))
         negative = pc.equal(table["pole"], "negative").to_numpy()
         return table.append_column("unit", pa.array((layer << 32) + 2 * neuron + negative))
@@ -212,7 +212,7 @@ class Atlas:
             rank = specificity(pattern)[::-1] if self._paper else specificity(pattern)
             for position in places.get(row["token"], range(len(tokens)) if row["token"] == ANY else ()):
                 key = (position, row["layer"], row["neuron"], row["pole"])
-                found = (rank, row["activation"], row["cut"], row["scale"])
+                found = (rank, row["activation"], row["decision_threshold"], row["scale"])
                 if (key not in best or best[key][:2] < found[:2]) and matches(
                     pattern, tokens[: position + 1]
                 ):
@@ -225,8 +225,8 @@ class Atlas:
                 value,
                 value / scale,
             )
-            for (at, layer, neuron, pole), (_, value, cut, scale) in best.items()
-            if value > 0 and value >= cut
+            for (at, layer, neuron, pole), (_, value, threshold, scale) in best.items()
+            if value > 0 and value >= threshold
         ]
         return sorted(firings, key=lambda one: (one.position, -one.share, NeuronId.parse(one.neuron)))
 
@@ -259,7 +259,7 @@ class Atlas:
                 row["support"],
             )
             for row in table.to_pylist()
-            if row["activation"] > 0 and row["activation"] >= row["cut"]
+            if row["activation"] > 0 and row["activation"] >= row["decision_threshold"]
         ]
         return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
 

@@ -19,7 +19,7 @@ from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.metrics import scores
-from n2g.scores.baselines import Predictor, firing_cut, fit_baselines, observe
+from n2g.scores.baselines import Predictor, firing_threshold, fit_baselines, observe
 from n2g.texts.documents import Documents, locate
 
 SETS = ("top", "quantile", "random")
@@ -87,8 +87,8 @@ class GraphPredictor:
     graph: NeuronGraph | None
 
     @property
-    def cut(self) -> float:
-        return max(self.graph.cut, nextafter(0.0, 1.0)) if self.graph else inf
+    def decision_threshold(self) -> float:
+        return max(self.graph.decision_threshold, nextafter(0.0, 1.0)) if self.graph else inf
 
     def predict(self, index: TokenIndex) -> np.ndarray:
         """float64 [token]."""
@@ -173,9 +173,10 @@ def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator
         found = firings.get(key, nothing)
         inside, place = locate(texts.origin, found["position"].to_numpy())
         activations[place], exact[place] = found["activation"].to_numpy()[inside], True
-        cut = firing_cut(unit["maximum"], share)
-        # Below the floor nothing is listed; half precision decides only where the floor lies above the cut.
-        firing = (activations >= cut) & (exact | (unit["floor"] > cut))
+        threshold = firing_threshold(unit["maximum"], share)
+        # Below the floor nothing is listed; half precision decides only where the floor lies above the firing
+        # threshold.
+        firing = (activations >= threshold) & (exact | (unit["floor"] > threshold))
         firing[texts.bounds[:-1]] = False
         sets = {
             "top": np.array(list(top), dtype=np.int64),
@@ -214,12 +215,12 @@ def score_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any
         at = texts.tokens_of(truth.sets[name].tolist())
         real, firing = truth.activations[at], truth.firing[at]
         for predictor, predicted in evaluation.predictions.items():
-            cut = evaluation.predictors[predictor].cut
+            threshold = evaluation.predictors[predictor].decision_threshold
             yield {
                 "neuron": evaluation.key[0],
                 "pole": evaluation.key[1],
                 "set": name,
                 "predictor": predictor,
                 "documents": len(truth.sets[name]),
-                **scores(real, predicted[at], firing, cut),
+                **scores(real, predicted[at], firing, threshold),
             }

@@ -17,7 +17,11 @@ AROUND, ALIKE = 16, 5
 ERRORS = ("false_positives", "false_negatives")
 STAMPED = {("top", "train"): 1, ("top", "test"): 3}  # excerpts in the page; the others come from the record
 LONGEST = 80
-WEIGHTS = {"promoted": "Makes more likely", "suppressed": "Makes less likely", "liked": "Its input likes"}
+WEIGHTS = {
+    "promoted": "Makes more likely",
+    "suppressed": "Makes less likely",
+    "input_aligned": "Its input likes",
+}
 SETTINGS = ("method", "seed", "dtype")
 GROUPS = [
     ("top", "train", "Largest activations in training texts", "the graph was made from these"),
@@ -134,7 +138,7 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     histogram = statistics.get("histogram") or {}
     if not histogram.get("counts"):
         return None
-    cut = (record.get("graph") or {}).get("cut")
+    cut = (record.get("graph") or {}).get("decision_threshold")
     caption = "Tokens by activation, both axes logarithmic; the line is the cut of the graph"
     edges = histogram["edges"]
     label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from n2g.model.engine import ROWS
 
 TOP = 10
-DIRECTIONS = ("promoted", "suppressed", "liked")
+DIRECTIONS = ("promoted", "suppressed", "input_aligned")
 
 
 class Weights(NamedTuple):
@@ -72,11 +72,11 @@ def lens(
         written = written - written.mean(-1, keepdim=True)
         embed = embed - embed.mean(-1, keepdim=True)
     count = len(neurons)
-    pushed, liked = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
+    pushed, aligned = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
     found = {
         "promoted": strongest(pushed, top),
         "suppressed": strongest(-pushed, top),
-        "liked": strongest(liked, top),
+        "input_aligned": strongest(aligned, top),
     }
     found["suppressed"] = [[(token, -value) for token, value in row] for row in found["suppressed"]]
     return [{name: rows[at] for name, rows in found.items()} for at in range(len(neurons))]

@@ -21,7 +21,7 @@ function reason(record, prepared, example) {
   const node = decided(prepared, example)[example.pivot];
   if (!node) return "no pattern matches";
   const words = inWords(record, prepared, example.tokens, example.pivot, node, example.start === 0);
-  return example.set === "false-positive" ? `matched: ${words}` : `below the cut: ${words}`;
+  return example.set === "false-positive" ? `matched: ${words}` : `below threshold: ${words}`;
 }
 
 /** An example that the page does not hold itself; `times` texts are like it. */
