@@ -135,16 +135,16 @@ def test_sentence():
     ]
     said = explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"})
     assert said == (
-        "Fires on “␣a”, whatever comes before. "
-        "Also fires on “c” or “␣b” after “␣the”, then up to 4 other tokens; "
+        "Fires on “␣a” in any context. "
+        "Also fires on “c” or “␣b” after “␣the”, with up to 4 tokens between; "
         "and “␣a” at the very start of a text."
     )
 
     nodes[1]["share"], nodes[4]["share"], nodes[5]["share"] = 0.004, 0.25, 0.5
     assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}) == (
-        "Fires on “␣a”, whatever comes before. "
-        "Also fires on “␣a” at the very start of a text (50% of its activation); "
-        "and “c” or “␣b” after “␣the”, then up to 4 other tokens (25%)."
+        "Fires on “␣a” in any context. "
+        "Also fires on “␣a” at the very start of a text (50% of activation on firing validation tokens); "
+        "and “c” or “␣b” after “␣the”, with up to 4 tokens between (25%)."
     )
 
 

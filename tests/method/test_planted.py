@@ -112,12 +112,12 @@ def test_patterns_are_as_small_as_the_rule() -> None:
 
 
 SENTENCES = {
-    "one token": "Fires on “w11” (100% of its activation), whatever comes before.",
-    "class of tokens": "Fires on “w11”, “w12” or “w13” (100% of its activation), whatever comes before.",
-    "one token after another": "Fires on “w12” after “w11” (100% of its activation).",
-    "class of contexts": "Fires on “w14” after “w11”, “w12” or “w13” (100% of its activation).",
-    "within eight tokens": "Fires on “w13” after “w11”, then up to 7 other tokens (100% of its activation).",
-    "token at the start": "Fires on “w11” at the very start of a text (100% of its activation).",
+    "one token": "Fires on “w11” (100% of activation on firing validation tokens) in any context.",
+    "class of tokens": "Fires on “w11”, “w12” or “w13” (100% of activation on firing validation tokens) in any context.",
+    "one token after another": "Fires on “w12” after “w11” (100% of activation on firing validation tokens).",
+    "class of contexts": "Fires on “w14” after “w11”, “w12” or “w13” (100% of activation on firing validation tokens).",
+    "within eight tokens": "Fires on “w13” after “w11”, with up to 7 tokens between (100% of activation on firing validation tokens).",
+    "token at the start": "Fires on “w11” at the very start of a text (100% of activation on firing validation tokens).",
     "never": "",
 }
 

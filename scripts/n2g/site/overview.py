@@ -36,8 +36,8 @@ PLOTTED = {
     "precision": "Precision",
     "recall": "Recall",
     "lookup_f1": "F1 of the token lookup",
-    "random_f1": "F1 on random texts",
-    "correlation": "Correlation with the activation",
+    "random_f1": "F1, random documents",
+    "correlation": "Correlation of predicted and actual activation",
 }
 LISTED = 256  # rows in the table of a layer's page; the rest are in the table of all neurons
 
