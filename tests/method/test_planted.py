@@ -111,13 +111,14 @@ def test_patterns_are_as_small_as_the_rule() -> None:
         assert graph.trie.number_of_nodes() - 1 == nodes, name
 
 
+ALL = "(100% of activation on firing validation tokens)"
 SENTENCES = {
-    "one token": "Fires on “w11” (100% of activation on firing validation tokens) in any context.",
-    "class of tokens": "Fires on “w11”, “w12” or “w13” (100% of activation on firing validation tokens) in any context.",
-    "one token after another": "Fires on “w12” after “w11” (100% of activation on firing validation tokens).",
-    "class of contexts": "Fires on “w14” after “w11”, “w12” or “w13” (100% of activation on firing validation tokens).",
-    "within eight tokens": "Fires on “w13” after “w11”, with up to 7 tokens between (100% of activation on firing validation tokens).",
-    "token at the start": "Fires on “w11” at the very start of a text (100% of activation on firing validation tokens).",
+    "one token": f"Fires on “w11” {ALL} in any context.",
+    "class of tokens": f"Fires on “w11”, “w12” or “w13” {ALL} in any context.",
+    "one token after another": f"Fires on “w12” after “w11” {ALL}.",
+    "class of contexts": f"Fires on “w14” after “w11”, “w12” or “w13” {ALL}.",
+    "within eight tokens": f"Fires on “w13” after “w11”, with up to 7 tokens between {ALL}.",
+    "token at the start": f"Fires on “w11” at the very start of a text {ALL}.",
     "never": "",
 }
 
