@@ -73,7 +73,7 @@ def graph(random: Random, texts: dict[int, str], size: int = 12) -> dict:
             node["end"] = {"activation": round(1 + random.random(), 3), "support": 3, "precision": 0.9}
         nodes.append(node)
     return {
-        "version": 1,
+        "version": 2,
         "method": "atlas",
         "bos": None,
         "decision_threshold": 0.7,

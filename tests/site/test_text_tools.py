@@ -149,4 +149,4 @@ def test_compare(page, address):
     page.goto(f"{address}compare/index.html?a=L0.N1&b=l1n0")
     expect(page.locator(".sides h2 a")).to_have_text(["L0.N1", "L1.N0"])
     page.goto(f"{address}compare/index.html?a=L0.N1&b=L7.N7")
-    expect(page.locator("output")).to_contain_text("The second is no neuron")
+    expect(page.locator("output")).to_contain_text("L7.N7 is not in this atlas")
