@@ -97,7 +97,7 @@ def test_try_it_shows_what_the_graph_predicts(page, address):
     text = "Fire the photocopier on the bank of the river, please"
     atlas = load_atlas(RUN)
     page.goto(f"{address}neurons/L0/N0/index.html")
-    page.get_by_label("Text to try").fill(text)
+    page.get_by_label("Your text").fill(text)
     predicted = [token.predicted for token in atlas["L0.N0"].predict(text)]
     expect(page.locator(".try b")).to_have_count(len(predicted))
     titles = page.locator(".try b").evaluate_all("tokens => tokens.map((token) => token.title)")

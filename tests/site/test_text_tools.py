@@ -95,7 +95,7 @@ def test_try_it(page, address, graphs, tmp_path):
     for name in ("L0.N0", "L1.N1"):
         text = "".join(random.choices("!\"#$%&'()*+,-./0123456789:;<=>?@", k=60))
         page.goto(f"{address}neurons/{name.replace('.', '/')}/index.html")
-        page.get_by_label("Text to try").fill(text)
+        page.get_by_label("Your text").fill(text)
         expect(page.locator(".try b")).to_have_count(len(known.encode(text).ids))
         predicted = graphs[name].predict(known.encode(text).ids)
         titles = page.locator(".try b").evaluate_all("tokens => tokens.map((token) => token.title)")
