@@ -43,7 +43,7 @@ for part in PARTS:
             code=code_digest("activations"),
             lock=lock_digest(),
         message:
-            "Running the texts through the model"
+            "Running the model over the corpus"
         shell:
             ACTIVATION_COMMAND
 
@@ -71,6 +71,6 @@ rule activations_of_block:
         code=code_digest("activations"),
         lock=lock_digest(),
     message:
-        "Running the texts through the model for layer {wildcards.layer}, neurons {wildcards.block}"
+        "Running the model over the corpus for layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         ACTIVATION_COMMAND

@@ -26,7 +26,7 @@ with exit_with_sentence():  # instead of a traceback, before any job starts
     config = complete_config(config)
 
 # `shell:` commands call `python`: without a conda environment, the one that runs Snakemake.
-# Jobs that work side by side on the CPU share its cores; those that all others wait for have them alone.
+# Parallel CPU jobs share the cores; a job that all others depend on gets all of them.
 SIDE_BY_SIDE = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1
 # None on a cluster. Snakemake in a job there may see all cores of a node, more than the job was given.
 CORES = None if workflow.remote_exec else workflow.global_resources["_cores"].value
@@ -50,7 +50,7 @@ def shared(path):
 
 CHECKPOINT = shared(MODEL_FILE)
 
-# A run is computed in results/{run}. The scratch place of `reproduce` is a run of its own inside, by the same rules.
+# A run is computed in results/{run}. The scratch folder of `reproduce` is a run inside it, made by the same rules.
 RUN = config["run"]
 AGAIN = f"{RUN}/again"
 RUN_PATTERN = rf"{re.escape(RUN)}(/again)?"
@@ -169,7 +169,7 @@ PARTS = [
 ] + SCRATCH
 WHOLE = ([Part("", RUN, SELECTED)] if SELECTED else []) + SCRATCH
 
-# Jobs about all neurons share their work out among processes, where these are so many that it pays to start them.
+# Jobs about all neurons use several processes, if there are enough neurons to make that worthwhile.
 NEURONS = sum(len(block.neurons) for _, block in SELECTED)
 WIDE_THREADS = ALL_CORES if NEURONS >= 2000 else 1
 

@@ -10,7 +10,7 @@ SWEEP_SETTINGS = method_settings("prefixes", "prefix_length", "alone")
 
 
 # What the sweep needs of all blocks, in one small file: Snakemake notes and hashes all of a job's inputs for each of
-# its outputs, and would run the sweep again when layers are shared out in another way.
+# its outputs, and would run the sweep again when layers are split differently.
 for part in WHOLE:
 
     rule:
@@ -32,7 +32,7 @@ for part in WHOLE:
             code=code_digest("maxima"),
             lock=lock_digest(),
         message:
-            "Gathering the largest activations"
+            "Collecting the maximum activations"
         shell:
             "python {params.script:q} --run $(dirname {output:q}) --blocks {params.blocks} --output {output:q}"
             " > {log:q} 2>&1"
@@ -68,7 +68,7 @@ for part in PARTS:
             code=code_digest("sweep"),
             lock=lock_digest(),
         message:
-            "Asking for every token of the vocabulary"
+            "Sweeping the vocabulary"
         shell:
             SWEEP_COMMAND
 
@@ -98,6 +98,6 @@ rule sweep_of_block:
         code=code_digest("sweep"),
         lock=lock_digest(),
     message:
-        "Asking for every token of the vocabulary for layer {wildcards.layer}, neurons {wildcards.block}"
+        "Sweeping the vocabulary for layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         SWEEP_COMMAND
