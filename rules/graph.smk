@@ -1,4 +1,4 @@
-# The graph of every neuron, fitted on train documents and chosen on validation documents.
+# The graph of every neuron, fitted on training documents and chosen on validation documents.
 
 
 rule graph:

@@ -87,7 +87,7 @@ def test_diff_tells_what_was_changed(finished: Path, changed: Path, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     rows = diff_columns(changes(Renders(run), Renders(changed)))
     assert len(lines) == 2 + len(rows["kind"])
-    assert lines[-2:] == ["L1.N1   only before", "2 neurons are the same"]
+    assert lines[-2:] == ["L1.N1   only before", "2 neurons are unchanged"]
 
 
 def test_the_workflow_compares_and_the_site_shows_it(copied: Path, changed: Path) -> None:

@@ -84,8 +84,8 @@ def test_a_pattern_that_is_gone_or_new_is_named_in_words(published: dict) -> Non
     del less["graph"]["nodes"][at]["end"]
     less["digest"] = digest_of(less)
     for old, new, said in (
-        (published, less, "published, not found now"),
-        (less, published, "found now, not published"),
+        (published, less, "in the published record only"),
+        (less, published, "in the recomputed record only"),
     ):
         found = compare(old, new)
         assert found.outcome == "different"
@@ -107,7 +107,7 @@ def test_activations_within_the_tolerance_mean_the_same(published: dict, share: 
     assert found.largest_difference == pytest.approx(share * TOLERANCE)
     for strict, begin in (
         (True, "L3.N42 differs"),
-        (False, "L3.N42 reproduced in meaning: the same patterns"),
+        (False, "L3.N42 reproduced as equivalent: the same patterns"),
     ):
         said = list(report([found], strict=strict))
         assert said[0].startswith(begin if outcome == "equivalent" else "L3.N42 differs:")

@@ -191,5 +191,5 @@ def test_the_program_says_one_sentence_and_fails(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines() == [
-        "'pypi:a' names no exact version: write it as pypi:NAME==VERSION."
+        "'pypi:a' has no exact version: write it as pypi:NAME==VERSION."
     ]

@@ -1,4 +1,4 @@
-"""Which neurons are alike: by the patterns of their graphs, and by what they really do.
+"""Similar neurons: by the patterns of their graphs, and by their activations.
 
 By patterns: the weighted Jaccard index of two graphs' profiles; how much of one the other covers; and graphs that
 accept exactly the same texts. All pairs that share anything are found through lists of the graphs that hold a

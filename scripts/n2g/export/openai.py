@@ -72,7 +72,7 @@ def weight_tokens(neuron: Neuron) -> dict[str, Any]:
 
 
 def activation_tokens(neuron: Neuron) -> dict[str, Any]:
-    """`TokenLookupTableSummaryOfNeuron`: the tokens with the largest mean activation on train documents."""
+    """`TokenLookupTableSummaryOfNeuron`: the tokens with the largest mean activation on training documents."""
     means = neuron.means[:TOKENS]
     return {
         "dataclass_name": "TokenLookupTableSummaryOfNeuron",

@@ -154,7 +154,7 @@ def activations(graph: Mapping) -> dict[int, float]:
 
 
 def is_background(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> bool:
-    """Whether a node holds many tokens that tell the level of the activation, but never make it fire."""
+    """Whether a node holds many tokens that set the predicted level of activation but never make the neuron fire."""
     many = node["parent"] == 0 and len(node.get("tokens", ())) > CLASS_LINES
     return many and "end" in node and strength[node["id"]] < graph.get("decision_threshold", 0.0)
 

@@ -69,7 +69,7 @@ def accepted(graph: Mapping[str, Any]) -> str:
     """SHA-256 that tells on which texts a graph fires: equal digests mean equal texts.
 
     The converse holds, as far as it does for `language`, where no pattern keeps another from firing. Where one may,
-    the graphs must be written alike to have the same digest.
+    the graphs must be written identically to have the same digest.
     """
     known = patterns(graph)
     firing = {pattern for pattern, (activation, _) in known.items() if _fires(activation, graph)}

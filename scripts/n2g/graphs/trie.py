@@ -21,7 +21,7 @@ class NeuronGraph:
     """A trie of patterns with the activations that they predict.
 
     decision_threshold: a predicted activation of at least this counts as firing. scale: the neuron's maximum activation
-    on training text. Both in the units of the hook. bos: the id of the token that begins every sequence.
+    on training documents. Both in the units of the hook. bos: the id of the token that begins every sequence.
     """
 
     def __init__(

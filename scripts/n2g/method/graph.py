@@ -37,9 +37,9 @@ def fit_unit(
     alone: dict[int, float],
     background: dict[int, float],
 ) -> NeuronGraph:
-    """The graph of one unit: precision and decision threshold chosen on validation documents by what train documents
+    """The graph of one unit: precision and decision threshold chosen on validation documents by what training documents
     alone give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
-    mean activation on train documents) is added last."""
+    mean activation on training documents) is added last."""
     train = Selection(block.evidence(unit, block.train), block.settings)
     held = block.evidence(unit, block.validation)
     top = [document for document, *_ in unit.top.get("validation", [])]
@@ -63,7 +63,7 @@ def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGrap
     if unit.nonfinite:
         return "failed", f"its activation is NaN or infinite at {unit.nonfinite} tokens of the texts", graph
     if unit.maximum <= 0:
-        return "dead", "no training text activates it", graph
+        return "dead", "no training document activates it", graph
     if graph.trie.number_of_nodes() == 1:
         return "no-pattern", "no text could be verified to activate it", graph
     return "ok", None, graph

@@ -51,7 +51,8 @@ class Token(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """A neuron that fires on a token of a text, by its graph. `share` is of its largest activation on train texts."""
+    """A neuron that fires on a token of a text, by its graph. `share` is of its largest activation on training
+    documents."""
 
     position: int
     text: str
@@ -264,7 +265,7 @@ class Atlas:
         return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
 
     def compare(self, first: str, second: str, other: Atlas | None = None) -> dict[str, Any]:
-        """Two neurons side by side: how alike they are, and the patterns that both have or only one.
+        """Two neurons side by side: how similar they are, and the patterns that both or only one of them have.
 
         other: the second's run, where it is another; patterns are then compared by the texts of their tokens.
         """

@@ -29,7 +29,7 @@ class Findings:
         reason: one sentence for a status other than `ok`, or None.
         statistics: moments and histogram of the training activations.
         metrics: test set -> predictor -> metric -> value.
-        examples: excerpts with tokens, activations and, for held-out texts, predictions.
+        examples: excerpts with tokens, activations and, for held-out documents, predictions.
         logits: `promoted`, `suppressed` and `input_aligned`, each pairs of token id and value; empty where not
             computed.
         explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.

@@ -1,4 +1,4 @@
-"""Comparing a neuron's published record with one computed anew: byte for byte, else by what they mean."""
+"""Compare a neuron's published record with a recomputed one: byte for byte, otherwise by meaning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Comparison:
         outcome: `identical`; `equivalent`: the same patterns, activations within the tolerance; or `different`.
         published, recomputed: digests of the two contents.
         largest_difference: the largest difference between activations of patterns in both graphs, as a share of the
-            largest activation on train documents.
+            largest activation on training documents.
         differences: a line for each, the graph's patterns first.
     """
 
@@ -117,9 +117,9 @@ def _patterns(published: Shape, again: Shape) -> Iterator[str]:
     for name in sorted(published.patterns.keys() | again.patterns.keys()):
         old, new = published.patterns.get(name), again.patterns.get(name)
         if new is None:
-            yield f"pattern {name}: published, not found now"
+            yield f"pattern {name}: in the published record only"
         elif old is None:
-            yield f"pattern {name}: found now, not published"
+            yield f"pattern {name}: in the recomputed record only"
         elif old != new:
             parts = zip(("activation", "weights", "end"), old, new, strict=True)
             yield f"pattern {name}: " + "; ".join(_both(part, a, b) for part, a, b in parts if a != b)
@@ -145,13 +145,13 @@ def _differing(old: Any, new: Any, path: str) -> Iterator[str]:
         for at, (one, two) in enumerate(zip(old, new, strict=True)):
             yield from _differing(one, two, f"{path}.{at}")
     elif isinstance(old, list) and isinstance(new, list):
-        yield f"{path}: {len(old)} entries published, {len(new)} now"
+        yield f"{path}: {len(old)} entries published, {len(new)} recomputed"
     elif old != new:
         yield _both(path, old, new)
 
 
 def _both(name: str, old: Any, new: Any) -> str:
-    return f"{name}: {old!r} published, {new!r} now"
+    return f"{name}: {old!r} published, {new!r} recomputed"
 
 
 def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
@@ -168,9 +168,9 @@ def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
         if one.outcome == "different":
             yield f"{one.neuron} differs:"
         elif strict:
-            yield f"{one.neuron} differs in bytes, though it means the same: {alike}:"
+            yield f"{one.neuron} differs in bytes, but is equivalent: {alike}:"
         else:
-            yield f"{one.neuron} reproduced in meaning: {alike}:"
+            yield f"{one.neuron} reproduced as equivalent: {alike}:"
         yield from (f"  {line}" for line in shortened(one.differences))
 
 

@@ -47,8 +47,8 @@ class Seen:
 
     maximum: largest train activation. train, validation: the tokens at or above the floor. counts: split ->
     int64 [token id], how often each token occurs at all. texts: the validation documents, and places: int64
-    [n], where in the corpus the tokens of `validation` are. examples: (token ids, activations) of the train documents
-    with the largest activations, BOS included.
+    [n], where in the corpus the tokens of `validation` are. examples: (token ids, activations) of the training
+    documents with the largest activations, BOS included.
     """
 
     maximum: float
@@ -93,7 +93,7 @@ def _train_examples(documents: Documents, rows: pa.Table | None) -> Iterator[tup
 
 
 def firing_threshold(maximum: float, share: float) -> float:
-    """The activation from which a neuron fires: a share of its train maximum; never, for a dead neuron."""
+    """The activation from which a neuron fires: a share of its training maximum; never, for a dead neuron."""
     return share * maximum if maximum > 0 else inf
 
 
@@ -112,7 +112,7 @@ class Lookup:
 
 
 def token_lookup(seen: Seen, share: float) -> Lookup:
-    """The paper's baseline (section 4): each token's largest activation in the top train documents."""
+    """The paper's baseline (section 4): each token's largest activation in the top training documents."""
     tokens = np.concatenate([ids[1:] for ids, _ in seen.examples] or [np.zeros(0, dtype=np.int64)])
     activations = np.concatenate([values[1:] for _, values in seen.examples] or [np.zeros(0)])
     values = np.full(len(seen.counts["train"]), -inf)
@@ -121,7 +121,7 @@ def token_lookup(seen: Seen, share: float) -> Lookup:
 
 
 def token_lookup_all(seen: Seen, share: float) -> Lookup:
-    """Each token's largest activation on all train tokens; what is below the neuron's floor counts as 0."""
+    """Each token's largest activation on all training tokens; what is below the neuron's floor counts as 0."""
     values = np.zeros(len(seen.counts["train"]))
     np.maximum.at(values, seen.train.tokens, seen.train.activations)
     return Lookup(values, firing_threshold(seen.maximum, share))
@@ -199,7 +199,7 @@ class NGrams:
 
 
 def ngram(seen: Seen, share: float, order: int = 5) -> NGrams:
-    """The paper's n-gram baseline, from the top train documents.
+    """The paper's n-gram baseline, from the top training documents.
 
     A sequence is the token and the `order` - 1 before it, or fewer where the document begins; its activation
     is the largest that it had. As in the published code, there is no backing off to shorter sequences.

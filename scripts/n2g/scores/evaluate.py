@@ -69,7 +69,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Truth:
-    """What one neuron really does on the held-out texts.
+    """What one neuron really does on the held-out documents.
 
     activations: float64 [token]. firing: bool [token]. sets: test set -> document numbers, the documents of
     `top` and `quantile` in falling order of their largest activation.
@@ -104,7 +104,7 @@ class GraphPredictor:
 @dataclass(frozen=True)
 class Evaluation:
     """All there is to say of one (neuron, pole): its truth, its predictors, and what they predict (float64
-    [token]) on the held-out texts; `nodes` (int64 [token]) are those that decide in the graph."""
+    [token]) on the held-out documents; `nodes` (int64 [token]) are those that decide in the graph."""
 
     key: Key
     truth: Truth
@@ -114,7 +114,7 @@ class Evaluation:
 
 
 def hold_out(documents: Documents, observations: Observations) -> HeldOut:
-    """The test texts of a block: the pool, and the top test documents of its neurons."""
+    """The test documents of a block: the pool, and the top test documents of its neurons."""
     examples = observations.examples
     top = examples["document"].to_numpy()[examples["split"].to_numpy(zero_copy_only=False) == "test"]
     return HeldOut.of(documents, observations.pools["test_documents"], np.unique(top))
@@ -126,7 +126,7 @@ def evaluate(
     graphs: Mapping[Key, Mapping[str, Mapping[str, Any]]],
     share: float = 0.5,
 ) -> Iterator[Evaluation]:
-    """Predict the held-out texts of every (neuron, pole) of a block, one after the other.
+    """Predict the held-out documents of every (neuron, pole) of a block, one after the other.
 
     Args:
         documents: the whole corpus.
@@ -134,7 +134,7 @@ def evaluate(
         graphs: what `store.read_graphs` gives: one line of the run's method for each (neuron, pole), and
             maybe one of method `paper` beside it. Without a line, or without a graph in it, nothing is
             predicted.
-        share: a neuron fires from this share of its train maximum on.
+        share: a neuron fires from this share of its training maximum on.
     """
     texts = hold_out(documents, observations)
     seen = dict(observe(documents.without_test(), observations.without_test(documents)))
@@ -158,7 +158,7 @@ def graph_predictors(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, GraphP
 
 
 def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator[tuple[Key, Truth]]:
-    """What every (neuron, pole) of the block really does on the held-out texts, in the order of the table."""
+    """What every (neuron, pole) of the block really does on the held-out documents, in the order of the table."""
     statistics, nothing = observations.statistics, observations.firings.slice(0, 0)
     firings, examples = dict(by_unit(observations.firings)), dict(by_unit(observations.examples))
     for row, unit in enumerate(statistics.select(["neuron", "pole", "maximum", "floor"]).to_pylist()):

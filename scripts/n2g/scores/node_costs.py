@@ -1,4 +1,4 @@
-"""What each node of a graph is worth on validation texts: what F1 loses without it, and the share of the activation
+"""What each node of a graph is worth on validation documents: what F1 loses without it, and the share of the activation
 that each pattern accounts for."""
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def shown_documents(evaluation: Evaluation, seed: int) -> dict[str, list[int]]:
 
 
 def errors(texts: HeldOut, evaluation: Evaluation) -> dict[str, np.ndarray]:
-    """Places in the held-out texts of the graph's worst false positives and negatives, the worst first: by
+    """Places in the held-out documents of the graph's worst false positives and negatives, the worst first: by
     the difference between prediction and activation."""
     truth, predicted = evaluation.truth, evaluation.predictions["graph"]
     known = texts.tokens_of(np.union1d(truth.sets["random"], truth.sets["top"]).tolist())

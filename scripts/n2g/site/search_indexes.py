@@ -255,7 +255,7 @@ def _element(node: Mapping[str, Any]) -> Any:
 
 
 def f1_of(record: Mapping[str, Any]) -> int:
-    """F1 of the record's graph on top test texts, in hundredths."""
+    """F1 of the record's graph on top test documents, in hundredths."""
     return round(100 * ((((record.get("metrics") or {}).get("top") or {}).get("graph") or {}).get("f1") or 0))
 
 

@@ -88,14 +88,14 @@ class Source:
             InputError: the text has none of the three forms, or ``file`` leads out of the source.
         """
         if file is not None and (PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts):
-            raise InputError(f"the file {file!r} leads out of the source: give its path inside it.")
+            raise InputError(f"the file {file!r} is outside the source: give a path inside it.")
         if text.startswith("pypi:"):
             if not (match := _PYPI.fullmatch(text)):
-                raise InputError(f"{text!r} names no exact version: write it as pypi:NAME==VERSION.")
+                raise InputError(f"{text!r} has no exact version: write it as pypi:NAME==VERSION.")
             return cls("pypi", match[1], match[2], file, sha256)
         if text.startswith("hf:"):
             if not (match := _HF.fullmatch(text)):
-                raise InputError(f"{text!r} names no fixed revision: write it as hf:ORG/NAME@REVISION.")
+                raise InputError(f"{text!r} has no fixed revision: write it as hf:ORG/NAME@REVISION.")
             return cls("hf", match[1], match[2], file, sha256)
         return cls("local", text, "", file, sha256)
 
@@ -205,7 +205,7 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
         files = [incoming / source.file] if source.file else matching_files(incoming, patterns)
         root = incoming
     if not files:
-        raise InputError(f"{source.name} holds none of {', '.join(patterns)}: choose another source.")
+        raise InputError(f"{source.name} contains none of {', '.join(patterns)}: choose another source.")
     digests = {file.relative_to(root).as_posix(): file_digest(file) for file in files}
     if source.kind != "pypi" and source.sha256:
         _check_digest(source.name, next(iter(digests.values())), source.sha256)
@@ -258,14 +258,14 @@ def unpack(archive: Path, name: str, folder: Path) -> Path:
     """
     target = folder / name
     if not target.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"the file {name!r} leads out of its folder: give its path inside the source.")
+        raise InputError(f"the file {name!r} is outside its folder: give a path inside the source.")
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(name) as member:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as out:
                 shutil.copyfileobj(member, out, 1 << 20)
     except KeyError:
-        raise InputError(f"{archive.name} holds no file {name!r}: check the key file.") from None
+        raise InputError(f"{archive.name} contains no file {name!r}: check the key file.") from None
     except zipfile.BadZipFile as error:
         raise InputError(f"{archive.name} is damaged ({error}): fetch it again.") from error
     return target
@@ -291,4 +291,6 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             "revision and the connection."
         ) from error
     if source.file and not (incoming / source.file).is_file():
-        raise InputError(f"{source.name}@{source.version} holds no file {source.file!r}: check the key file.")
+        raise InputError(
+            f"{source.name}@{source.version} contains no file {source.file!r}: check the key file."
+        )
