@@ -162,7 +162,7 @@ REFUSED = {
         config(**EXPERTS, num_experts=2, mlp_only_layers=[0]),
         r"is a mixture of experts, which has no neurons to read \(blocks\.1\.",
     ),
-    "BertForMaskedLM": (config(), "also reads the tokens that follow"),
+    "BertForMaskedLM": (config(), "also attends to later tokens"),
     "DistilBertForMaskedLM": ({"vocab_size": tiny.VOCABULARY, "n_layers": 1}, "supported architecture"),
     "T5ForConditionalGeneration": (
         {

@@ -52,7 +52,7 @@ def test_an_atlas_has_every_neuron(atlas: Atlas, run: Path) -> None:
     assert nx.is_arborescence(neuron.graph)
     with pytest.raises(InputError, match=r"L7\.N0 is not part of the run"):
         atlas["L7.N0"]
-    with pytest.raises(InputError, match="holds no finished run"):
+    with pytest.raises(InputError, match="is not a finished run"):
         load_atlas(run / "logs")
 
 

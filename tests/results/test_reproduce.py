@@ -62,13 +62,13 @@ def test_the_same_record_is_identical(published: dict) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("status",), "dead", "status: 'ok' published, 'dead' now"),
+        (("status",), "dead", "status: 'ok' published, 'dead' recomputed"),
         (("metrics", "top", "graph", "f1"), 0.25, "metrics.top.graph.f1: "),
         (("statistics", "maximum"), 1e9, "statistics.maximum: "),
         (("examples",), [], "examples: "),
         (("vocabulary", "0"), "other", "vocabulary.0: "),
         (("graph", "decision_threshold"), 1e9, "graph.decision_threshold: "),
-        (("provenance", "seed"), 1, "provenance.seed: None published, 1 now"),
+        (("provenance", "seed"), 1, "provenance.seed: None published, 1 recomputed"),
     ],
 )
 def test_what_differs_is_named(published: dict, path: tuple, value: object, line: str) -> None:
@@ -217,7 +217,7 @@ def test_other_hardware_need_only_give_the_same_meaning(copied: Path, hardware: 
     assert done.stderr == ""
     assert done.returncode == (hardware == "the same")
     assert done.stdout.startswith(
-        "L1.N1 differs in bytes" if hardware == "the same" else "L1.N1 reproduced in meaning"
+        "L1.N1 differs in bytes" if hardware == "the same" else "L1.N1 reproduced as equivalent"
     )
 
 

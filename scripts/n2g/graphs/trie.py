@@ -1,4 +1,4 @@
-"""The neuron graph: a trie of patterns that is read backwards from the activating token, and predicts.
+"""The neuron graph: a trie of patterns, read backwards from the activating token, that predicts activations.
 
 A pattern is a path from the root to a node that carries an `End`. Its first element is the activating
 token (or class), each further element lies one step to the left in the text. networkx holds the trie.

@@ -1,4 +1,4 @@
-"""A finished run at hand: its neurons as objects, its tables as DataFrames, and questions to all of it.
+"""A finished run: its neurons as objects, its tables as DataFrames, and queries over all of it.
 
 Questions about all neurons are answered from `patterns.parquet` and `similar.parquet`; only the rows of the tokens in
 question are read.
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Token(NamedTuple):
-    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's decision threshold."""
+    """A token of a text and what a graph predicts for it; `fires` if that reaches the graph's decision threshold."""
 
     text: str
     predicted: float
@@ -51,7 +51,7 @@ class Token(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """A neuron that fires on a token of a text, by its graph. `share` is of its largest activation on training
+    """A neuron whose graph fires on a token of a text. `share` is relative to its largest activation on training
     documents."""
 
     position: int
@@ -62,7 +62,7 @@ class Firing(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A pattern that was searched for."""
+    """A pattern found by a search."""
 
     neuron: str
     pattern: str
@@ -72,7 +72,7 @@ class Found(NamedTuple):
 
 
 class Neuron:
-    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and what that predicts."""
+    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and its predictions."""
 
     def __init__(self, atlas: Atlas, neuron: NeuronId) -> None:
         self._atlas = atlas
@@ -83,13 +83,13 @@ class Neuron:
 
     @property
     def graph(self) -> nx.DiGraph | None:
-        """The graph as `n2g.export.graphs.to_networkx` gives it; None where there is none."""
+        """The graph as `n2g.export.graphs.to_networkx` returns it; None if there is none."""
         from n2g.export.graphs import to_networkx
 
         return to_networkx(self.record, self._atlas.words) if self.record["graph"] else None
 
     def predict(self, text: str) -> list[Token]:
-        """What the graph predicts for each token of a text, as if the text began a document."""
+        """The graph's prediction for each token of a text, as if the text were the start of a document."""
         tokens = self._atlas.tokenise(text)
         graph = self.record["graph"]
         predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
@@ -98,7 +98,7 @@ class Neuron:
         return [Token(words[t], p, p > 0 and p >= threshold) for t, p in zip(tokens, predicted, strict=True)]
 
     def draw(self) -> Picture:
-        """The graph's picture as SVG; empty where there is none."""
+        """The drawing of the graph as SVG; empty if there is none."""
         return Picture(self._atlas.origin.picture(self.id))
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ class Atlas:
 
     @cached_property
     def words(self) -> list[str]:
-        """Text of each token id."""
+        """The text of each token id."""
         return self.origin.words()
 
     @cached_property
@@ -153,7 +153,7 @@ class Atlas:
 
     @cached_property
     def _paper(self) -> bool:
-        """Whether the graphs are those of the method "paper", which rank patterns in another way."""
+        """Whether the graphs are those of the method "paper", which rank patterns differently."""
         return self[self._names[0]].record["provenance"]["method"] == "paper"
 
     def tokenise(self, text: str) -> list[int]:
@@ -181,7 +181,7 @@ class Atlas:
         return self.origin.table(name).to_pandas()
 
     def similar(self, name: str, other: Atlas | None = None) -> list[dict[str, Any]]:
-        """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first.
+        """The neurons most similar to a neuron: kind, neuron, score; the best of each kind first.
 
         other: another run whose neurons are meant; they are compared by their patterns, by the texts of the tokens.
         """
@@ -197,7 +197,7 @@ class Atlas:
         ]
 
     def fires(self, text: str) -> list[Firing]:
-        """Every neuron that fires on a text by its graph, token by token, the strongest first."""
+        """Every neuron whose graph fires on a text, token by token, strongest first."""
         tokens = self.tokenise(text)
         known = [ANY, *sorted(set(tokens))]
         table = _table(self.origin.file("patterns"), [("token", "in", known)])
@@ -232,7 +232,7 @@ class Atlas:
         return sorted(firings, key=lambda one: (one.position, -one.share, NeuronId.parse(one.neuron)))
 
     def search(self, activating: str | None = None, context: str | None = None) -> list[Found]:
-        """Patterns that make a neuron fire, by their tokens, the strongest first.
+        """Patterns that make a neuron fire, searched by their tokens, strongest first.
 
         A word stands for every token of exactly this text; without a space at its beginning also for the token that
         has one.
@@ -302,7 +302,7 @@ class Atlas:
         return [{"kind": "similar", "neuron": one, "score": scores[one]} for one in best]
 
     def spell(self, pattern: Sequence[int | str]) -> str:
-        """A pattern in the order of the text, the activating token last."""
+        """A pattern in reading order, the activating token last."""
         return spell(pattern, self.words)
 
     def _tokens(self, word: str) -> set[int]:
