@@ -61,7 +61,7 @@ def explanations(neuron: Neuron) -> dict[str, Any]:
 
 
 def weight_tokens(neuron: Neuron) -> dict[str, Any]:
-    """`WeightBasedSummaryOfNeuron`. Which tokens the input dislikes is not computed: that list is empty."""
+    """`WeightBasedSummaryOfNeuron`. Anti-aligned input tokens are not computed: that list is empty."""
     lists = {"input_positive": "input_aligned", "input_negative": "", "output_positive": "promoted"}
     lists["output_negative"] = "suppressed"
     summary: dict[str, Any] = {"dataclass_name": "WeightBasedSummaryOfNeuron"}

@@ -1,4 +1,4 @@
-"""What a neuron writes and reads, straight from the weights: tokens that its output pushes, and that its input likes.
+"""What a neuron writes and reads, straight from the weights: promoted and suppressed tokens, and input-aligned tokens.
 
 The output side is the logit lens: `W_out[neuron]` goes through the final norm's scale and the unembedding, as if
 the neuron wrote into the last residual stream and nothing came after. Of a LayerNorm the centring is done too; the
