@@ -1,8 +1,8 @@
 # Neuron Atlas: from a language model and texts to a browsable atlas of its neurons.
 #
-#   resources/...                                fetched inputs, the model in one form
+#   resources/...                                fetched inputs, the converted model
 #   results/{run}/corpus/...                     the texts as token ids
-#   results/{run}/{layer}/{block}/{stage}...     what a stage found for a block of neurons
+#   results/{run}/{layer}/{block}/{stage}...     the output of a stage for a block of neurons
 #   results/{run}/atlas/                         the site
 #
 # A block is an inclusive range of neurons of one layer: results/smollm2/3/00000-00031/prune.parquet
@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# A file named with --configfile takes the place of config.yaml as a whole.
+# A file named with --configfile replaces config.yaml entirely.
 if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
@@ -65,7 +65,7 @@ rule model:
         local(MODEL_FILE),
 
 
-# Only what belongs to the neuron given with --config neuron=L3.N42.
+# Only the files of the neuron given with --config neuron=L3.N42.
 rule neuron:
     input:
         neuron_target,

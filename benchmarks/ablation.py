@@ -97,13 +97,16 @@ VARIANTS = [
     Variant("no examples from validation misses", lambda found: [one for one in found if one[0] == "train"]),
     Variant("no negative evidence", settings={"precisions": (NO_EVIDENCE,)}),
     Variant("precision not chosen by validation", settings={"precisions": USUAL.precisions[:1]}),
-    Variant("cut not chosen by validation", settings={"cuts": USUAL.cuts[:1]}),
-    Variant("cut at the firing threshold", settings={"cuts": (1.0,)}),
+    Variant(
+        "decision threshold not chosen by validation",
+        settings={"decision_thresholds": USUAL.decision_thresholds[:1]},
+    ),
+    Variant("decision threshold at the firing threshold", settings={"decision_thresholds": (1.0,)}),
     Variant("no tokens put back into patterns that match too much", constants={"RESTORED": 0}),
     Variant("no patterns for firing tokens nobody asked about", constants={"LITERAL": 1}),
     Variant("at most 40 nodes", settings={"max_nodes": (40,)}),
     Variant("at most 10 nodes", settings={"max_nodes": (10,)}),
-    Variant("no tokens below the cut", background=False),
+    Variant("no tokens below the decision threshold", background=False),
 ]
 
 
@@ -157,7 +160,9 @@ class Layer:
         for name in ("top", "random"):
             at = self.texts.tokens_of(truth.sets[name].tolist())
             if truth.firing[at].any():
-                found[name] = scores(truth.activations[at], predicted[at], truth.firing[at], predictor.cut)
+                found[name] = scores(
+                    truth.activations[at], predicted[at], truth.firing[at], predictor.decision_threshold
+                )
         return found
 
 

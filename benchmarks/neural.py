@@ -132,7 +132,7 @@ def layer_scores(run: Run, layer: int, inputs: torch.Tensor, epochs: int) -> dic
     for column, unit in enumerate(units):
         top = [document for document, *_ in unit.top.get("validation", [])]
         known = block.evidence(unit, block.validation)
-        cut = best_cut(known, later, held[:, column], top, settings.near_weight)
+        cut = best_cut(known, later, held[:, column], top, settings.top_weight)
         for name, scores in found.items():
             at = texts.tokens_of(real[unit.key].sets[name].tolist())
             fires = real[unit.key].firing[at]

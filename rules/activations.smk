@@ -39,7 +39,7 @@ for part in [*PARTS, ANY_BLOCK]:
             code=code_digest("activations"),
             lock=lock_digest(),
         message:
-            f"Running the texts through the model{part.where}"
+            f"Running the model over the corpus{part.where}"
         shell:
             "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
             " --corpus $(dirname {input.tokens:q})"

@@ -2,7 +2,7 @@
 TABLES = ["statistics", "evaluate", "logits", "connections"]  # offered for download
 TABLES += ["explanations"] if explains(config) else []
 RUN_TABLES = ["patterns", "similar"] + (["diff"] if config["against"] else [])
-# Where `snakemake reproduce` has drawn a sample of the finished run, the next atlas offers what came of it.
+# If `snakemake reproduce` has drawn a sample of the finished run, the next atlas publishes its outcomes.
 RUN_TABLES += ["reproduced"] if os.path.exists(f"results/{RUN}/reproduced.parquet") else []
 
 

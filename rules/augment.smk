@@ -1,4 +1,4 @@
-# Substitutes for the tokens that matter, each tested on the neuron.
+# Substitutes for the important tokens, each tested on the neuron.
 
 
 rule augment:
@@ -25,7 +25,7 @@ rule augment:
         code=code_digest("augment"),
         lock=lock_digest(),
     message:
-        "Trying substitutes in layer {wildcards.layer}, neurons {wildcards.block}"
+        "Testing substitutes for layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"

@@ -16,6 +16,7 @@ from n2g.texts.sources import Source, wanted_files
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
 from n2g.workflow.cores import Cores
+from n2g.workflow.extras import require_extra
 from n2g.workflow.params import NO_MATTER, command_options, explains, settings_given
 from n2g.workflow.parts import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
@@ -54,7 +55,7 @@ def shared(path):
 
 CHECKPOINT = shared(MODEL_FILE)
 
-# A run is computed in results/{run}. The scratch place of `reproduce` is a run of its own inside, by the same rules.
+# A run is computed in results/{run}. The scratch folder of `reproduce` is a run inside it, made by the same rules.
 RUN = config["run"]
 AGAIN = f"{RUN}/again"
 RUN_PATTERN = rf"{re.escape(RUN)}(/again)?"
@@ -78,7 +79,9 @@ def lock_digest(extra="run"):
 
 
 # Says in one sentence which packages are missing, unless conda environments bring them. To be called early.
-needs_extra = partial(require_extra, "CONDA" in {m.name for m in workflow.deployment_settings.deployment_method})
+needs_extra = partial(
+    require_extra, "CONDA" in {m.name for m in workflow.deployment_settings.deployment_method}
+)
 options = partial(command_options, config)
 model_options = partial(options, device="device", dtype="dtype")  # where and how the model runs
 method_settings = partial(settings_given, config)
@@ -112,7 +115,7 @@ PARTS = [*PASSES, *SCRATCH]
 WHOLE = [*parts_of(RUN, SELECTED), *SCRATCH]
 ANY_BLOCK = AnyBlock()
 
-# Jobs about all neurons share their work out among processes, where these are so many that it pays to start them.
+# Jobs about all neurons use several processes, if there are enough neurons to make that worthwhile.
 WIDE_THREADS = CORES.for_neurons(sum(len(block.neurons) for _, block in SELECTED))
 
 

@@ -31,7 +31,7 @@ rule corpus:
         code=code_digest("corpus"),
         lock=lock_digest(),
     message:
-        "Turning the texts into token ids"
+        "Tokenising the texts"
     shell:
         "python {params.script:q} --texts {input.texts:q} --checkpoint {input.checkpoint:q} {params.options}"
         " --output $(dirname {output.tokens:q}) > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-# The folder of the run as an RO-Crate, for those who publish it: `snakemake crate`. It is no part of `all`.
+# The folder of the run as an RO-Crate, for those who publish it: `snakemake crate`. Not part of `all`.
 
 
 def crate_atlas(wildcards):
@@ -35,7 +35,7 @@ rule crate:
         code=code_digest("crate"),
         lock=[lock_digest(), lock_digest("crate")],
     message:
-        "Describing the run as an RO-Crate"
+        "Packaging the run as an RO-Crate"
     shell:
         "python {params.script:q} --run {params.run:q} --blocks {params.blocks} --files {input.files:q}"
         " --base {params.base:q} --output {output.metadata:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-# What changed since another run. Only where the configuration names one.
+# What changed since another run. Only if the configuration names one.
 
 
 rule diff:

@@ -24,7 +24,7 @@ rule evaluate:
         code=code_digest("evaluate"),
         lock=lock_digest(),
     message:
-        "Testing the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
+        "Evaluating the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q})"
         " --observations $(dirname {input.observations[0]:q}) --graphs {input.graphs:q} {params.options}"

@@ -1,5 +1,5 @@
-# Explanations in words by a language model, scored beside those from the graphs. Only where the configuration names
-# one.
+# Natural-language explanations by a language model, scored next to those from the graphs. Only if the configuration
+# names one.
 
 if config["explain"]["model"]:
     needs_extra("explain")
@@ -32,7 +32,7 @@ rule explain:
         code=code_digest("explain"),
         lock=[lock_digest(), lock_digest("explain")],
     message:
-        "Asking a language model about layer {wildcards.layer}, neurons {wildcards.block}"
+        "Explaining in words: layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} {params.options} --explain {params.explain:q}"

@@ -1,4 +1,4 @@
-# The run in the formats of other tools: `snakemake export`. It is no part of `all`.
+# The run in the formats of other tools: `snakemake export`. Not part of `all`.
 
 
 rule export:
@@ -32,7 +32,7 @@ rule export:
         code=code_digest("export"),
         lock=lock_digest(),
     message:
-        "Writing the formats of other tools"
+        "Exporting to the formats of other tools"
     shell:
         "python {params.script:q} --run {params.run:q} --blocks {params.blocks} --checkpoint {input.checkpoint:q}"
         " --config {params.config:q} {params.options} --schema {input.schema:q} --output {output:q}"

@@ -1,4 +1,4 @@
-# The graph of every neuron, fitted on train documents and chosen on validation documents.
+# The graph of every neuron, fitted on training documents and chosen on validation documents.
 
 
 rule graph:
@@ -24,10 +24,10 @@ rule graph:
         settings=method_settings(
             "firing_threshold",
             "precisions",
-            "cuts",
+            "decision_thresholds",
             "trust",
             "max_nodes",
-            "near_weight",
+            "top_weight",
         ),
         code=code_digest("graph"),
         lock=lock_digest(),

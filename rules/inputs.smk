@@ -1,5 +1,5 @@
-# Fetch the model and the texts, and bring the model into one form. What fetches runs where Snakemake does, as the
-# nodes of a cluster often have no network.
+# Fetch the model and the texts, and convert the model. Fetching runs on the machine where Snakemake runs, as the nodes
+# of a cluster often have no network.
 
 
 rule fetch_model:
@@ -91,7 +91,7 @@ rule checkpoint:
         code=code_digest("checkpoint"),
         lock=lock_digest(),
     message:
-        "Bringing the model into one form"
+        "Converting the model"
     shell:
         "python {params.script:q} --model {input.model:q} {params.options}"
         " {params.tokenizer} --output {output:q} > {log:q} 2>&1"

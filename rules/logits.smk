@@ -1,5 +1,5 @@
-# The tokens that each neuron's weights push towards and read, and the neurons they connect it with, from the weights
-# alone: all selected blocks at once.
+# Promoted, suppressed and input-aligned tokens, and upstream and downstream neurons, from the weights alone: all
+# selected blocks at once.
 
 
 # rule logits for all selected blocks; logits_again; logits_of_block

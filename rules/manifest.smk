@@ -1,6 +1,6 @@
-# What the run was made of and with, and what it cost. Comes last, since it tells of all stages.
+# Provenance and costs of the run. Runs last, since it covers all stages.
 
-# Rules that `all` has no use for, as configured; earlier calls may have left their times.
+# Rules that `all` does not use, as configured; earlier calls may have left benchmark files.
 OPTIONAL = {
     "fetch_tokenizer": config["model"]["tokenizer"],
     "explain": explains(config),
@@ -32,14 +32,14 @@ rule manifest:
             {key: value for key, value in config.items() if key not in NO_MATTER}, sort_keys=True
         ),
         blocks=name_blocks(SELECTED),
-        # Made from the output, as in `block_names`: how passes are shared out reruns nothing.
+        # Made from the output, as in `block_names`: a different split of the passes reruns nothing.
         parts=lambda wildcards, output: len(PASSES),
         without=[name for name, wanted in OPTIONAL.items() if not wanted],
         base=os.path.relpath(BASE),
         code=code_digest("manifest"),
         lock=lock_digest(),
     message:
-        "Writing down what was used"
+        "Recording provenance"
     shell:
         "python {params.script:q} --config {params.config:q} --blocks {params.blocks} --parts {params.parts}"
         " --without {params.without} --base {params.base:q} --model {input.model:q}"

@@ -1,4 +1,4 @@
-# The shortest text before each example's pivot that keeps the activation.
+# The shortest text before each example's pivot that preserves the activation.
 
 
 rule prune:

@@ -1,4 +1,4 @@
-# Which tokens of the pruned examples matter, alone and together.
+# Which tokens of the pruned examples matter, one at a time and jointly.
 
 
 rule saliency:
@@ -27,7 +27,7 @@ rule saliency:
         code=code_digest("saliency"),
         lock=lock_digest(),
     message:
-        "Measuring the saliency in layer {wildcards.layer}, neurons {wildcards.block}"
+        "Measuring saliency for layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"

@@ -1,4 +1,4 @@
-# Which neurons of the run are alike, and the patterns of all graphs in one table.
+# Similar neurons, and the patterns of all graphs in one table.
 
 
 rule similar:

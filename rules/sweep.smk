@@ -2,7 +2,7 @@
 
 
 # What the sweep needs of all blocks, in one small file: Snakemake notes and hashes all of a job's inputs for each of
-# its outputs, and would run the sweep again when layers are shared out in another way.
+# its outputs, and would run the sweep again when layers are split differently.
 # rule maxima for all selected blocks; maxima_again
 for part in WHOLE:
 
@@ -25,7 +25,7 @@ for part in WHOLE:
             code=code_digest("maxima"),
             lock=lock_digest(),
         message:
-            "Gathering the largest activations"
+            "Collecting the maximum activations"
         shell:
             "python {params.script:q} --run $(dirname {output:q}) --blocks {params.blocks} --output {output:q}"
             " > {log:q} 2>&1"
@@ -62,7 +62,7 @@ for part in [*PARTS, ANY_BLOCK]:
             code=code_digest("sweep"),
             lock=lock_digest(),
         message:
-            f"Asking for every token of the vocabulary{part.where}"
+            f"Sweeping the vocabulary{part.where}"
         shell:
             "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
             " --corpus $(dirname {input.tokens:q}) --maxima {input.maxima:q}"

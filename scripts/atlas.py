@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
-    parser.add_argument("--tables", default="", help="tables of the blocks to offer for download, by commas")
+    parser.add_argument("--tables", default="", help="block tables to offer for download, comma-separated")
     parser.add_argument(
         "--run-tables", nargs="*", type=Path, default=[], help="tables of the whole run, likewise"
     )
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--site", type=Path, required=True, help="templates, style sheets, scripts")
     parser.add_argument("--docs", type=Path, required=True, help="folder of written pages")
     parser.add_argument("--out", type=Path, required=True, help="folder of the site")
-    parser.add_argument("--processes", type=int, default=1, help="how many may work on it")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes")
     given = parser.parse_args()
     expected = tuple(
         str(NeuronId.of(layer, neuron, pole))

@@ -12,11 +12,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="manifest of the fetched model")
     parser.add_argument(
-        "--tokenizer", type=Path, help="manifest of a fetched tokenizer that takes the place of its own"
+        "--tokenizer", type=Path, help="manifest of a fetched tokenizer that replaces the model's own"
     )
     parser.add_argument("--loader", default="auto", choices=["auto", "transformers", "tl_legacy", "native"])
     parser.add_argument(
-        "--output", type=Path, required=True, help="checkpoint.json; the other files go beside it"
+        "--output", type=Path, required=True, help="checkpoint.json; other files are written next to it"
     )
     given = parser.parse_args()
 

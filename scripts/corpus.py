@@ -20,11 +20,11 @@ def main() -> None:
     parser.add_argument("--text", default="text", help="field or column with a document's text")
     parser.add_argument("--title", help="field or column with its title")
     parser.add_argument("--bos", type=int, help="token id before every sequence, instead of the model's own")
-    parser.add_argument("--max-tokens", type=int, help="stop once so many tokens are taken")
-    parser.add_argument("--max-length", type=int, default=256, help="longest sequence in tokens")
-    parser.add_argument("--min-length", type=int, default=8, help="fewest tokens of a text")
+    parser.add_argument("--max-tokens", type=int, help="maximum number of tokens")
+    parser.add_argument("--max-length", type=int, default=256, help="maximum sequence length in tokens")
+    parser.add_argument("--min-length", type=int, default=8, help="minimum length of a text in tokens")
     parser.add_argument(
-        "--near-duplicates", type=float, help="Jaccard similarity from which a text is left out"
+        "--near-duplicates", type=float, help="Jaccard similarity at which a text counts as a duplicate"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Make the folder of a finished run an RO-Crate: describe it, with a copy of the workflow beside the results."""
+"""Make the folder of a finished run an RO-Crate: its description, and a copy of the workflow next to the results."""
 
 import argparse
 import shutil
@@ -37,7 +37,7 @@ def main() -> None:
     if files_digest(source_files(given.base, SOURCES), given.base) != manifest["code"]["digest"]:
         raise InputError(
             "The code was edited since the run's manifest was written: "
-            "run `snakemake crate --forcerun manifest` to name both anew."
+            "run `snakemake crate --forcerun manifest` to refresh both."
         )
     with replacing(given.run / WORKFLOW) as folder:
         for file in source_files(given.base, COPIED):

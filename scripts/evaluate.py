@@ -20,8 +20,10 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--observations", type=Path, required=True, help="folder of the block's tables")
     parser.add_argument("--graphs", type=Path, required=True, help="graph.jsonl of the block")
-    parser.add_argument("--firing-threshold", type=float, default=0.5, help="share of the train maximum")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of random texts to show")
+    parser.add_argument(
+        "--firing-threshold", type=float, default=0.5, help="fraction of the training maximum"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents to show")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     given = parser.parse_args()
 

@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
     parser.add_argument("--layer", type=int, required=True, help="the block's layer")
-    parser.add_argument("--method", default="atlas", help="atlas or paper: whose graphs to score beside it")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of random texts")
+    parser.add_argument("--method", default="atlas", help="method whose graphs to score: atlas or paper")
+    parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents")
     parser.add_argument("--explain", type=json.loads, required=True, help="keys of explain, as JSON")
-    parser.add_argument("--answers", type=Path, required=True, help="folder where answers are kept")
+    parser.add_argument("--answers", type=Path, required=True, help="folder of cached answers")
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     given = parser.parse_args()
 

@@ -20,7 +20,7 @@ def main() -> None:
     add_run_options(parser)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--config", type=json.loads, required=True, help="run, model and corpus, as JSON")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of random texts")
+    parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents")
     parser.add_argument("--schema", type=Path, required=True, help="JSON Schema of the records")
     parser.add_argument("--output", type=Path, required=True, help="folder of the export")
     given = parser.parse_args()

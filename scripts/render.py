@@ -17,10 +17,8 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
     parser.add_argument("--layer", type=int, required=True, help="the block's layer")
-    parser.add_argument("--method", default="atlas", help="atlas or paper: whose graphs to show")
-    parser.add_argument(
-        "--explanations", nargs="*", type=Path, default=[], help="the table, where there is one"
-    )
+    parser.add_argument("--method", default="atlas", help="method whose graphs to show: atlas or paper")
+    parser.add_argument("--explanations", nargs="*", type=Path, default=[], help="the table, if there is one")
     parser.add_argument("--provenance", type=json.loads, default={}, help="run, model, ... as JSON")
     parser.add_argument("--dot", default="graphviz-pure", help="the Graphviz program")
     parser.add_argument(

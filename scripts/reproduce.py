@@ -1,4 +1,4 @@
-"""Compare neurons computed anew with their published records, and say what differs."""
+"""Compare recomputed neurons with their published records and report the differences."""
 
 import argparse
 import shutil
@@ -16,10 +16,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--published", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--again", type=Path, required=True, help="folder of the same, computed anew; is removed"
+        "--again", type=Path, required=True, help="folder of the recomputed run; removed afterwards"
     )
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="the published ones")
-    parser.add_argument("--device", default="auto", help="where they were computed anew")
+    parser.add_argument("--device", default="auto", help="device used for recomputing")
     parser.add_argument("--table", type=Path, help="table to write")
     given = parser.parse_args()
 

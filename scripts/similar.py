@@ -1,4 +1,4 @@
-"""Write out the patterns of all graphs, and find which neurons are alike."""
+"""Write out the patterns of all graphs, and find similar neurons."""
 
 import argparse
 from itertools import chain
@@ -25,9 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     add_run_options(parser)
-    parser.add_argument("--method", required=True, help="whose graphs: atlas or paper")
+    parser.add_argument("--method", required=True, help="method whose graphs to use: atlas or paper")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
-    parser.add_argument("--processes", type=int, default=1, help="how many may work on it")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes")
     given = parser.parse_args()
 
     units, graphs = [], []

@@ -14,7 +14,7 @@ from n2g.workflow.run_script import run_script
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
     given = parser.parse_args()
 

@@ -72,7 +72,14 @@ def graph(random: Random, texts: dict[int, str], size: int = 12) -> dict:
         if kind in ("token", "class", "start"):
             node["end"] = {"activation": round(1 + random.random(), 3), "support": 3, "precision": 0.9}
         nodes.append(node)
-    return {"version": 1, "method": "atlas", "bos": None, "cut": 0.7, "scale": 2.0, "nodes": nodes}
+    return {
+        "version": 2,
+        "method": "atlas",
+        "bos": None,
+        "decision_threshold": 0.7,
+        "scale": 2.0,
+        "nodes": nodes,
+    }
 
 
 def example(random: Random, texts: dict[int, str], kind: str, split: str) -> dict:

@@ -69,5 +69,5 @@ def test_malformed_selections_are_refused(text: str) -> None:
 def test_selections_out_of_range_name_the_range() -> None:
     with pytest.raises(InputError, match="30 is out of range: choose from 0-29"):
         parse_numbers("0-5,30", 30)
-    with pytest.raises(InputError, match="once the model is there"):
+    with pytest.raises(InputError, match="once the model has been fetched"):
         parse_numbers("all")

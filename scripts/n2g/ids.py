@@ -124,7 +124,7 @@ def parse_numbers(text: str | int, count: int | None = None) -> list[int]:
     text = str(text).strip()
     if text == "all":
         if count is None:
-            raise InputError("'all' can only be resolved once the model is there.")
+            raise InputError("'all' can only be resolved once the model has been fetched.")
         return list(range(count))
     numbers: set[int] = set()
     for part in text.split(","):

@@ -29,14 +29,16 @@ SCORES = (
 )
 
 
-def scores(real: np.ndarray, predicted: np.ndarray, firing: np.ndarray, cut: float) -> dict[str, float]:
+def scores(
+    real: np.ndarray, predicted: np.ndarray, firing: np.ndarray, decision_threshold: float
+) -> dict[str, float]:
     """Every count and score of one prediction.
 
     Args:
         real: float [token], activations.
         predicted: float [token], predicted activations, in the same unit.
         firing: bool [token], where the neuron really fires.
-        cut: the predicted activation from which the prediction says that it fires.
+        decision_threshold: the predicted activation from which a token counts as predicted to fire.
 
     Returns:
         The names of `COUNTS` (int) and `SCORES` (float).
@@ -45,7 +47,7 @@ def scores(real: np.ndarray, predicted: np.ndarray, firing: np.ndarray, cut: flo
     rho = correlation(real, predicted)
     return {
         "tokens": len(real),
-        **firing_scores(firing, predicted >= cut),
+        **firing_scores(firing, predicted >= decision_threshold),
         "average_precision": average_precision(firing, predicted),
         "correlation": rho,
         "r2": r2(real, predicted),

@@ -6,47 +6,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "cuts")
+SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "decision_thresholds")
 
 
 class Proposer(Protocol):
     """Whatever can name tokens that might stand in a place."""
 
     def propose_many(self, queries: Sequence[tuple[tuple[int, ...], int]], count: int) -> list[list[int]]:
-        """For each (tokens, place) at most `count` token ids, the best first, the token itself left out."""
+        """For each (tokens, place) at most `count` token ids, best first, excluding the token itself."""
         ...
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the method needs to know. Activations are given as shares of the neuron's maximum on train documents.
+    """The settings of the method. Activations are given as fractions of the neuron's maximum on training documents.
 
-    Raises ValueError, with a sentence that names the setting, on a value that makes no sense.
+    Raises ValueError, with a sentence that names the setting, if a value is invalid.
 
     Attributes:
-        method: "atlas" (verified patterns) or "paper" (the published rules of Foote et al. 2023).
-        bos: id of the token that begins every sequence, or None.
-        seed: of the choice of neutral text.
-        firing_threshold: a neuron fires from this share of its maximum on.
-        importance_threshold: a token matters if masking it costs this share of the activation (paper, 3.3).
-        keep: a shortened or masked text must keep this share of the activation (paper, 3.2).
-        train_examples: firing tokens of train documents that are pruned, at most.
-        validation_examples: the same for firing tokens of validation documents that no train example resembles.
-        top_examples: so many of the examples are the strongest ones; with "paper" these are all.
-        max_context: tokens up to which every suffix is tried when pruning; twice as many are tried at all.
-        prefixes: neutral texts after which every prompt is asked; the median counts.
-        prefix_length: tokens of a neutral text.
-        gaps: distances (tokens put between two that matter) that are tried, in this order.
-        proposer: names substitutes; without one, none are looked for.
-        substitutes: substitutes proposed for a token with method "paper".
-        candidates: substitutes proposed for a token with method "atlas", and as many from other examples.
-        alone: share of the maximum from which the sweep notes a token that works without context.
-        precisions: the least precisions of a pattern that validation chooses from; the first is the usual one.
-        cuts: the firing cuts that it chooses from, as shares of the firing threshold; the first is the usual one.
-        trust: as how many matches the model's own word on a pattern counts.
-        max_nodes: how many nodes a graph may have at most: the first, or another with which validation is clearly
-            better; patterns with the least support go first.
-        near_weight: weight, when validation chooses, of the documents with the largest activations against all.
+        method: "atlas" (verified patterns) or "paper" (the procedure published by Foote et al. 2023).
+        bos: id of the BOS token, or None.
+        seed: seed for drawing neutral text.
+        firing_threshold: a neuron fires at this fraction of its maximum and above.
+        importance_threshold: a token is important if masking it costs this fraction of the activation (paper, 3.3).
+        keep: a pruned or masked text must keep this fraction of the activation (paper, 3.2).
+        train_examples: maximum number of firing training tokens that are pruned.
+        validation_examples: the same for firing validation tokens that no training example resembles.
+        top_examples: how many of the examples are those with the largest activations; with "paper", all of them.
+        max_context: every suffix up to this length is tried in pruning, and some up to twice this length.
+        prefixes: number of neutral prefixes for every prompt; the median over them is used.
+        prefix_length: length of a neutral prefix in tokens.
+        gaps: numbers of tokens to insert between two needed tokens, tried in this order.
+        proposer: proposes substitutes; without one, none are tried.
+        substitutes: substitutes per token with method "paper".
+        candidates: substitutes per token with method "atlas", and as many from other examples.
+        alone: fraction of the maximum at which the sweep keeps a token that works without context.
+        precisions: minimum precisions of a pattern to choose from on validation; the first is the default.
+        decision_thresholds: decision thresholds to choose from, as fractions of the firing threshold; the first is
+            the default.
+        trust: how many matches the model's own answer about a pattern counts as.
+        max_nodes: maximum number of nodes in a graph: the first, or another that is clearly better on validation;
+            patterns with the least support are dropped first.
+        top_weight: weight of the top validation documents against all validation documents in these choices.
     """
 
     method: str = "atlas"
@@ -67,14 +68,14 @@ class Settings:
     candidates: int = 16
     alone: float = 0.35
     precisions: tuple[float, ...] = (0.2, 0.02, 0.1, 0.35, 0.5, 0.65)
-    cuts: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
+    decision_thresholds: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
     trust: float = 1.0
     max_nodes: tuple[int, ...] = (40, 120)
-    near_weight: float = 2.0
+    top_weight: float = 2.0
 
     def __post_init__(self) -> None:
         if self.method not in ("atlas", "paper"):
-            raise ValueError(f"settings.method: {self.method!r} is no method: write atlas or paper.")
+            raise ValueError(f"settings.method: {self.method!r} is not a method: choose atlas or paper.")
         for field in fields(self):
             value, default = getattr(self, field.name), field.default
             if isinstance(default, str) or default is None or field.name == "seed":
@@ -86,11 +87,12 @@ class Settings:
                 kind = "whole numbers" if whole else "numbers"
                 raise ValueError(f"settings.{field.name}: {value!r} must be {kind} above 0, as in {default}.")
             if field.name in SHARES and max(numbers) > 1:
-                raise ValueError(f"settings.{field.name}: {value!r} is a share: write at most 1.")
+                raise ValueError(f"settings.{field.name}: {value!r} is a fraction: write at most 1.")
 
         if self.firing_threshold < 0.25:
             raise ValueError(
-                "settings.firing_threshold: activations are kept from a quarter of the maximum on: write 0.25 or more."
+                "settings.firing_threshold: activations below a quarter of the maximum are not kept: "
+                "choose 0.25 or more."
             )
 
     @classmethod

@@ -87,7 +87,7 @@ def test_diff_tells_what_was_changed(finished: Path, changed: Path, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     rows = diff_columns(changes(StoredRecords(run), StoredRecords(changed)))
     assert len(lines) == 2 + len(rows["kind"])
-    assert lines[-2:] == ["L1.N1   only before", "2 neurons are the same"]
+    assert lines[-2:] == ["L1.N1   only before", "2 neurons are unchanged"]
 
 
 def test_the_workflow_compares_and_the_site_shows_it(copied: Path, changed: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_workflow_compares_and_the_site_shows_it(copied: Path, changed: Path
     ).read_bytes()
     (copied / "results" / "old" / "manifest.json").unlink()
     status, said = snakemake(copied, "--dry-run")
-    assert status and "against: results/old holds no finished run" in said and "Traceback" not in said
+    assert status and "against: results/old is not a finished run" in said and "Traceback" not in said
 
 
 def test_the_page_of_many_changes_stays_small(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from n2g.graphs.patterns import verified
 from n2g.graphs.trie import NeuronGraph
 
 
-def graph(*patterns: tuple, cut: float = 0.5) -> dict:
+def graph(*patterns: tuple, decision_threshold: float = 0.5) -> dict:
     """Each pattern: its activation, then its elements from the activating token backwards."""
     made = []
     for activation, *elements in patterns:
@@ -26,7 +26,7 @@ def graph(*patterns: tuple, cut: float = 0.5) -> dict:
             one_of([e]) if isinstance(e, int) else one_of(e) if isinstance(e, tuple) else e for e in elements
         ]
         made.append(Pattern(tuple(steps), End(activation)))
-    return NeuronGraph(made, cut=cut, scale=2.0).to_dict()
+    return NeuronGraph(made, decision_threshold=decision_threshold, scale=2.0).to_dict()
 
 
 def found(graphs: list[dict | None], kind: str) -> dict[int, list[tuple[int, float]]]:
@@ -58,7 +58,7 @@ def test_equal_neurons_are_duplicates_however_they_are_written() -> None:
 
 
 def test_a_pattern_that_hinders_another_makes_a_difference() -> None:
-    """1 fires, except after 2: that pattern is below the cut, and more specific."""
+    """1 fires, except after 2: that pattern is below the decision threshold, and more specific."""
     plain, hindered = graph((1.0, 1)), graph((1.0, 1), (0.1, 1, 2))
     assert found([plain, hindered], "duplicate") == {}
     assert found([hindered, plain, hindered, plain], "duplicate") == {
@@ -82,7 +82,7 @@ def test_neurons_without_a_pattern_are_like_none() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(many, min_size=2, max_size=5))
 def test_similarity_is_symmetric_and_as_defined(chosen: list[list[Pattern]]) -> None:
-    graphs = [NeuronGraph(patterns, cut=0.6, scale=2.0).to_dict() for patterns in chosen]
+    graphs = [NeuronGraph(patterns, decision_threshold=0.6, scale=2.0).to_dict() for patterns in chosen]
     firing = [verified(one) for one in graphs]
     pairs = {(pair.unit, pair.other, pair.kind): pair.score for pair in structural(graphs, top=10)}
     inverse = {"subset": "superset", "superset": "subset"}

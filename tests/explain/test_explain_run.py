@@ -38,7 +38,7 @@ def test_a_server_that_dies_midway_is_asked_for_the_rest_only(tmp_path: Path) ->
     left = iter(range(questions // 2))
     with serving(lambda body: None if next(left, None) is None else answering(body)) as server:
         endpoint = Endpoint(server.url, "m", retries=0)
-        with pytest.raises(InputError, match="what it has answered is kept"):
+        with pytest.raises(InputError, match="its answers so far are kept"):
             explained(documents, Kept(endpoint, tmp_path / "broken"), concurrency=2)
     with serving(answering) as server:
         rest = Kept(Endpoint(server.url, "m"), tmp_path / "broken")

@@ -102,10 +102,10 @@ def test_a_real_model_explains_through_a_real_server(
     answers = tmp_path / "answers"
 
     with served(chat, packages) as (url, process):
-        with pytest.raises(InputError, match=r"does not answer \(Request timed out\): see to it"):
+        with pytest.raises(InputError, match=r"does not respond \(Request timed out\): fix this"):
             Endpoint(url, str(chat), timeout=0.05, retries=0).answer(ASKED)
         broken = Kept(Killed(process, 1, url, str(chat), timeout=PATIENCE, retries=0), answers)
-        with pytest.raises(InputError, match="what it has answered is kept"):
+        with pytest.raises(InputError, match="its answers so far are kept"):
             explained(documents, broken, RULES[:1])
         assert broken.asked == 1
 

@@ -181,7 +181,7 @@ def test_graphs_come_back_into_networkx(neuron: str, exported: Path, finished: P
     graph = nx.node_link_graph(json.loads(path.read_text()), edges="edges")
     record = record_of(finished, neuron)
     assert nx.is_arborescence(graph)
-    assert graph.graph["cut"] == record["graph"]["cut"]
+    assert graph.graph["decision_threshold"] == record["graph"]["decision_threshold"]
     for node in record["graph"]["nodes"][1:]:
         found = graph.nodes[node["id"]]
         assert list(graph.predecessors(node["id"])) == [node["parent"]]

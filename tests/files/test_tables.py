@@ -65,7 +65,7 @@ def test_arrays(tmp_path: Path) -> None:
     write_array(tmp_path / "a.npy", array)
     np.testing.assert_array_equal(read_array(tmp_path / "a.npy", np.int32), array)
     for dtype, dimensions in ((np.int64, 1), (np.int32, 2)):
-        with pytest.raises(InputError, match="another kind of array"):
+        with pytest.raises(InputError, match="different kind of array"):
             read_array(tmp_path / "a.npy", dtype, dimensions)
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-3])
     with pytest.raises(InputError, match="is damaged"):

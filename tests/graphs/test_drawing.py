@@ -71,7 +71,7 @@ def test_activating_tokens_stand_at_the_right():
             "end": end,
         },
     ]
-    graph = {"cut": 0.5, "scale": 2.0, "nodes": nodes}
+    graph = {"decision_threshold": 0.5, "scale": 2.0, "nodes": nodes}
     root = ElementTree.fromstring(draw(graph, {1: " bank", 2: " the", 3: "x"}))
     groups = {group.get("data-node"): group for group in root.iter(f"{SVG}g")}
     texts = {node: group.find(f"{SVG}text") for node, group in groups.items()}
@@ -104,7 +104,7 @@ def test_inline_picture_has_no_style(hostile):
 
 
 def test_graph_without_patterns():
-    graph = {"cut": 0.0, "scale": 0.0, "nodes": [{"id": 0, "parent": None}]}
+    graph = {"decision_threshold": 0.0, "scale": 0.0, "nodes": [{"id": 0, "parent": None}]}
     ElementTree.fromstring(draw(graph, {}))
     assert explain(graph, {}) == ""
 
@@ -135,16 +135,16 @@ def test_sentence():
     ]
     said = explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"})
     assert said == (
-        "Fires on “␣a”, whatever comes before. "
-        "Also fires on “c” or “␣b” after “␣the”, then up to 4 other tokens; "
+        "Fires on “␣a” in any context. "
+        "Also fires on “c” or “␣b” after “␣the”, with up to 4 tokens between; "
         "and “␣a” at the very start of a text."
     )
 
     nodes[1]["share"], nodes[4]["share"], nodes[5]["share"] = 0.004, 0.25, 0.5
     assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}) == (
-        "Fires on “␣a”, whatever comes before. "
-        "Also fires on “␣a” at the very start of a text (50% of its activation); "
-        "and “c” or “␣b” after “␣the”, then up to 4 other tokens (25%)."
+        "Fires on “␣a” in any context. "
+        "Also fires on “␣a” at the very start of a text (50% of activation on firing validation tokens); "
+        "and “c” or “␣b” after “␣the”, with up to 4 tokens between (25%)."
     )
 
 
@@ -158,13 +158,13 @@ def test_the_background_is_counted_and_faint():
         "weights": [1.0] * 20,
         "end": weak,
     }
-    graph = {"cut": 1.0, "scale": 2.0, "nodes": [{"id": 0, "parent": None}, FIRING, many]}
+    graph = {"decision_threshold": 1.0, "scale": 2.0, "nodes": [{"id": 0, "parent": None}, FIRING, many]}
     words = {token: f"w{token}" for token in range(30)}
     dot = to_dot(graph, words, "g")
     svg = to_svg(graph, words, layout({"g": dot})["g"], "g", "")
     assert "20 tokens" in svg and "w25" in svg
     assert 'class="node background a0 end"' in svg
-    lower = graph | {"cut": 0.4}
+    lower = graph | {"decision_threshold": 0.4}
     assert "w0" in to_svg(lower, words, layout({"g": to_dot(lower, words, "g")})["g"], "g", "")
 
 

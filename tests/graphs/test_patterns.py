@@ -33,14 +33,14 @@ def reach(pattern: tuple) -> int:
     return sum(GAP - code if code <= GAP else code != START for code in pattern)
 
 
-def graph(chosen: list[Pattern], cut: float = 0.6) -> dict:
-    return NeuronGraph(chosen, cut=cut, scale=2.0, bos=BOS).to_dict()
+def graph(chosen: list[Pattern], decision_threshold: float = 0.6) -> dict:
+    return NeuronGraph(chosen, decision_threshold=decision_threshold, scale=2.0, bos=BOS).to_dict()
 
 
 def fires(given_graph: dict) -> list[bool]:
     """On the last token of which of TEXTS a graph fires."""
     predict = NeuronGraph.from_dict(given_graph).predict
-    return [predict([BOS, *text])[-1] >= given_graph["cut"] for text in TEXTS]
+    return [predict([BOS, *text])[-1] >= given_graph["decision_threshold"] for text in TEXTS]
 
 
 def matched(found: set) -> list[bool]:
@@ -58,7 +58,7 @@ def test_written_out_patterns_predict_what_the_graph_predicts(chosen: list[Patte
         known = patterns(given_graph).items()
         found = [(specificity(p), v) for p, (v, _) in known if matches(p, text[:end])]
         best = max(found, default=(None, 0.0))[1]
-        assert best == value or max(best, value) < given_graph["cut"]
+        assert best == value or max(best, value) < given_graph["decision_threshold"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -58,7 +58,7 @@ def test_a_prediction_is_that_of_the_most_specific_match(chosen: list[Pattern], 
 @settings(max_examples=200, deadline=None)
 @given(many, texts)
 def test_json_keeps_the_graph(chosen: list[Pattern], text: list[int]) -> None:
-    graph = NeuronGraph(chosen, cut=0.5, scale=2.0, bos=BOS)
+    graph = NeuronGraph(chosen, decision_threshold=0.5, scale=2.0, bos=BOS)
     again = NeuronGraph.from_dict(json.loads(json.dumps(graph.to_dict())))
     assert again.to_dict() == graph.to_dict()
     assert again.predict([BOS, *text]) == graph.predict([BOS, *text])

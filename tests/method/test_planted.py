@@ -84,7 +84,7 @@ def test_the_graph_is_the_rule(name: str, seed: int) -> None:
     graph = fit_neuron(planted(rule), examples(rule, seed, 40), settings=Settings(bos=BOS))
     unseen = texts(1000 + seed, 400, rule)
     for text, real in zip(unseen, planted(rule)(unseen), strict=True):
-        fires = [value >= max(graph.cut, 1e-9) for value in graph.predict(text)]
+        fires = [value >= max(graph.decision_threshold, 1e-9) for value in graph.predict(text)]
         assert fires == [value > 0 for value in real]
 
 
@@ -95,7 +95,9 @@ def test_without_a_begin_of_sequence_token(name: str) -> None:
     graph = fit_neuron(planted(rule), given)
     for text in texts(1000, 200, rule):
         real = planted(rule)([text[1:]])[0]
-        assert [value >= max(graph.cut, 1e-9) for value in graph.predict(text[1:])] == [v > 0 for v in real]
+        assert [value >= max(graph.decision_threshold, 1e-9) for value in graph.predict(text[1:])] == [
+            v > 0 for v in real
+        ]
 
 
 def test_patterns_are_as_small_as_the_rule() -> None:
@@ -109,13 +111,14 @@ def test_patterns_are_as_small_as_the_rule() -> None:
         assert graph.trie.number_of_nodes() - 1 == nodes, name
 
 
+ALL = "(100% of activation on firing validation tokens)"
 SENTENCES = {
-    "one token": "Fires on “w11” (100% of its activation), whatever comes before.",
-    "class of tokens": "Fires on “w11”, “w12” or “w13” (100% of its activation), whatever comes before.",
-    "one token after another": "Fires on “w12” after “w11” (100% of its activation).",
-    "class of contexts": "Fires on “w14” after “w11”, “w12” or “w13” (100% of its activation).",
-    "within eight tokens": "Fires on “w13” after “w11”, then up to 7 other tokens (100% of its activation).",
-    "token at the start": "Fires on “w11” at the very start of a text (100% of its activation).",
+    "one token": f"Fires on “w11” {ALL} in any context.",
+    "class of tokens": f"Fires on “w11”, “w12” or “w13” {ALL} in any context.",
+    "one token after another": f"Fires on “w12” after “w11” {ALL}.",
+    "class of contexts": f"Fires on “w14” after “w11”, “w12” or “w13” {ALL}.",
+    "within eight tokens": f"Fires on “w13” after “w11”, with up to 7 tokens between {ALL}.",
+    "token at the start": f"Fires on “w11” at the very start of a text {ALL}.",
     "never": "",
 }
 
@@ -155,7 +158,7 @@ def test_the_published_rules_find_plain_patterns(name: str) -> None:
     rule = RULES[name]
     graph = fit_neuron(planted(rule), examples(rule, 0, 40), settings=Settings(bos=BOS, method="paper"))
     for text in texts(1000, 200, rule):
-        assert [v >= max(graph.cut, 1e-9) for v in graph.predict(text)] == [
+        assert [v >= max(graph.decision_threshold, 1e-9) for v in graph.predict(text)] == [
             v > 0 for v in planted(rule)([text])[0]
         ]
 

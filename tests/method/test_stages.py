@@ -113,7 +113,7 @@ def test_scores_are_those_of_the_published_graph(made: Made) -> None:
         counts = np.zeros(3, int)
         for document, tokens in texts.items():
             fires = seen[document][:, neuron] >= maximum[neuron] / 2
-            said = np.array(graph.predict(tokens.tolist()))[1:] >= graph.cut
+            said = np.array(graph.predict(tokens.tolist()))[1:] >= graph.decision_threshold
             counts += [(fires & said).sum(), (said & ~fires).sum(), (fires & ~said).sum()]
         row = scores[neuron, predictor]
         found = [row[name] for name in ("true_positives", "false_positives", "false_negatives")]
@@ -250,7 +250,7 @@ def test_both_poles_of_a_planted_neuron(tmp_path: Path) -> None:
     for line in map(json.loads, stages.lines(output / block)):
         if line["method"] == "atlas":
             graph = NeuronGraph.from_dict(line["graph"])
-            fires = [p for p in graph.patterns() if p.end.activation >= graph.cut]
+            fires = [p for p in graph.patterns() if p.end.activation >= graph.decision_threshold]
             assert [p.elements[0].tokens for p in fires] == [
                 (second if line["pole"] == "negative" else first,)
             ]

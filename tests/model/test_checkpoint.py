@@ -194,7 +194,7 @@ def test_a_checkpoint_that_lost_a_file(models: Path, tmp_path: Path) -> None:
 def test_devices() -> None:
     assert pick_device("cpu").type == "cpu"
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(InputError, match="cuda:99 is not there"):
+    with pytest.raises(InputError, match="cuda:99 is not available"):
         pick_device("cuda:99")
 
 

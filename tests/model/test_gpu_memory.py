@@ -216,7 +216,7 @@ texts = {split: Texts.of(documents, split) for split in ("train", "validation")}
 from_texts(texts["train"], settings)
 pattern = Pattern((one_of([7]), WILDCARD, one_of([8])), End(1.0))
 wide = Pattern((one_of(range(2, 300)),), End(0.1))
-graph = NeuronGraph([pattern, wide], cut=0.5, bos=0)
+graph = NeuronGraph([pattern, wide], decision_threshold=0.5, bos=0)
 known, evidence = {}, {}
 for split, some in texts.items():
     places = some.positions(7)

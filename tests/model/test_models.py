@@ -139,7 +139,7 @@ def test_from_the_files_to_the_atlas(kind: str, tmp_path: Path) -> None:
     found = records["L0.N0"]
     assert found["status"] == "ok" and found["provenance"]["hook"] == "blocks.0.mlp.hook_post"
     graph = NeuronGraph.from_dict(found["graph"])
-    fires = [pattern for pattern in graph.patterns() if pattern.end.activation >= graph.cut]
+    fires = [pattern for pattern in graph.patterns() if pattern.end.activation >= graph.decision_threshold]
     assert [[element.tokens for element in pattern.elements] for pattern in fires] == [[(token,)]]
     assert found["metrics"]["random"]["graph"]["firing"] > 0
     assert found["metrics"]["random"]["graph"]["f1"] == 1
@@ -162,7 +162,7 @@ REFUSED = {
         config(**EXPERTS, num_experts=2, mlp_only_layers=[0]),
         r"is a mixture of experts, which has no neurons to read \(blocks\.1\.",
     ),
-    "BertForMaskedLM": (config(), "also reads the tokens that follow"),
+    "BertForMaskedLM": (config(), "also attends to later tokens"),
     "DistilBertForMaskedLM": ({"vocab_size": tiny.VOCABULARY, "n_layers": 1}, "supported architecture"),
     "T5ForConditionalGeneration": (
         {

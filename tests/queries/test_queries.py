@@ -39,7 +39,7 @@ def firing(atlas: Atlas, text: str) -> set[tuple[int, str]]:
     for name in atlas.names():
         graph = NeuronGraph.from_dict(atlas[name].record["graph"])
         for position, value in enumerate(graph.predict(tokens)):
-            if value > 0 and value >= graph.cut:
+            if value > 0 and value >= graph.decision_threshold:
                 found.add((position, str(name)))
     return found
 
@@ -53,7 +53,7 @@ def test_an_atlas_has_every_neuron(atlas: Atlas, run: Path) -> None:
     assert nx.is_arborescence(neuron.graph)
     with pytest.raises(InputError, match=r"L7\.N0 is not part of the run"):
         atlas["L7.N0"]
-    with pytest.raises(InputError, match="holds no finished run"):
+    with pytest.raises(InputError, match="is not a finished run"):
         load_atlas(run / "logs")
 
 

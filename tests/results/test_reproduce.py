@@ -47,26 +47,28 @@ def end_of(published: dict) -> int:
     """The place of a node at which a firing pattern ends."""
     graph = published["graph"]
     return next(
-        at for at, n in enumerate(graph["nodes"]) if n.get("end", {}).get("activation", 0) >= graph["cut"]
+        at
+        for at, n in enumerate(graph["nodes"])
+        if n.get("end", {}).get("activation", 0) >= graph["decision_threshold"]
     )
 
 
 def test_the_same_record_is_identical(published: dict) -> None:
     found = compare(published, json.loads(dump(published)))
-    assert (found.outcome, found.largest, found.differences) == ("identical", 0.0, ())
+    assert (found.outcome, found.largest_difference, found.differences) == ("identical", 0.0, ())
     assert list(report([found], strict=True)) == [f"L3.N42 reproduced {published['digest']}"]
 
 
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("status",), "dead", "status: 'ok' published, 'dead' now"),
+        (("status",), "dead", "status: 'ok' published, 'dead' recomputed"),
         (("metrics", "top", "graph", "f1"), 0.25, "metrics.top.graph.f1: "),
         (("statistics", "maximum"), 1e9, "statistics.maximum: "),
         (("examples",), [], "examples: "),
         (("vocabulary", "0"), "other", "vocabulary.0: "),
-        (("graph", "cut"), 1e9, "graph.cut: "),
-        (("provenance", "seed"), 1, "provenance.seed: None published, 1 now"),
+        (("graph", "decision_threshold"), 1e9, "graph.decision_threshold: "),
+        (("provenance", "seed"), 1, "provenance.seed: None published, 1 recomputed"),
     ],
 )
 def test_what_differs_is_named(published: dict, path: tuple, value: object, line: str) -> None:
@@ -82,8 +84,8 @@ def test_a_pattern_that_is_gone_or_new_is_named_in_words(published: dict) -> Non
     del less["graph"]["nodes"][at]["end"]
     less["digest"] = digest_of(less)
     for old, new, said in (
-        (published, less, "published, not found now"),
-        (less, published, "found now, not published"),
+        (published, less, "in the published record only"),
+        (less, published, "in the recomputed record only"),
     ):
         found = compare(old, new)
         assert found.outcome == "different"
@@ -102,10 +104,10 @@ def test_activations_within_the_tolerance_mean_the_same(published: dict, share: 
         published, changed(published, "graph", "nodes", at, "end", "activation", value=activation)
     )
     assert found.outcome == outcome
-    assert found.largest == pytest.approx(share * TOLERANCE)
+    assert found.largest_difference == pytest.approx(share * TOLERANCE)
     for strict, begin in (
         (True, "L3.N42 differs"),
-        (False, "L3.N42 reproduced in meaning: the same patterns"),
+        (False, "L3.N42 reproduced as equivalent: the same patterns"),
     ):
         said = list(report([found], strict=strict))
         assert said[0].startswith(begin if outcome == "equivalent" else "L3.N42 differs:")
@@ -219,7 +221,7 @@ def test_other_hardware_need_only_give_the_same_meaning(copied: Path, hardware: 
     assert done.stderr == ""
     assert done.returncode == (hardware == "the same")
     assert done.stdout.startswith(
-        "L1.N1 differs in bytes" if hardware == "the same" else "L1.N1 reproduced in meaning"
+        "L1.N1 differs in bytes" if hardware == "the same" else "L1.N1 reproduced as equivalent"
     )
 
 

@@ -13,8 +13,8 @@ from n2g.graphs.matching import TokenIndex
 from n2g.method.observations import Observations
 from n2g.scores.baselines import (
     Seen,
-    best_cut,
-    firing_cut,
+    best_threshold,
+    firing_threshold,
     fit_baselines,
     ngram,
     ngram_backoff,
@@ -54,14 +54,14 @@ def test_lookups_by_hand() -> None:
     text = [[BOS, 1, 2, 3, 4, 5, 99]]
     # Token 3 is in no top document; of token 2 the largest activation counts.
     lookup = token_lookup(seen, 0.5)
-    assert lookup.cut == 2
+    assert lookup.decision_threshold == 2
     assert predict(lookup, text) == [0, 4, 3, 0, 0, 0, 0]
     # Token 3 never reaches the floor (a quarter of the maximum).
     assert predict(token_lookup_all(seen, 0.5), text) == [0, 4, 3, 0, 0, 0, 0]
     # Token 2 occurs five times in train: 3, 1, 1, 1, 1. It does not fire in validation, token 1 does.
     calibrated = token_lookup_calibrated(seen, 0.5)
     assert predict(calibrated, text) == [0, 4, pytest.approx(7 / 5), 0, 0, 0, 0]
-    assert calibrated.cut == 4
+    assert calibrated.decision_threshold == 4
 
 
 def test_lookup_predicts_nothing_for_bos_in_whatever_place() -> None:
@@ -70,20 +70,20 @@ def test_lookup_predicts_nothing_for_bos_in_whatever_place() -> None:
     assert predict(token_lookup(seen, 0.5), [[BOS, BOS, 1]]) == [0, 9, 1]
 
 
-def test_best_cut() -> None:
+def test_best_threshold() -> None:
     values = np.array([0.0, 3.0, 2.0, 2.0, 1.0])
     # From the top: 1 of 1; with both tokens of value 2: 4 of 6; with the last: 5 of 16.
-    assert best_cut(values, np.array([1, 1, 3, 0, 1]), np.array([50, 1, 3, 2, 10])) == 2.0
-    assert best_cut(values, np.array([9, 1, 0, 0, 0]), np.array([50, 1, 3, 2, 10])) == 3.0
-    assert best_cut(values, np.zeros(5, dtype=int), np.array([50, 1, 3, 2, 10])) is None
-    assert best_cut(values, np.array([1, 0, 0, 0, 0]), np.array([50, 1, 3, 2, 10])) is None
-    assert best_cut(np.zeros(3), np.ones(3, dtype=int), np.ones(3, dtype=int)) is None
+    assert best_threshold(values, np.array([1, 1, 3, 0, 1]), np.array([50, 1, 3, 2, 10])) == 2.0
+    assert best_threshold(values, np.array([9, 1, 0, 0, 0]), np.array([50, 1, 3, 2, 10])) == 3.0
+    assert best_threshold(values, np.zeros(5, dtype=int), np.array([50, 1, 3, 2, 10])) is None
+    assert best_threshold(values, np.array([1, 0, 0, 0, 0]), np.array([50, 1, 3, 2, 10])) is None
+    assert best_threshold(np.zeros(3), np.ones(3, dtype=int), np.ones(3, dtype=int)) is None
 
 
-def test_no_firing_in_validation_leaves_the_usual_cut() -> None:
+def test_no_firing_in_validation_leaves_the_usual_threshold() -> None:
     documents = corpus([[1, 2], [2, 2], [2, 2]], ["train", "validation", "test"])
     (seen,) = see(documents, observations(documents, [on({1: 4.0})]))
-    assert token_lookup_calibrated(seen, 0.5).cut == 2
+    assert token_lookup_calibrated(seen, 0.5).decision_threshold == 2
 
 
 def test_ngrams_by_hand() -> None:
@@ -133,10 +133,10 @@ def test_ngrams_equal_a_dictionary(texts: list, data) -> None:
 def test_dead_neurons_never_fire() -> None:
     documents = random_corpus()
     (seen,) = see(documents, observations(documents, [on({})]))
-    assert firing_cut(0.0, 0.5) == np.inf
+    assert firing_threshold(0.0, 0.5) == np.inf
     index = TokenIndex.of([[BOS, 1, 2, 3]], BOS)
     for name, predictor in fit_baselines(seen, 0.5).items():
-        assert not (predictor.predict(index) >= predictor.cut).any(), name
+        assert not (predictor.predict(index) >= predictor.decision_threshold).any(), name
 
 
 def test_baselines_do_not_depend_on_test_documents() -> None:
@@ -157,7 +157,7 @@ def test_baselines_do_not_depend_on_test_documents() -> None:
     for first, second in zip(*fitted, strict=True):
         pairs = zip(fit_baselines(first, 0.5).items(), fit_baselines(second, 0.5).values(), strict=True)
         for (name, one), two in pairs:
-            assert one.cut == two.cut, name
+            assert one.decision_threshold == two.decision_threshold, name
             np.testing.assert_array_equal(one.predict(index), two.predict(index), err_msg=name)
 
 

@@ -29,7 +29,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 def bigram(first: int, second: int, value: float = 2.0) -> NeuronGraph:
     elements = (one_of([second]), one_of([first]))
-    return NeuronGraph([Pattern(elements, End(value))], cut=value / 2, scale=value, bos=BOS)
+    return NeuronGraph([Pattern(elements, End(value))], decision_threshold=value / 2, scale=value, bos=BOS)
 
 
 def line(neuron: int, graph: NeuronGraph | None, method: str = "atlas", status: str = "ok") -> dict:
@@ -139,8 +139,8 @@ def test_activations_too_large_for_half_precision_stay_finite() -> None:
     [
         ({}, after(3, 4)),
         (graphs(line(0, None, status="failed")), after(3, 4)),
-        (graphs(line(0, NeuronGraph(cut=0.0, bos=BOS), status="no-pattern")), after(3, 4)),
-        (graphs(line(0, NeuronGraph(cut=0.0, bos=BOS), status="dead")), on({})),
+        (graphs(line(0, NeuronGraph(decision_threshold=0.0, bos=BOS), status="no-pattern")), after(3, 4)),
+        (graphs(line(0, NeuronGraph(decision_threshold=0.0, bos=BOS), status="dead")), on({})),
         (graphs(line(0, bigram(3, 4), status="dead")), on({5: -1.0})),
     ],
     ids=["no line", "failed", "no-pattern", "dead", "dead with a graph"],
@@ -234,8 +234,8 @@ def test_predictions_show_each_set_and_the_worst_errors() -> None:
     documents = random_corpus(count=600)
     observed = observations(documents, [after(3, 4), on({5: 2.0, 6: 1.5})])
     # Neuron 0 gets a graph that fires on any 4; neuron 1 one that knows only token 6 and says too little.
-    wide = NeuronGraph([Pattern((one_of([4]), WILDCARD), End(1.5))], cut=1.0, bos=BOS)
-    low = NeuronGraph([Pattern((one_of([6]),), End(1.25))], cut=1.0, bos=BOS)
+    wide = NeuronGraph([Pattern((one_of([4]), WILDCARD), End(1.5))], decision_threshold=1.0, bos=BOS)
+    low = NeuronGraph([Pattern((one_of([6]),), End(1.25))], decision_threshold=1.0, bos=BOS)
     texts, found = units(documents, observed, graphs(line(0, wide), line(1, low)))
     rows = [list(prediction_rows(texts, unit, seed=7)) for unit in found]
     table = pa.Table.from_pylist(rows[0] + rows[1], schema=CONTRACTS["predictions"].schema)

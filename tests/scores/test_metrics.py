@@ -14,7 +14,7 @@ FIRING = REAL >= 2
 
 
 def test_counts_and_firing_scores() -> None:
-    found = scores(REAL, PREDICTED, FIRING, cut=2.0)
+    found = scores(REAL, PREDICTED, FIRING, decision_threshold=2.0)
     assert set(found) == {*COUNTS, *SCORES}
     assert [found[name] for name in COUNTS] == [6, 3, 2, 1, 1]
     assert found["precision"] == pytest.approx(2 / 3)
@@ -45,11 +45,11 @@ def test_openai_scores_and_r2() -> None:
 
 
 def test_predicting_nothing_scores_zero() -> None:
-    found = scores(REAL, np.zeros(6), FIRING, cut=2.0)
+    found = scores(REAL, np.zeros(6), FIRING, decision_threshold=2.0)
     for name in ("precision", "recall", "f1", "correlation", "rsquared", "absolute_dev_explained"):
         assert found[name] == 0, name
     assert found["r2"] < 0
-    silent = scores(np.zeros(4), np.zeros(4), np.zeros(4, dtype=bool), cut=np.inf)
+    silent = scores(np.zeros(4), np.zeros(4), np.zeros(4, dtype=bool), decision_threshold=np.inf)
     assert not any(silent[name] for name in SCORES if not name.startswith("nonfiring"))
     assert silent["nonfiring_f1"] == 1
     empty = scores(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), 1.0)

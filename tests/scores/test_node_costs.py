@@ -36,12 +36,12 @@ def patterns() -> list[Pattern]:
 
 def score(chosen: list[Pattern]) -> float:
     evidence = held()
-    predicted, _ = NeuronGraph(chosen, cut=1.0, scale=2.0).predict_index(evidence.texts)
+    predicted, _ = NeuronGraph(chosen, decision_threshold=1.0, scale=2.0).predict_index(evidence.texts)
     return firing_scores(evidence.activations >= 1.0, (predicted >= 1.0) & (predicted > 0))["f1"]
 
 
 def test_costs_are_differences_of_f1():
-    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    graph = NeuronGraph(patterns(), decision_threshold=1.0, scale=2.0)
     costs = node_costs(graph, held())
     assert set(costs) == set(range(1, graph.trie.number_of_nodes()))
     for node, cost in costs.items():
@@ -67,7 +67,7 @@ def _end(graph: NeuronGraph, pattern: Pattern) -> int:
 def test_nothing_to_lose_where_nothing_fires():
     evidence = held()
     quiet = replace(evidence, activations=evidence.activations * 0)
-    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    graph = NeuronGraph(patterns(), decision_threshold=1.0, scale=2.0)
     assert node_costs(graph, quiet) == node_shares(graph, quiet) == {}
 
 
@@ -75,7 +75,7 @@ def test_shares_are_of_the_activation_on_firing_tokens():
     """The second pattern fires where the neuron does not, and the last never; a faint activation counts nowhere."""
     known = held()
     known.activations[[5, 8]] = 6.0, 0.5
-    graph = NeuronGraph(patterns(), cut=1.0, scale=2.0)
+    graph = NeuronGraph(patterns(), decision_threshold=1.0, scale=2.0)
     expected = dict(zip((_end(graph, pattern) for pattern in patterns()), (0.8, 0.0, 0.2, 0.0), strict=True))
     assert node_shares(graph, known) == pytest.approx(expected)
-    assert node_shares(NeuronGraph([], cut=1.0), known) == {}
+    assert node_shares(NeuronGraph([], decision_threshold=1.0), known) == {}

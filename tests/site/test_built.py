@@ -83,7 +83,11 @@ def test_the_same_neurons_fire_as_in_python(page, address, texts):
     for row, name in list(enumerate(atlas.names()))[::48]:
         graph = NeuronGraph.from_dict(atlas[str(name)].record["graph"])
         for tokens, firings in zip(ids, found, strict=True):
-            expected = [(at, v) for at, v in enumerate(graph.predict(tokens)) if v > 0 and v >= graph.cut]
+            expected = [
+                (at, v)
+                for at, v in enumerate(graph.predict(tokens))
+                if v > 0 and v >= graph.decision_threshold
+            ]
             assert sorted((at, value) for one, at, value in firings if one == row) == expected
             some += len(expected)
     assert some
@@ -93,7 +97,7 @@ def test_try_it_shows_what_the_graph_predicts(page, address):
     text = "Fire the photocopier on the bank of the river, please"
     atlas = load_atlas(RUN)
     page.goto(f"{address}neurons/L0/N0/index.html")
-    page.get_by_label("Text to try").fill(text)
+    page.get_by_label("Your text").fill(text)
     predicted = [token.predicted for token in atlas["L0.N0"].predict(text)]
     expect(page.locator(".try b")).to_have_count(len(predicted))
     titles = page.locator(".try b").evaluate_all("tokens => tokens.map((token) => token.title)")

@@ -131,7 +131,7 @@ def test_errors_say_which_path_matched(page, address):
     reasons = page.locator("#test-false-positive .path")
     expect(reasons).to_have_count(3)
     assert all(
-        text.startswith(("matched: ", "no pattern", "below the cut")) for text in reasons.all_inner_texts()
+        text.startswith(("matched: ", "no pattern", "below threshold")) for text in reasons.all_inner_texts()
     )
 
 

@@ -82,7 +82,7 @@ def test_measurements_show_every_score_with_its_interval(atlas):
 def test_what_your_text_finds_is_said_with_its_errors(atlas):
     """Counted over all firing tokens of random test texts: of 8 predicted ones 5, of 9 real ones 5, for each neuron."""
     page = (atlas / "fires/index.html").read_text()
-    assert "62 of 100 predicted firings are real, and 56 of 100 real ones are predicted" in page
+    assert "a precision of 62 % and a recall of 56 %" in page
 
 
 def test_no_score_where_nothing_fires():
@@ -101,7 +101,7 @@ def test_status_pages_say_why(atlas):
 def test_changes_since_another_run(atlas):
     page = (atlas / "changes/index.html").read_text()
     assert "the run <strong>&lt;b&gt;old&lt;/b&gt;</strong>" in page
-    assert "Both runs have 7 neurons: 5 are the same, 2 changed." in page
+    assert "The runs have 7 neurons in common: 5 unchanged, 2 changed." in page
     assert "<ins>&lt;script&gt;window.hacked=1&lt;/script&gt;</ins> 0.50" in page
     assert "0.25 → 0.75" in page and "dead → ok" in page
     links = Page(atlas / "changes/index.html").links

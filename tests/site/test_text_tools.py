@@ -95,7 +95,7 @@ def test_try_it(page, address, graphs, tmp_path):
     for name in ("L0.N0", "L1.N1"):
         text = "".join(random.choices("!\"#$%&'()*+,-./0123456789:;<=>?@", k=60))
         page.goto(f"{address}neurons/{name.replace('.', '/')}/index.html")
-        page.get_by_label("Text to try").fill(text)
+        page.get_by_label("Your text").fill(text)
         expect(page.locator(".try b")).to_have_count(len(known.encode(text).ids))
         predicted = graphs[name].predict(known.encode(text).ids)
         titles = page.locator(".try b").evaluate_all("tokens => tokens.map((token) => token.title)")
@@ -119,7 +119,7 @@ def test_firings_equal_python(page, address, graphs):
                 found |= {
                     (row, at, value)
                     for at, value in enumerate(values)
-                    if value > 0 and value >= graphs[name].cut
+                    if value > 0 and value >= graphs[name].decision_threshold
                 }
         expected.append(sorted(found))
     script = """async (texts) => {
@@ -149,4 +149,4 @@ def test_compare(page, address):
     page.goto(f"{address}compare/index.html?a=L0.N1&b=l1n0")
     expect(page.locator(".sides h2 a")).to_have_text(["L0.N1", "L1.N0"])
     page.goto(f"{address}compare/index.html?a=L0.N1&b=L7.N7")
-    expect(page.locator("output")).to_contain_text("The second is no neuron")
+    expect(page.locator("output")).to_contain_text("L7.N7 is not in this atlas")

@@ -60,7 +60,7 @@ def neurons_with(records, token, role):
         strongest = activations(graph)
         for node in graph["nodes"]:
             weight = dict(zip(node.get("tokens", ()), node.get("weights", ()), strict=True)).get(token, 0.0)
-            fires = weight > 0 and weight * strongest[node["id"]] >= graph["cut"]
+            fires = weight > 0 and weight * strongest[node["id"]] >= graph["decision_threshold"]
             if fires and (node["parent"] == 0) == (role == "0"):
                 found.add(name)
     return found
@@ -107,8 +107,8 @@ def test_click_on_a_node_shows_its_examples_its_cost_and_other_neurons(page, add
     page.keyboard.press("Enter")
     panel = page.get_by_role("region", name="Selected node")
     panel.wait_for()
-    assert "Without it F1 on validation texts falls by 0.02. " in panel.inner_text()
-    through = int(re.search(r"(\d+) of 18 examples go through it", panel.inner_text())[1])
+    assert "Without this node, F1 on validation documents falls by 0.02. " in panel.inner_text()
+    through = int(re.search(r"(\d+) of 18 examples pass through this node", panel.inner_text())[1])
     assert panel.locator("li").count() == min(through, 12)
     assert set(panel.locator(".others a").all_inner_texts()) == expected - {"L0.N0"} != set()
     assert node.get_attribute("aria-pressed") == "true"

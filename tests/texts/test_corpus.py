@@ -226,7 +226,7 @@ def test_all_formats_hold_the_same_texts(tmp_path: Path) -> None:
         ("a.json", b'[{"body": "x"}]', r"no text in the field 'text' of record 1 \(it has body\)"),
         ("a.jsonl", b'{"text": 3}', "no text in the field 'text'"),
         ("a.parquet", b"PAR1", "cannot be read as Parquet"),
-        ("a.csv", b"x", "no known format"),
+        ("a.csv", b"x", "unsupported format"),
     ],
 )
 def test_unreadable_texts_are_one_sentence(tmp_path: Path, name: str, content: bytes, said: str) -> None:

@@ -65,7 +65,7 @@ def test_a_missing_or_wrong_checksum_names_the_right_one(
     ("text", "file", "said"),
     [
         ("pypi:texts==2.0", "texts/a.txt", "could not be downloaded"),
-        ("pypi:texts==1.0", "texts/b.txt", "holds no file"),
+        ("pypi:texts==1.0", "texts/b.txt", "contains no file"),
     ],
 )
 def test_what_a_wheel_cannot_give(wheel: Path, tmp_path: Path, text: str, file: str, said: str) -> None:
@@ -120,7 +120,7 @@ def test_a_repository_gives_the_wanted_files(tmp_path: Path, monkeypatch: pytest
     )
     assert list(texts["files"]) == ["data/a.jsonl"]
     assert asked["repo_type"] == "dataset"
-    with pytest.raises(InputError, match="holds no file"):
+    with pytest.raises(InputError, match="contains no file"):
         fetch(Source.parse("hf:org/texts@v1", "data/b.jsonl"), tmp_path / "t", wanted_files("corpus"))
 
 
@@ -161,7 +161,7 @@ def test_a_local_file_is_checked(tmp_path: Path) -> None:
             tmp_path / "out",
             wanted_files("corpus"),
         )
-    with pytest.raises(InputError, match="holds none of"):
+    with pytest.raises(InputError, match="contains none of"):
         fetch(Source.parse(str(tmp_path)), tmp_path / "out", wanted_files("model"))
 
 
@@ -192,5 +192,5 @@ def test_the_program_says_one_sentence_and_fails(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines() == [
-        "'pypi:a' names no exact version: write it as pypi:NAME==VERSION."
+        "'pypi:a' has no exact version: write it as pypi:NAME==VERSION."
     ]

@@ -21,7 +21,7 @@ def planted() -> Weights:
 
 def test_directions_and_signs():
     up, down = lens(planted(), [1, 1], [1.0, -1.0], top=1)
-    assert up == {"promoted": [(0, 6.0)], "suppressed": [(1, -1.0)], "liked": [(2, 5.0)]}
+    assert up == {"promoted": [(0, 6.0)], "suppressed": [(1, -1.0)], "input_aligned": [(2, 5.0)]}
     assert down["promoted"] == [(1, 1.0)]
     assert down["suppressed"] == [(0, -6.0)]
 

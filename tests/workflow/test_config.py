@@ -77,7 +77,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("run", "a/b", "must match"),
         ("against", "a/b", "must match"),
         ("against", "default", "is the run itself"),
-        ("against", "unknown", "results/unknown holds no finished run"),
+        ("against", "unknown", "results/unknown is not a finished run"),
         ("poles", [], "poles"),
         ("poles", ["up"], "'positive' or 'negative'"),
         ("block_size", 0, "at least 1"),
@@ -94,7 +94,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("model.source", "no/such/folder", "does not exist"),
         ("model.sha256", "abc", "must match"),
         ("model.sha256", "0" * 64, "model.file"),
-        ("model.file", "../secret", "leads out of the source"),
+        ("model.file", "../secret", "is outside the source"),
         ("model.tokenizer", "nowhere.json", "does not exist"),
         ("explain.model", "gpt", "explain.base_url: is needed"),
         ("explain.local", "nowhere", "does not exist"),
@@ -127,10 +127,10 @@ def test_something_else_than_keys_is_refused(given: object) -> None:
 
 def test_text_from_the_command_line_is_read_as_the_schema_wants_it() -> None:
     plain = changed("corpus.max_tokens", "null")
-    plain["settings"] = {"max_nodes": "20", "cuts": "[0.5, 1.0]"}
+    plain["settings"] = {"max_nodes": "20", "decision_thresholds": "[0.5, 1.0]"}
     config = complete_config(plain)
     assert config["corpus"]["max_tokens"] is None
-    assert config["settings"] == {"max_nodes": 20, "cuts": [0.5, 1.0]}
+    assert config["settings"] == {"max_nodes": 20, "decision_thresholds": [0.5, 1.0]}
     with pytest.raises(ConfigError, match=r"^corpus\.max_tokens: 'many' is not a whole number"):
         complete_config(changed("corpus.max_tokens", "many"))
 

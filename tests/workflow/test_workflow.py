@@ -88,10 +88,10 @@ SETTINGS = {
     "candidates": 8,
     "alone": 0.4,
     "precisions": [0.2, 0.5],
-    "cuts": [0.5],
+    "decision_thresholds": [0.5],
     "trust": 2.0,
     "max_nodes": 30,
-    "near_weight": 1.0,
+    "top_weight": 1.0,
 }
 CHANGES |= {f"settings.{name}": {"settings": {name: value}} for name, value in SETTINGS.items()}
 

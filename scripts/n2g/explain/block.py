@@ -35,7 +35,7 @@ def explain_block(
     options: Options,
     seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """Two rows for every (neuron, pole) that some train document activates: its graph, and the language model.
+    """Two rows for every (neuron, pole) that some training document activates: its graph, and the language model.
 
     Args:
         documents: the corpus.
@@ -45,7 +45,7 @@ def explain_block(
         models: who explains and simulates.
         runs: (neuron, pole) -> what runs sentences through it; None where typed text cannot become tokens.
         options: how many neurons at a time (each asks one question at a time), at which price and budget.
-        seed: of the choice of random texts.
+        seed: of the choice of random documents.
 
     Raises:
         InputError: a model cannot answer. What was answered is kept.

@@ -1,4 +1,4 @@
-"""Answers kept on disk, so that nothing is asked twice, and the account of what a neuron's answers cost."""
+"""Answers cached on disk, so that nothing is asked twice, and the account of what a neuron's answers cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Kept:
         self._locks: dict[str, threading.Lock] = {}
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.asked} questions asked, {self.known} answered before"
+        return f"{self.name}: {self.asked} prompts sent, {self.known} answered from the cache"
 
     def answer(self, request: Request) -> Reply:
         """The kept answer, or else the model's, which is kept from now on.
@@ -64,8 +64,8 @@ def _write(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror}): make room or allow it, then run again; "
-            "what was answered is kept."
+            f"{path} cannot be written ({error.strerror}): free space or fix the permissions, then run again; "
+            "answers so far are kept."
         ) from error
 
 

@@ -58,19 +58,19 @@ class Endpoint:
                 return _reply(self._complete(request))
             except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
                 raise InputError(
-                    f"explain.base_url: {self._url} does not answer ({self._said(error)}): see to it and run again; "
-                    "what it has answered is kept."
+                    f"explain.base_url: {self._url} does not respond ({self._said(error)}): fix this and run again; "
+                    "its answers so far are kept."
                 ) from None
             except openai.APIStatusError as error:
                 raise InputError(
-                    f"explain: {self._url} refuses to answer ({self._said(error)}): check explain.base_url, "
-                    "explain.model and the key in the variable that explain.key names."
+                    f"explain: {self._url} rejects requests ({self._said(error)}): check explain.base_url, "
+                    "explain.model and the key in the variable named by explain.key."
                 ) from None
             except (openai.OpenAIError, LookupError, TypeError, AttributeError, ValueError) as error:
                 malformed = self._said(error)
         raise InputError(
-            f"explain.base_url: {self._url} does not answer as an OpenAI-compatible endpoint does ({malformed}): "
-            "check the address."
+            f"explain.base_url: {self._url} does not behave like an OpenAI-compatible endpoint ({malformed}): "
+            "check the URL."
         )
 
     def _complete(self, request: Request) -> Any:

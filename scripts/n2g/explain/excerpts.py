@@ -11,7 +11,7 @@ import numpy as np
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.texts.documents import Documents
 
-SHOWN = 8  # training texts that the model explains
+SHOWN = 8  # training documents that the model explains
 BEFORE, AFTER = 24, 4  # tokens of them around the activating one
 TOP, RANDOM = 5, 5  # sequences of each kind to score on, as Bills et al. do
 WIDTH = 64  # tokens of a sequence, at most
@@ -38,7 +38,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one (neuron, pole): `shown` from train documents, `held` from those to score on."""
+    """What is known of one (neuron, pole): `shown` from training documents, `held` from those to score on."""
 
     key: tuple[int, str]
     maximum: float

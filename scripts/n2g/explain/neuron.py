@@ -66,8 +66,8 @@ def explain_neuron(
     Args:
         models: who is asked.
         account: of the neuron.
-        fitting: train texts to explain, and validation texts to choose between labels by.
-        tested: test texts, for the final score only.
+        fitting: training documents to explain, and validation documents to choose between labels by.
+        tested: test documents, for the final score only.
         show: token ids -> their texts.
         run: runs sentences through the neuron, or None where typed text cannot become tokens; then nothing is
             revised.

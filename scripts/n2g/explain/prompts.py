@@ -1,4 +1,4 @@
-"""The words in which a model is asked. A change here asks everything anew."""
+"""The prompts. A change here asks everything again."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ def explanations(neuron: Neuron) -> dict[str, Any]:
 
 
 def weight_tokens(neuron: Neuron) -> dict[str, Any]:
-    """`WeightBasedSummaryOfNeuron`. Which tokens the input dislikes is not computed: that list is empty."""
-    lists = {"input_positive": "liked", "input_negative": "", "output_positive": "promoted"}
+    """`WeightBasedSummaryOfNeuron`. Anti-aligned input tokens are not computed: that list is empty."""
+    lists = {"input_positive": "input_aligned", "input_negative": "", "output_positive": "promoted"}
     lists["output_negative"] = "suppressed"
     summary: dict[str, Any] = {"dataclass_name": "WeightBasedSummaryOfNeuron"}
     for name, direction in lists.items():
@@ -72,7 +72,7 @@ def weight_tokens(neuron: Neuron) -> dict[str, Any]:
 
 
 def activation_tokens(neuron: Neuron) -> dict[str, Any]:
-    """`TokenLookupTableSummaryOfNeuron`: the tokens with the largest mean activation on train documents."""
+    """`TokenLookupTableSummaryOfNeuron`: the tokens with the largest mean activation on training documents."""
     means = neuron.means[:TOKENS]
     return {
         "dataclass_name": "TokenLookupTableSummaryOfNeuron",

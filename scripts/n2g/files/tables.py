@@ -47,7 +47,7 @@ def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], grou
         table = table.select(list(contract.columns)).cast(contract.schema)
     for column in table.column_names:
         if table[column].null_count:
-            raise ValueError(f"table {name}: column {column} holds nulls")
+            raise ValueError(f"table {name}: column {column} contains nulls")
     with replacing(path) as temporary:
         options = {"compression": "zstd", "compression_level": 3, "version": "2.6", "store_schema": False}
         pq.write_table(table, temporary, row_group_size=group, **options)
@@ -90,7 +90,7 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
         schema = table.schema if columns is None else pq.read_schema(path)
     found = [(field.name, field.type) for field in schema]
     if found != [(field.name, field.type) for field in contract.schema]:
-        raise InputError(f"{path} does not hold the columns of a {name} table: {remedy(path)}")
+        raise InputError(f"{path} does not have the columns of a {name} table: {remedy(path)}")
     return table
 
 
@@ -163,7 +163,7 @@ def read_array(path: Path, dtype: np.dtype | type, dimensions: int = 1) -> np.nd
     with _reading(path, ValueError):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
-        raise InputError(f"{path} holds another kind of array than expected: {remedy(path)}")
+        raise InputError(f"{path} contains a different kind of array than expected: {remedy(path)}")
     return array
 
 

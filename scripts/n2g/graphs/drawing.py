@@ -154,15 +154,15 @@ def activations(graph: Mapping) -> dict[int, float]:
 
 
 def is_background(node: Mapping, graph: Mapping, strength: Mapping[int, float]) -> bool:
-    """Whether a node holds many tokens that tell the level of the activation, but never make it fire."""
+    """Whether a node holds many tokens that set the predicted level of activation but never make the neuron fire."""
     many = node["parent"] == 0 and len(node.get("tokens", ())) > CLASS_LINES
-    return many and "end" in node and strength[node["id"]] < graph.get("cut", 0.0)
+    return many and "end" in node and strength[node["id"]] < graph.get("decision_threshold", 0.0)
 
 
 def labels(node: Mapping, vocabulary: Mapping[int, str], background: bool = False) -> list[str]:
     """The lines of text in a node's box; the background's tokens are only counted."""
     if background:
-        return ["below the cut:", f"{len(node['tokens'])} tokens"]
+        return ["below threshold:", f"{len(node['tokens'])} tokens"]
     if node["kind"] == "wildcard":
         return ["∗"]
     if node["kind"] == "gap":

@@ -23,5 +23,7 @@ def paths(graph: Mapping[str, Any]) -> Iterator[Nodes]:
 
 
 def firing_paths(graph: Mapping[str, Any]) -> Iterator[Nodes]:
-    """Those that reach the cut."""
-    return (path for path in paths(graph) if path[-1]["end"]["activation"] >= graph.get("cut", 0.0))
+    """Those that reach the decision threshold."""
+    return (
+        path for path in paths(graph) if path[-1]["end"]["activation"] >= graph.get("decision_threshold", 0.0)
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
-from n2g.graphs.patterns import ANY, GAP, START, Pattern, is_free, is_gap, patterns, reaches_cut
+from n2g.graphs.patterns import ANY, GAP, START, Pattern, is_free, is_gap, patterns, reaches_threshold
 
 # A pattern with more fixed distances than this is compared as it is written.
 DISTANCES = 4096
@@ -20,10 +20,10 @@ def accepted(graph: Mapping[str, Any] | None) -> str:
     """SHA-256 that tells on which texts a graph fires: equal digests mean equal texts.
 
     The converse holds, as far as it does for `language`, where no pattern keeps another from firing. Where one may,
-    the graphs must be written alike to have the same digest.
+    the graphs must be written identically to have the same digest.
     """
     known = patterns(graph)
-    firing = {pattern for pattern, (activation, _) in known.items() if reaches_cut(activation, graph)}
+    firing = {pattern for pattern, (activation, _) in known.items() if reaches_threshold(activation, graph)}
     pivots = {pattern[0] for pattern in firing}
     hinder = [
         pattern

@@ -22,8 +22,8 @@ Pattern = tuple[int | str, ...]  # tokens as ids, or as texts where models diffe
 def patterns(graph: Mapping[str, Any] | None) -> dict[Pattern, tuple[float, int]]:
     """(predicted activation, training examples) of each pattern that decides whether a graph fires.
 
-    Single tokens that are predicted below the cut are left out: they tell the level of the background, and any other
-    match goes before them. Other patterns below the cut are there, as they keep less specific ones from firing.
+    Single tokens that are predicted below the decision threshold are left out: they give the background level, and any
+    other match takes precedence. Other patterns below it are kept, as they keep less specific ones from firing.
 
     graph: the form of `NeuronGraph.to_dict()`, or None, which has no patterns. What it predicts for a token is the
     activation of the pattern with the largest `specificity` that matches, the largest activation if there are several;
@@ -40,7 +40,7 @@ def patterns(graph: Mapping[str, Any] | None) -> dict[Pattern, tuple[float, int]
         ]
         for pattern, weight in written[node["id"]] if "end" in node else ():
             known = (weight * node["end"]["activation"], node["end"]["support"])
-            if len(pattern) > 1 or reaches_cut(known[0], graph):
+            if len(pattern) > 1 or reaches_threshold(known[0], graph):
                 found[pattern] = max(known, found.get(pattern, known))
     return found
 
@@ -50,7 +50,7 @@ def verified(graph: Mapping[str, Any] | None) -> dict[Pattern, float]:
     return {
         pattern: activation
         for pattern, (activation, _) in patterns(graph).items()
-        if reaches_cut(activation, graph)
+        if reaches_threshold(activation, graph)
     }
 
 
@@ -141,7 +141,9 @@ def pattern_columns(
     order = np.argsort(tokens, kind="stable")
     at = np.array([rows[place][0] for place in order], dtype=np.int64)
     layers, neurons, poles = zip(*units, strict=True)
-    cuts, scales = ([graph[key] if graph else 0.0 for graph in graphs] for key in ("cut", "scale"))
+    thresholds, scales = (
+        [graph[key] if graph else 0.0 for graph in graphs] for key in ("decision_threshold", "scale")
+    )
     return {
         "token": tokens[order],
         "layer": np.array(layers)[at],
@@ -150,7 +152,7 @@ def pattern_columns(
         "pattern": [written[place] for place in order],
         "activation": [rows[place][1] for place in order],
         "support": [rows[place][2] for place in order],
-        "cut": np.array(cuts)[at],
+        "decision_threshold": np.array(thresholds)[at],
         "scale": np.array(scales)[at],
     }
 
@@ -163,5 +165,5 @@ def _choices(node: Mapping[str, Any]) -> list[tuple[int, float]]:
     return [({"wildcard": ANY, "start": START}.get(kind, GAP - node.get("max", 0)), 1.0)]
 
 
-def reaches_cut(activation: float, graph: Mapping[str, Any] | None) -> bool:
-    return graph is not None and activation > 0 and activation >= graph["cut"]
+def reaches_threshold(activation: float, graph: Mapping[str, Any] | None) -> bool:
+    return graph is not None and activation > 0 and activation >= graph["decision_threshold"]

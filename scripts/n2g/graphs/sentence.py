@@ -1,4 +1,4 @@
-"""A neuron graph in words: one or two sentences that say what the graph says, and nothing else."""
+"""A neuron graph in words: one or two sentences that say exactly what the graph says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from n2g.graphs.paths import firing_paths
 from n2g.graphs.token_display import elide, visible
 
 SHOWN = 4
-LEAST = 0.005  # share of the activation that is told
+LEAST = 0.005  # smallest share of the activation that is given
 
 
 def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """What makes the graph fire; what it predicts below its cut is left out.
+    """What makes the graph fire; what it predicts below its decision threshold is left out.
 
     The patterns that account for most of the activation come first, each with its share where that is known (see
     `n2g.scores.node_costs.node_shares`); then the strongest.
@@ -27,10 +27,10 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
         Plain text. Tokens stand in quotation marks, their spaces visible. Without patterns it is "".
     """
     alone, within = _patterns(graph, vocabulary)
-    notes = chain([" of its activation"], repeat(""))
+    notes = chain([" of activation on firing validation tokens"], repeat(""))
     sentences = []
     if alone:
-        sentences.append(f"Fires on {_several(_told(alone, notes))}, whatever comes before.")
+        sentences.append(f"Fires on {_several(_told(alone, notes))} in any context.")
     if within:
         start = "Also fires on" if alone else "Fires on"
         sentences.append(f"{start} {_several(_told(within, notes), separator='; ')}.")
@@ -53,7 +53,7 @@ def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[dict[str, 
     for path in sorted(
         firing_paths(graph), key=lambda path: (-path[-1]["end"]["activation"], path[-1]["id"])
     ):
-        least = graph.get("cut", 0.0) / (path[-1]["end"]["activation"] or 1.0)
+        least = graph.get("decision_threshold", 0.0) / (path[-1]["end"]["activation"] or 1.0)
         activating, *context = (_strong(node, least) for node in path)
         words, found = _words(activating, vocabulary), alone
         if context:
@@ -63,7 +63,7 @@ def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[dict[str, 
 
 
 def _strong(node: Mapping, least: float) -> Mapping:
-    """The node with those tokens only whose weight alone does not bring the prediction below the cut."""
+    """The node with those tokens only whose weight alone does not bring the prediction below the decision threshold."""
     pairs = list(zip(node.get("tokens", ()), node.get("weights", ()), strict=True))
     kept = [(token, weight) for token, weight in pairs if weight >= least] or pairs
     if not kept:
@@ -75,24 +75,22 @@ def _context(context: list[Mapping], vocabulary: Mapping[int, str]) -> str:
     """Words for the nodes before the activating token, given in reading order."""
     if [node["kind"] for node in context] == ["start"]:
         return "at the very start of a text"
-    parts = []
-    for node in context:
-        if node["kind"] == "start":
-            parts.append("the start of a text")
-        elif node["kind"] == "gap":
-            parts.append(
-                f"up to {node['max']} other tokens" if node["max"] > 1 else "at most one other token"
-            )
-        elif node["kind"] == "wildcard":
-            parts.append("any token")
+    words = "after"
+    for at, node in enumerate(context):
+        if node["kind"] == "gap":
+            length = f"up to {node['max']} tokens" if node["max"] > 1 else "at most one token"
+            between = f", with {length} between" if at == len(context) - 1 else f", {length}"
+            words += between if at else f" {length}"
         else:
-            parts.append(_words(node, vocabulary))
-    return "after " + ", then ".join(parts)
+            words += f"{', then' if at else ''} {_words(node, vocabulary)}"
+    return words
 
 
 def _words(node: Mapping, vocabulary: Mapping[int, str]) -> str:
     if node["kind"] not in ("token", "class"):
-        return {"wildcard": "any token", "start": "the start of a text", "gap": "any tokens"}[node["kind"]]
+        return {"wildcard": "any one token", "start": "the start of a text", "gap": "any tokens"}[
+            node["kind"]
+        ]
     texts = [visible(vocabulary.get(token, f"#{token}")) for token in ordered(node)]
     return _several([f"“{elide(text)}”" for text in texts], "or")
 

@@ -1,4 +1,4 @@
-"""The neuron graph: a trie of patterns that is read backwards from the activating token, and predicts.
+"""The neuron graph: a trie of patterns, read backwards from the activating token, that predicts activations.
 
 A pattern is a path from the root to a node that carries an `End`. Its first element is the activating
 token (or class), each further element lies one step to the left in the text. networkx holds the trie.
@@ -14,26 +14,31 @@ import numpy as np
 from n2g.graphs.elements import KINDS, Element, End, Pattern
 from n2g.graphs.matching import Frontier, Index, Match, TokenIndex, collect, first, step
 
-VERSION = 1
+VERSION = 2
 
 
 class NeuronGraph:
     """A trie of patterns with the activations that they predict.
 
-    cut: a predicted activation of at least this counts as firing. scale: the neuron's maximum activation
-    on training text. Both in the units of the hook. bos: the id of the token that begins every sequence.
+    decision_threshold: a predicted activation of at least this counts as firing. scale: the neuron's maximum activation
+    on training documents. Both in the units of the hook. bos: the id of the token that begins every sequence.
     """
 
     def __init__(
         self,
         patterns: Iterable[Pattern] = (),
         *,
-        cut: float = 0.0,
+        decision_threshold: float = 0.0,
         scale: float = 0.0,
         bos: int | None = None,
         method: str = "atlas",
     ):
-        self.cut, self.scale, self.bos, self.method = float(cut), float(scale), bos, method
+        self.decision_threshold, self.scale, self.bos, self.method = (
+            float(decision_threshold),
+            float(scale),
+            bos,
+            method,
+        )
         self.trie = nx.DiGraph()
         self.trie.add_node(0)
         self._build(list(patterns))
@@ -139,7 +144,7 @@ class NeuronGraph:
         return {
             "version": VERSION,
             "method": self.method,
-            "cut": self.cut,
+            "decision_threshold": self.decision_threshold,
             "scale": self.scale,
             "bos": self.bos,
             "nodes": nodes,
@@ -150,7 +155,12 @@ class NeuronGraph:
         """The graph that `to_dict` wrote. Raises ValueError on another version or a broken node."""
         if data.get("version") != VERSION:
             raise ValueError(f"graph version {data.get('version')!r} is not {VERSION}")
-        graph = cls(cut=data["cut"], scale=data["scale"], bos=data["bos"], method=data["method"])
+        graph = cls(
+            decision_threshold=data["decision_threshold"],
+            scale=data["scale"],
+            bos=data["bos"],
+            method=data["method"],
+        )
         for item in data["nodes"][1:]:
             if item["kind"] not in KINDS or item["parent"] not in graph.trie:
                 raise ValueError(f"graph node {item['id']} is broken")

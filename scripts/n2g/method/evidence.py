@@ -1,4 +1,4 @@
-"""What the corpus says of one neuron: where it fires, and what any pattern matches."""
+"""The corpus evidence about one neuron: where it fires, and where a pattern matches."""
 
 from __future__ import annotations
 

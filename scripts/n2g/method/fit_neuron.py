@@ -1,4 +1,4 @@
-"""One neuron without a model at hand: from a callable and example texts to its graph."""
+"""One neuron, without a model: from a callable and example texts to its graph."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def fit_neuron(
     """Fit the graph of one neuron.
 
     Args:
-        activations: token-id sequences -> for each its activations, one a token.
-        examples: (token ids, index of the pivot token) pairs; where `settings.bos` is set, sequences may begin
-            with it, and it is never evidence.
-        settings: without a proposer in them substitutes are not looked for, and no vocabulary is needed.
+        activations: token-id sequences -> the activations of each, one per token.
+        examples: (token ids, index of the pivot) pairs; if `settings.bos` is set, sequences may start with it, and
+            it is never used as evidence.
+        settings: without a proposer, no substitutes are tried and no vocabulary is needed.
 
     Returns:
-        The graph; one without patterns where no example fires.
+        The graph; it has no patterns if no example fires.
 
     Raises:
-        ValueError: a pivot lies outside its text or on BOS, or an activation is not finite.
+        ValueError: a pivot is outside its text or on BOS, or an activation is not finite.
     """
     texts = [_without_bos(tokens, pivot, settings.bos) for tokens, pivot in examples]
     bos = bare(settings)

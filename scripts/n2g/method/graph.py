@@ -13,7 +13,7 @@ from n2g.method.paper import fit_paper
 from n2g.method.stage_tables import load_fired, load_paper, load_tokens
 from n2g.method.token_classes import background_class
 
-# The background stays below the firing cut, at most at this share of it.
+# The background stays below the decision threshold, at most at this share of it.
 FAINTER = 0.95
 
 
@@ -39,9 +39,9 @@ def fit_unit(
     alone: dict[int, float],
     background: dict[int, float],
 ) -> NeuronGraph:
-    """The graph of one unit: precision and cut chosen on validation documents by what train documents alone
-    give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
-    mean activation on train documents) is added last."""
+    """The graph of one unit: precision and decision threshold chosen on validation documents by what training documents
+    alone give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
+    mean activation on training documents) is added last."""
     train = Selection(block.evidence(unit, block.train), block.settings)
     held = block.evidence(unit, block.validation)
     top = [document for document, *_ in unit.top.get("validation", [])]
@@ -51,15 +51,21 @@ def fit_unit(
     known = list(graph.patterns())
     if not known:
         return graph
-    faint = background_class(known, background, FAINTER * graph.cut)
-    return NeuronGraph(known + faint, cut=graph.cut, scale=graph.scale, bos=graph.bos, method=graph.method)
+    faint = background_class(known, background, FAINTER * graph.decision_threshold)
+    return NeuronGraph(
+        known + faint,
+        decision_threshold=graph.decision_threshold,
+        scale=graph.scale,
+        bos=graph.bos,
+        method=graph.method,
+    )
 
 
 def _judged(unit: Unit, graph: NeuronGraph) -> tuple[str, str | None, NeuronGraph]:
     if unit.nonfinite:
         return "failed", f"its activation is NaN or infinite at {unit.nonfinite} tokens of the texts", graph
     if unit.maximum <= 0:
-        return "dead", "no training text activates it", graph
+        return "dead", "no training document activates it", graph
     if graph.trie.number_of_nodes() == 1:
         return "no-pattern", "no text could be verified to activate it", graph
     return "ok", None, graph

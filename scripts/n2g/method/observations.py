@@ -30,7 +30,7 @@ class Observations:
     def without_test(self, documents: Documents) -> Observations:
         """What may be fitted on: nothing that was observed on a test document.
 
-        documents: the whole corpus. The statistics' `maximum` is of train documents; their other columns
+        documents: the whole corpus. The statistics' `maximum` is of training documents; their other columns
         describe all texts and are for reading only.
         """
         test = SPLITS.index("test")

@@ -32,8 +32,10 @@ def fit_paper(examples: Sequence[PaperExample], maximum: float, settings: Settin
             if activation >= settings.firing_threshold * maximum:
                 tokens = (*example.salient.tokens[:place], token, *example.salient.tokens[place + 1 :])
                 patterns.append(_path(example.salient, tokens, activation))
-    cut = settings.firing_threshold * maximum
-    return NeuronGraph(merge_ignored(patterns), cut=cut, scale=maximum, bos=settings.bos, method="paper")
+    threshold = settings.firing_threshold * maximum
+    return NeuronGraph(
+        merge_ignored(patterns), decision_threshold=threshold, scale=maximum, bos=settings.bos, method="paper"
+    )
 
 
 def _path(salient: Salient, tokens: Sequence[int], activation: float) -> Pattern:

@@ -1,4 +1,4 @@
-"""Sweep: every token of the vocabulary after neutral text, which says what a neuron fires on without context."""
+"""Sweep: every token of the vocabulary after neutral text, to find what a neuron fires on without context."""
 
 from __future__ import annotations
 

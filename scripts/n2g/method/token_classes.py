@@ -77,7 +77,8 @@ def _joined(patterns: Sequence[Pattern], slot: int) -> Pattern:
 def background_class(
     known: Iterable[Pattern], background: Mapping[int, float], below: float
 ) -> list[Pattern]:
-    """One class of the tokens that no pattern names alone, each with its mean activation, all below the cut.
+    """One class of the tokens that no pattern names alone, each with its mean activation, all below the decision
+    threshold.
 
     It never fires; it tells the level of the activation where nothing else is known.
     """

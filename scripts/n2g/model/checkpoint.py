@@ -155,7 +155,7 @@ def pick_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(
-            f"device: {name} is not there: this machine has {torch.cuda.device_count()} CUDA devices."
+            f"device: {name} is not available: this machine has {torch.cuda.device_count()} CUDA devices."
         )
     return device
 
@@ -192,7 +192,7 @@ def reading_model(path: Path) -> Generator[None]:
         raise
     except Exception as error:
         raise InputError(
-            f"{path} cannot be read as a model ({first_sentence(error)}): check that it is whole and of a known "
+            f"{path} cannot be read as a model ({first_sentence(error)}): check that it is complete and in a supported "
             "kind."
         ) from error
 

@@ -200,7 +200,7 @@ def _check_vocabulary(file: Path, d_vocab: int) -> None:
     last = max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=False).values(), default=0)
     if last >= d_vocab:
         raise InputError(
-            f"the tokenizer has tokens up to {last}, but the model only knows them up to {d_vocab - 1}: name its "
+            f"the tokenizer has tokens up to {last}, but the model's vocabulary ends at {d_vocab - 1}: name its "
             "own tokenizer in model.tokenizer."
         )
 
@@ -264,16 +264,16 @@ def _count_neurons(model: TransformerBridge) -> int:
             model.run_with_hooks(tokens, fwd_hooks=hooks, return_type=None, **cache)
     except Exception as error:  # whatever the many kinds of models raise
         raise InputError(
-            f"{kind} cannot be run as the stages do, with the keys and values of earlier tokens alone "
+            f"{kind} cannot be run from cached keys and values alone "
             f"({first_sentence(error)}): choose another model."
         ) from error
     first, second = seen[0].reshape(2, 8, -1)[:, 0].float()
     if (first - second).abs().max() > 0.05 * first.abs().max():  # far more than bfloat16 rounds
-        raise InputError(f"{kind} also reads the tokens that follow: choose a model that only looks back.")
+        raise InputError(f"{kind} also attends to later tokens: choose a causal model.")
     if len(widths := {value.shape[-1] for value in seen.values()}) > 1:
         raise InputError(
             f"{kind} has layers of {' and '.join(map(str, sorted(widths)))} neurons: choose a model whose "
-            "layers are alike."
+            "layers have the same width."
         )
     return widths.pop()
 

@@ -1,4 +1,4 @@
-"""A finished run at hand: its neurons as objects, its tables as DataFrames, and questions to all of it.
+"""A finished run: its neurons as objects, its tables as DataFrames, and queries over all of it.
 
 Questions about all neurons are answered from `patterns.parquet` and `similar.parquet`; only the rows of the tokens in
 question are read.
@@ -37,7 +37,7 @@ class Atlas:
 
     @cached_property
     def words(self) -> list[str]:
-        """Text of each token id."""
+        """The text of each token id."""
         return self.origin.words()
 
     @cached_property
@@ -54,7 +54,7 @@ class Atlas:
         """The patterns that make a graph fire; `unit` is a number for each neuron and pole: layer times 2^32, plus
         twice the neuron, plus 1 for the negative pole."""
         activation = pc.field("activation")
-        table = self._patterns.filter((activation > 0) & (activation >= pc.field("cut")))
+        table = self._patterns.filter((activation > 0) & (activation >= pc.field("decision_threshold")))
         layer, neuron = (table[name].to_numpy().astype(np.int64) for name in ("layer", "neuron"))
         negative = pc.equal(table["pole"], "negative").to_numpy()
         return table.append_column("unit", pa.array((layer << 32) + 2 * neuron + negative))
@@ -74,7 +74,7 @@ class Atlas:
 
     @cached_property
     def _paper(self) -> bool:
-        """Whether the graphs are those of the method "paper", which rank patterns in another way."""
+        """Whether the graphs are those of the method "paper", which rank patterns differently."""
         return self[self._names[0]].record["provenance"]["method"] == "paper"
 
     def _precedence(self, pattern: Pattern) -> tuple[int, int]:
@@ -106,7 +106,7 @@ class Atlas:
         return self.origin.table(name).to_pandas()
 
     def similar(self, name: str, other: Atlas | None = None) -> list[dict[str, Any]]:
-        """The neurons that a neuron is most like: kind, neuron, score; the best of each kind first.
+        """The neurons most similar to a neuron: kind, neuron, score; the best of each kind first.
 
         other: another run whose neurons are meant; they are compared by their patterns, by the texts of the tokens.
         """
@@ -123,12 +123,12 @@ class Atlas:
         ]
 
     def fires(self, text: str) -> list[Firing]:
-        """Every neuron that fires on a text by its graph, token by token, the strongest first."""
+        """Every neuron whose graph fires on a text, token by token, strongest first."""
         tokens = self.tokenise(text)
         return firings(self.origin.file("patterns"), tokens, self.words, self._precedence)
 
     def search(self, activating: str | None = None, context: str | None = None) -> list[Found]:
-        """Patterns that make a neuron fire, by their tokens, the strongest first.
+        """Patterns that make a neuron fire, searched by their tokens, strongest first.
 
         A word stands for every token of exactly this text; without a space at its beginning also for the token that
         has one.
@@ -150,7 +150,7 @@ class Atlas:
         return holding(table, before, self.spell)
 
     def compare(self, first: str, second: str, other: Atlas | None = None) -> dict[str, Any]:
-        """Two neurons side by side: how alike they are, and the patterns that both have or only one.
+        """Two neurons side by side: how similar they are, and the patterns that both or only one of them have.
 
         other: the second's run, where it is another; patterns are then compared by the texts of their tokens.
         """
@@ -162,7 +162,7 @@ class Atlas:
         return worded(self[name].record["graph"], self._texts)
 
     def spell(self, pattern: Sequence[int | str]) -> str:
-        """A pattern in the order of the text, the activating token last."""
+        """A pattern in reading order, the activating token last."""
         return spell(pattern, self.words)
 
     def _tokens(self, word: str) -> set[int]:

@@ -21,29 +21,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; an answer goes to standard output. InputError where there is none."""
     parser = argparse.ArgumentParser(prog="n2g", description=__doc__)
     parser.add_argument(
-        "--run", help="folder of the run, or address of its site; not needed where results/ holds just one"
+        "--run", help="the run's folder or the URL of its site; optional if results/ has only one"
     )
     parser.add_argument(
-        "--tokenizer", type=Path, help="the model's tokenizer.json, where resources/ has it not"
+        "--tokenizer", type=Path, help="the model's tokenizer.json, if it is not in resources/"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--limit", type=int, default=30, help="rows of a table; 0 for all (JSON holds all)")
+    parser.add_argument(
+        "--limit", type=int, default=30, help="maximum rows in a table; 0 for all (JSON always has all)"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("predict", help="what a neuron's graph predicts for each token of a text")
     add.add_argument("neuron")
     add.add_argument("text")
     add = commands.add_parser("search", help="patterns by their tokens")
-    add.add_argument("--activating", help='the token that a neuron fires on, such as " bank"')
-    add.add_argument("--context", help="a token before it")
-    add = commands.add_parser("fires", help="neurons that fire on a text, by their graphs")
+    add.add_argument("--activating", help='the activating token, such as " bank"')
+    add.add_argument("--context", help="a context token")
+    add = commands.add_parser("fires", help="neurons whose graphs fire on a text")
     add.add_argument("text")
-    add = commands.add_parser("similar", help="neurons that are like a neuron")
+    add = commands.add_parser("similar", help="similar neurons")
     add.add_argument("neuron")
-    add.add_argument("--in", dest="other_run", metavar="RUN", help="those of another run")
+    add.add_argument("--in", dest="other_run", metavar="RUN", help="compare with the neurons of another run")
     add = commands.add_parser("compare", help="two neurons side by side")
     add.add_argument("neuron")
     add.add_argument("other")
-    add.add_argument("--in", dest="other_run", metavar="RUN", help="the second is of another run")
+    add.add_argument("--in", dest="other_run", metavar="RUN", help="the second neuron is from another run")
     add = commands.add_parser("diff", help="what changed between two runs")
     add.add_argument("old", metavar="RUN_A")
     add.add_argument("new", metavar="RUN_B")
@@ -81,7 +83,7 @@ def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:
 def _only_run() -> Path:
     runs = sorted(path.parent for path in Path("results").glob("*/manifest.json"))
     if len(runs) != 1:
-        raise InputError(f"results/ holds {len(runs)} finished runs: name one, as in --run results/smollm2.")
+        raise InputError(f"results/ has {len(runs)} finished runs: choose one, as in --run results/smollm2.")
     return runs[0]
 
 
@@ -100,7 +102,7 @@ def _diff_rows(found: dict[str, Any]) -> list[Sequence[Any]]:
     changed = [(one["neuron"], *row) for one in found["neurons"] for row in rows(one)]
     only = [(name, kind) for kind, names in zip(ONLY, found["only"], strict=True) for name in names]
     head = ("neuron", "change", "what", "before", "after")
-    return [head, *changed, *only, (f"{found['same']} neurons are the same",)]
+    return [head, *changed, *only, (f"{found['same']} neurons are unchanged",)]
 
 
 def _table(rows: Sequence[Sequence[Any]], limit: int) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Token(NamedTuple):
-    """A token of a text and what a graph predicts for it; `fires` where that reaches the graph's cut."""
+    """A token of a text and what a graph predicts for it; `fires` if that reaches the graph's decision threshold."""
 
     text: str
     predicted: float
@@ -23,7 +23,7 @@ class Token(NamedTuple):
 
 
 class Neuron:
-    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and what that predicts."""
+    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and its predictions."""
 
     def __init__(self, atlas: Atlas, neuron: NeuronId) -> None:
         self._atlas = atlas
@@ -34,22 +34,22 @@ class Neuron:
 
     @property
     def graph(self) -> nx.DiGraph | None:
-        """The graph as `n2g.export.graphs.to_networkx` gives it; None where there is none."""
+        """The graph as `n2g.export.graphs.to_networkx` returns it; None if there is none."""
         from n2g.export.graphs import to_networkx
 
         return to_networkx(self.record, self._atlas.words) if self.record["graph"] else None
 
     def predict(self, text: str) -> list[Token]:
-        """What the graph predicts for each token of a text, as if the text began a document."""
+        """The graph's prediction for each token of a text, as if the text were the start of a document."""
         tokens = self._atlas.tokenise(text)
         graph = self.record["graph"]
         predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
-        cut = graph["cut"] if graph else 0.0
+        threshold = graph["decision_threshold"] if graph else 0.0
         words = self._atlas.words
-        return [Token(words[t], p, p > 0 and p >= cut) for t, p in zip(tokens, predicted, strict=True)]
+        return [Token(words[t], p, p > 0 and p >= threshold) for t, p in zip(tokens, predicted, strict=True)]
 
     def draw(self) -> Picture:
-        """The graph's picture as SVG; empty where there is none."""
+        """The drawing of the graph as SVG; empty if there is none."""
         return Picture(self._atlas.origin.picture(self.id))
 
     def __repr__(self) -> str:

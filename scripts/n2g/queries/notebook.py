@@ -1,4 +1,4 @@
-"""What a notebook shows of a neuron."""
+"""The rich display of a neuron in a notebook."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def neuron_html(record: Mapping, explanation: str, words: Sequence[str], picture
     parts = [
         f"<b>{escape(record['id'])}</b> {escape(record['status'])}",
         f"<p>{escape(explanation or record['reason'] or '')}</p>",
-        f"<p>F1 on test texts: {escape(told)}</p>" if told else "",
+        f"<p>F1 on test documents: {escape(told)}</p>" if told else "",
         picture,
         *(f"<p>{_excerpt(example, words)}</p>" for example in examples),
     ]

@@ -15,7 +15,8 @@ from n2g.ids import NeuronId
 
 
 class Firing(NamedTuple):
-    """A neuron that fires on a token of a text, by its graph. `share` is of its largest activation on train texts."""
+    """A neuron whose graph fires on a token of a text. `share` is relative to its largest activation on training
+    documents."""
 
     position: int
     text: str
@@ -25,7 +26,7 @@ class Firing(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A pattern that was searched for."""
+    """A pattern found by a search."""
 
     neuron: str
     pattern: str
@@ -57,7 +58,7 @@ def firings(
         rank = precedence(pattern)
         for position in places.get(row["token"], range(len(tokens)) if row["token"] == ANY else ()):
             key = (position, row["layer"], row["neuron"], row["pole"])
-            this = (rank, row["activation"], row["cut"], row["scale"])
+            this = (rank, row["activation"], row["decision_threshold"], row["scale"])
             if (key not in best or best[key][:2] < this[:2]) and matches(pattern, tokens[: position + 1]):
                 best[key] = this
     found = [
@@ -68,8 +69,8 @@ def firings(
             value,
             value / scale,
         )
-        for (at, layer, neuron, pole), (_, value, cut, scale) in best.items()
-        if value > 0 and value >= cut
+        for (at, layer, neuron, pole), (_, value, threshold, scale) in best.items()
+        if value > 0 and value >= threshold
     ]
     return sorted(found, key=lambda one: (one.position, -one.share, NeuronId.parse(one.neuron)))
 
@@ -90,7 +91,7 @@ def holding(
             row["support"],
         )
         for row in table.to_pylist()
-        if row["activation"] > 0 and row["activation"] >= row["cut"]
+        if row["activation"] > 0 and row["activation"] >= row["decision_threshold"]
     ]
     return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
 

@@ -131,7 +131,9 @@ class RunSite:
     def table(self, name: str) -> pa.Table:
         table = pq.read_table(self.file(name))
         if not set(CONTRACTS[name].columns) <= set(table.column_names):
-            raise InputError(f"{self._base} was made by another version: its table {name} has other columns.")
+            raise InputError(
+                f"{self._base} was built by another version: the columns of its table {name} differ."
+            )
         return table
 
     def words(self) -> list[str]:
@@ -159,7 +161,7 @@ class RunSite:
             except (OSError, ValueError) as error:
                 reason = getattr(error, "reason", None) or error
                 raise InputError(
-                    f"{address} cannot be fetched ({reason}): name the address of an atlas."
+                    f"{address} cannot be fetched ({reason}): give the URL of an atlas."
                 ) from error
             partial.rename(path)
         return path

@@ -32,10 +32,10 @@ PROFILES = {
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 MIT = "https://spdx.org/licenses/MIT"
 MEANINGS = {
-    "manifest.json": "What was used, with digests, and what each stage cost.",
+    "manifest.json": "Provenance, with digests, and the cost of each stage.",
     "summary.json": "Mean scores of every predictor, by layer and test set.",
     "corpus.json": "Counts of the tokenised texts.",
-    "tokens.npy": "All texts as token ids, one after the other.",
+    "tokens.npy": "All texts as token ids, concatenated.",
 }
 FORMATS = {
     "": "text/plain",

@@ -16,7 +16,7 @@ from n2g.graphs.drawing import activations, is_background
 from n2g.graphs.sentence import explain
 from n2g.ids import NeuronId
 
-VERSION = 1  # of the form of records, see schemas/record.schema.json
+VERSION = 2  # of the form of records, see schemas/record.schema.json
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Findings:
         reason: one sentence for a status other than `ok`, or None.
         statistics: moments and histogram of the training activations.
         metrics: test set -> predictor -> metric -> value.
-        examples: excerpts with tokens, activations and, for held-out texts, predictions.
-        logits: `promoted`, `suppressed` and `liked`, each pairs of token id and value; empty where not computed.
+        examples: excerpts with tokens, activations and, for held-out documents, predictions.
+        logits: `promoted`, `suppressed` and `input_aligned`, each pairs of token id and value; empty where not
+            computed.
         explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.
     """
 

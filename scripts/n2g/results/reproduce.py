@@ -1,4 +1,4 @@
-"""Comparing a neuron's published record with one computed anew: byte for byte, else by what they mean."""
+"""Compare a neuron's published record with a recomputed one: byte for byte, otherwise by meaning."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Comparison:
     Attributes:
         neuron: its name.
         outcome: `identical`; `equivalent`: the same patterns, activations within the tolerance; or `different`.
-        published, again: digests of the two contents.
-        largest: the largest difference between activations of patterns in both graphs, as a share of the largest
-            activation on train documents.
+        published, recomputed: digests of the two contents.
+        largest_difference: the largest difference between activations of patterns in both graphs, as a share of the
+            largest activation on training documents.
         differences: a line for each, the graph's patterns first.
     """
 
     neuron: str
     outcome: str
     published: str
-    again: str
-    largest: float
+    recomputed: str
+    largest_difference: float
     differences: tuple[str, ...]
 
 
@@ -62,7 +62,7 @@ def compare(published: Mapping[str, Any], again: Mapping[str, Any]) -> Compariso
 class Shape:
     """A graph as its patterns: what each accepts, in words -> (activation, tokens' weights, the rest of its end)."""
 
-    cut: float
+    decision_threshold: float
     scale: float
     patterns: Mapping[str, tuple[float, tuple[float, ...], str]]
 
@@ -79,11 +79,13 @@ class Shape:
             weights = tuple(weight for node in reversed(path) for weight in node.get("weights", ()))
             end = dict(path[-1]["end"])
             found[name] = (end.pop("activation"), weights, str(sorted(end.items())))
-        return cls(graph["cut"], graph["scale"], found)
+        return cls(graph["decision_threshold"], graph["scale"], found)
 
     def firing(self) -> set[str]:
         """The patterns that make the graph fire; the others are its background."""
-        return {name for name, (activation, *_) in self.patterns.items() if activation >= self.cut}
+        return {
+            name for name, (activation, *_) in self.patterns.items() if activation >= self.decision_threshold
+        }
 
     def distance(self, other: Shape) -> float:
         """The largest difference of a common pattern's activation, for any of its tokens, as a share of the scale."""
@@ -98,9 +100,11 @@ class Shape:
         return max(differences, default=0.0) / (self.scale or 1.0)
 
     def fires_like(self, other: Shape, tolerance: float) -> bool:
-        """Whether the same patterns make both fire, at a cut and on a scale that differ by no more than allowed."""
+        """Whether the same patterns make both fire, with a decision threshold and a scale that differ by no more than
+        allowed."""
         allowed = tolerance * self.scale
-        close = abs(self.cut - other.cut) <= allowed and abs(self.scale - other.scale) <= allowed
+        thresholds = abs(self.decision_threshold - other.decision_threshold)
+        close = thresholds <= allowed and abs(self.scale - other.scale) <= allowed
         return close and self.firing() == other.firing()
 
 
@@ -113,13 +117,13 @@ def _patterns(published: Shape, again: Shape) -> Iterator[str]:
     for name in sorted(published.patterns.keys() | again.patterns.keys()):
         old, new = published.patterns.get(name), again.patterns.get(name)
         if new is None:
-            yield f"pattern {name}: published, not found now"
+            yield f"pattern {name}: in the published record only"
         elif old is None:
-            yield f"pattern {name}: found now, not published"
+            yield f"pattern {name}: in the recomputed record only"
         elif old != new:
             parts = zip(("activation", "weights", "end"), old, new, strict=True)
             yield f"pattern {name}: " + "; ".join(_both(part, a, b) for part, a, b in parts if a != b)
-    for name in ("cut", "scale"):
+    for name in ("decision_threshold", "scale"):
         yield from _differing(getattr(published, name), getattr(again, name), f"graph.{name}")
 
 
@@ -141,13 +145,13 @@ def _differing(old: Any, new: Any, path: str) -> Iterator[str]:
         for at, (one, two) in enumerate(zip(old, new, strict=True)):
             yield from _differing(one, two, f"{path}.{at}")
     elif isinstance(old, list) and isinstance(new, list):
-        yield f"{path}: {len(old)} entries published, {len(new)} now"
+        yield f"{path}: {len(old)} entries published, {len(new)} recomputed"
     elif old != new:
         yield _both(path, old, new)
 
 
 def _both(name: str, old: Any, new: Any) -> str:
-    return f"{name}: {old!r} published, {new!r} now"
+    return f"{name}: {old!r} published, {new!r} recomputed"
 
 
 def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
@@ -159,13 +163,14 @@ def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
         if one.outcome == "identical":
             yield f"{one.neuron} reproduced {one.published}"
             continue
-        alike = f"the same patterns, activations within {one.largest:.2g} of the largest (tolerance {TOLERANCE:g})"
+        within = f"within {one.largest_difference:.2g} of the largest (tolerance {TOLERANCE:g})"
+        alike = f"the same patterns, activations {within}"
         if one.outcome == "different":
             yield f"{one.neuron} differs:"
         elif strict:
-            yield f"{one.neuron} differs in bytes, though it means the same: {alike}:"
+            yield f"{one.neuron} differs in bytes, but is equivalent: {alike}:"
         else:
-            yield f"{one.neuron} reproduced in meaning: {alike}:"
+            yield f"{one.neuron} reproduced as equivalent: {alike}:"
         yield from (f"  {line}" for line in shortened(one.differences))
 
 
@@ -179,8 +184,8 @@ def rows(found: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
             "pole": neuron.pole,
             "outcome": one.outcome,
             "published": one.published,
-            "again": one.again,
-            "largest": one.largest,
+            "recomputed": one.recomputed,
+            "largest_difference": one.largest_difference,
             "differences": list(one.differences),
         }
 

@@ -29,7 +29,7 @@ class StoredRecords:
             block = (Block.parse(render.parent.name), render)
             self.blocks.setdefault(int(render.parent.parent.name), []).append(block)
         if not self.blocks:
-            raise InputError(f"{folder} holds no finished run: name a folder such as results/smollm2.")
+            raise InputError(f"{folder} is not a finished run: name a folder such as results/smollm2.")
 
     def names(self) -> list[NeuronId]:
         """Every neuron, in order."""

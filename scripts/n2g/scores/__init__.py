@@ -1,1 +1,1 @@
-"""How good a graph is: metrics on held-out documents, beside baselines."""
+"""How good a graph is: metrics on held-out documents, next to baselines."""

@@ -1,7 +1,8 @@
 """What a graph has to beat: predictors made of corpus statistics alone, in token ids.
 
 All see train and validation documents only, and all predict through the same two names as a graph does here:
-`predict`, activations of a `TokenIndex`, and `cut`, the activation from which a prediction counts as firing.
+`predict`, activations of a `TokenIndex`, and `decision_threshold`, the activation from which a prediction counts as
+firing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Predictor(Protocol):
     """Anything that predicts one neuron's activations from tokens."""
 
     @property
-    def cut(self) -> float:
+    def decision_threshold(self) -> float:
         """The prediction from which it counts as firing."""
         ...
 
@@ -49,8 +50,8 @@ class Seen:
 
     maximum: largest train activation. train, validation: the tokens at or above the floor. counts: split ->
     int64 [token id], how often each token occurs at all. texts: the validation documents, and places: int64
-    [n], where in the corpus the tokens of `validation` are. examples: (token ids, activations) of the train documents
-    with the largest activations, BOS included.
+    [n], where in the corpus the tokens of `validation` are. examples: (token ids, activations) of the training
+    documents with the largest activations, BOS included.
     """
 
     maximum: float
@@ -94,8 +95,8 @@ def _train_examples(documents: Documents, rows: pa.Table | None) -> Iterator[tup
             yield ids, np.array(row["activations"], dtype=np.float64)
 
 
-def firing_cut(maximum: float, share: float) -> float:
-    """The activation from which a neuron fires: a share of its train maximum; never, for a dead neuron."""
+def firing_threshold(maximum: float, share: float) -> float:
+    """The activation from which a neuron fires: a share of its training maximum; never, for a dead neuron."""
     return share * maximum if maximum > 0 else inf
 
 
@@ -104,7 +105,7 @@ class Lookup:
     """A table of one activation a token id (float64); ids behind its end, and BOS, are predicted 0."""
 
     values: np.ndarray
-    cut: float
+    decision_threshold: float
 
     def predict(self, index: TokenIndex) -> np.ndarray:
         """float64 [token]."""
@@ -114,38 +115,39 @@ class Lookup:
 
 
 def token_lookup(seen: Seen, share: float) -> Lookup:
-    """The paper's baseline (section 4): each token's largest activation in the top train documents."""
+    """The paper's baseline (section 4): each token's largest activation in the top training documents."""
     tokens = np.concatenate([ids[1:] for ids, _ in seen.examples] or [np.zeros(0, dtype=np.int64)])
     activations = np.concatenate([values[1:] for _, values in seen.examples] or [np.zeros(0)])
     values = np.full(len(seen.counts["train"]), -inf)
     np.maximum.at(values, tokens, activations)
-    return Lookup(np.where(np.isfinite(values), values, 0.0), firing_cut(seen.maximum, share))
+    return Lookup(np.where(np.isfinite(values), values, 0.0), firing_threshold(seen.maximum, share))
 
 
 def token_lookup_all(seen: Seen, share: float) -> Lookup:
-    """Each token's largest activation on all train tokens; what is below the neuron's floor counts as 0."""
+    """Each token's largest activation on all training tokens; what is below the neuron's floor counts as 0."""
     values = np.zeros(len(seen.counts["train"]))
     np.maximum.at(values, seen.train.tokens, seen.train.activations)
-    return Lookup(values, firing_cut(seen.maximum, share))
+    return Lookup(values, firing_threshold(seen.maximum, share))
 
 
 def token_lookup_calibrated(seen: Seen, share: float) -> Lookup:
-    """Each token's mean activation over all its train occurrences, with the cut of the best validation F1.
+    """Each token's mean activation over all its train occurrences, with the decision threshold of the best validation
+    F1.
 
     What is below the floor counts as 0. Nothing that looks at single tokens alone does much better. Without a
-    firing token on validation documents the cut is that of the other lookups.
+    firing token on validation documents the decision threshold is that of the other lookups.
     """
     size = len(seen.counts["train"])
     sums = np.bincount(seen.train.tokens, weights=seen.train.activations, minlength=size)
     values = sums / np.maximum(seen.counts["train"], 1)
-    threshold = firing_cut(seen.maximum, share)
+    threshold = firing_threshold(seen.maximum, share)
     fires = seen.validation.tokens[seen.validation.activations >= threshold]
-    cut = best_cut(values, np.bincount(fires, minlength=size), seen.counts["validation"])
-    return Lookup(values, threshold if cut is None else cut)
+    best = best_threshold(values, np.bincount(fires, minlength=size), seen.counts["validation"])
+    return Lookup(values, threshold if best is None else best)
 
 
-def best_cut(values: np.ndarray, firing: np.ndarray, total: np.ndarray) -> float | None:
-    """The largest of `values` which, as a cut, gives the best F1; None where no token fires.
+def best_threshold(values: np.ndarray, firing: np.ndarray, total: np.ndarray) -> float | None:
+    """The largest of `values` which, as a decision threshold, gives the best F1; None where no token fires.
 
     values: float [token id], predictions. firing, total: int [token id], how many occurrences fire, and how
     many there are. Tokens predicted 0 are never predicted to fire.
@@ -171,7 +173,7 @@ class NGrams:
 
     levels: tuple[tuple[np.ndarray, np.ndarray], ...]
     shortest: int
-    cut: float
+    decision_threshold: float
 
     def predict(self, index: TokenIndex) -> np.ndarray:
         """float64 [token]."""
@@ -200,7 +202,7 @@ class NGrams:
 
 
 def ngram(seen: Seen, share: float, order: int = 5) -> NGrams:
-    """The paper's n-gram baseline, from the top train documents.
+    """The paper's n-gram baseline, from the top training documents.
 
     A sequence is the token and the `order` - 1 before it, or fewer where the document begins; its activation
     is the largest that it had. As in the published code, there is no backing off to shorter sequences.
@@ -218,7 +220,7 @@ def ngram(seen: Seen, share: float, order: int = 5) -> NGrams:
         values = np.full(len(keys), -inf)
         np.maximum.at(values, above, activations[at])
         levels.append((keys, values))
-    return NGrams(tuple(levels), order, firing_cut(seen.maximum, share))
+    return NGrams(tuple(levels), order, firing_threshold(seen.maximum, share))
 
 
 def ngram_backoff(seen: Seen, share: float, order: int = 5) -> NGrams:
@@ -228,12 +230,12 @@ def ngram_backoff(seen: Seen, share: float, order: int = 5) -> NGrams:
     1 makes a token lookup with exceptions, `order` the published baseline.
     """
     exact = ngram(seen, share, order)
-    firing = seen.places[seen.validation.activations >= exact.cut]
+    firing = seen.places[seen.validation.activations >= exact.decision_threshold]
     said, hits = np.zeros(order + 1, dtype=np.int64), np.zeros(order + 1, dtype=np.int64)
     for texts in seen.texts.parts():
         every = texts.every()
         values, lengths = exact.longest(texts, every)
-        found = np.flatnonzero(values >= exact.cut)
+        found = np.flatnonzero(values >= exact.decision_threshold)
         said += np.bincount(lengths[found], minlength=order + 1)
         hits += np.bincount(lengths[found[np.isin(every[found], firing)]], minlength=order + 1)
     f1 = {n: f1_score(int(hits[n:].sum()), int(said[n:].sum()), len(firing)) for n in range(1, order + 1)}

@@ -19,7 +19,7 @@ from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.metrics import scores
-from n2g.scores.baselines import Predictor, firing_cut, fit_baselines, observe
+from n2g.scores.baselines import Predictor, firing_threshold, fit_baselines, observe
 from n2g.texts.documents import Documents, locate
 
 SETS = ("top", "quantile", "random")
@@ -69,7 +69,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Truth:
-    """What one neuron really does on the held-out texts.
+    """What one neuron really does on the held-out documents.
 
     activations: float64 [token]. firing: bool [token]. sets: test set -> document numbers, the documents of
     `top` and `quantile` in falling order of their largest activation.
@@ -87,8 +87,8 @@ class GraphPredictor:
     graph: NeuronGraph | None
 
     @property
-    def cut(self) -> float:
-        return max(self.graph.cut, nextafter(0.0, 1.0)) if self.graph else inf
+    def decision_threshold(self) -> float:
+        return max(self.graph.decision_threshold, nextafter(0.0, 1.0)) if self.graph else inf
 
     def predict(self, index: TokenIndex) -> np.ndarray:
         """float64 [token]."""
@@ -104,7 +104,7 @@ class GraphPredictor:
 @dataclass(frozen=True)
 class Evaluation:
     """All there is to say of one (neuron, pole): its truth, its predictors, and what they predict (float64
-    [token]) on the held-out texts; `nodes` (int64 [token]) are those that decide in the graph."""
+    [token]) on the held-out documents; `nodes` (int64 [token]) are those that decide in the graph."""
 
     key: Key
     truth: Truth
@@ -114,7 +114,7 @@ class Evaluation:
 
 
 def hold_out(documents: Documents, observations: Observations) -> HeldOut:
-    """The test texts of a block: the pool, and the top test documents of its neurons."""
+    """The test documents of a block: the pool, and the top test documents of its neurons."""
     examples = observations.examples
     top = examples["document"].to_numpy()[examples["split"].to_numpy(zero_copy_only=False) == "test"]
     return HeldOut.of(documents, observations.pools["test_documents"], np.unique(top))
@@ -126,7 +126,7 @@ def evaluate(
     graphs: Mapping[Key, Mapping[str, Mapping[str, Any]]],
     share: float = 0.5,
 ) -> Iterator[Evaluation]:
-    """Predict the held-out texts of every (neuron, pole) of a block, one after the other.
+    """Predict the held-out documents of every (neuron, pole) of a block, one after the other.
 
     Args:
         documents: the whole corpus.
@@ -134,7 +134,7 @@ def evaluate(
         graphs: what `store.read_graphs` gives: one line of the run's method for each (neuron, pole), and
             maybe one of method `paper` beside it. Without a line, or without a graph in it, nothing is
             predicted.
-        share: a neuron fires from this share of its train maximum on.
+        share: a neuron fires from this share of its training maximum on.
     """
     texts = hold_out(documents, observations)
     seen = dict(observe(documents.without_test(), observations.without_test(documents)))
@@ -158,7 +158,7 @@ def graph_predictors(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, GraphP
 
 
 def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator[tuple[Key, Truth]]:
-    """What every (neuron, pole) of the block really does on the held-out texts, in the order of the table."""
+    """What every (neuron, pole) of the block really does on the held-out documents, in the order of the table."""
     statistics, nothing = observations.statistics, observations.firings.slice(0, 0)
     firings, examples = dict(by_unit(observations.firings)), dict(by_unit(observations.examples))
     for row, unit in enumerate(statistics.select(["neuron", "pole", "maximum", "floor"]).to_pylist()):
@@ -173,9 +173,10 @@ def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator
         found = firings.get(key, nothing)
         inside, place = locate(texts.origin, found["position"].to_numpy())
         activations[place], exact[place] = found["activation"].to_numpy()[inside], True
-        cut = firing_cut(unit["maximum"], share)
-        # Below the floor nothing is listed; half precision decides only where the floor lies above the cut.
-        firing = (activations >= cut) & (exact | (unit["floor"] > cut))
+        threshold = firing_threshold(unit["maximum"], share)
+        # Below the floor nothing is listed; half precision decides only where the floor lies above the firing
+        # threshold.
+        firing = (activations >= threshold) & (exact | (unit["floor"] > threshold))
         firing[texts.bounds[:-1]] = False
         sets = {
             "top": np.array(list(top), dtype=np.int64),
@@ -214,12 +215,12 @@ def score_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any
         at = texts.tokens_of(truth.sets[name].tolist())
         real, firing = truth.activations[at], truth.firing[at]
         for predictor, predicted in evaluation.predictions.items():
-            cut = evaluation.predictors[predictor].cut
+            threshold = evaluation.predictors[predictor].decision_threshold
             yield {
                 "neuron": evaluation.key[0],
                 "pole": evaluation.key[1],
                 "set": name,
                 "predictor": predictor,
                 "documents": len(truth.sets[name]),
-                **scores(real, predicted[at], firing, cut),
+                **scores(real, predicted[at], firing, threshold),
             }

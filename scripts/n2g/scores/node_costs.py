@@ -1,4 +1,4 @@
-"""What each node of a graph is worth on validation texts: what F1 loses without it, and the share of the activation
+"""What each node of a graph is worth on validation documents: what F1 loses without it, and the share of the activation
 that each pattern accounts for."""
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
             if here not in known:
                 left = [match for match in matches if match.node not in here]
                 predicted = graph.decide(left, len(places))[0]
-                firing_here = (predicted >= graph.cut) & (predicted > 0)
+                firing_here = (predicted >= graph.decision_threshold) & (predicted > 0)
                 known[here] = int(np.count_nonzero(firing_here & fires)), int(np.count_nonzero(firing_here))
             hits[without] += known[here][0]
             said[without] += known[here][1]
@@ -71,7 +71,9 @@ def node_shares(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
     for texts in held.texts.parts():
         matches, places = gathered(graph.matches(texts))
         predicted, decided = graph.decide(matches, len(places))
-        found = (predicted >= graph.cut) & (predicted > 0) & (held.at(places) >= held.threshold)
+        found = (
+            (predicted >= graph.decision_threshold) & (predicted > 0) & (held.at(places) >= held.threshold)
+        )
         np.add.at(sums, decided[found], held.at(places[found]))
     total = held.at(firing).astype(np.float64).sum()
     return {node: float(sums[node] / total) for node, end in graph.trie.nodes(data="end") if node and end}

@@ -43,11 +43,11 @@ def shown_documents(evaluation: Evaluation, seed: int) -> dict[str, list[int]]:
 
 
 def errors(texts: HeldOut, evaluation: Evaluation) -> dict[str, np.ndarray]:
-    """Places in the held-out texts of the graph's worst false positives and negatives, the worst first: by
+    """Places in the held-out documents of the graph's worst false positives and negatives, the worst first: by
     the difference between prediction and activation."""
     truth, predicted = evaluation.truth, evaluation.predictions["graph"]
     known = texts.tokens_of(np.union1d(truth.sets["random"], truth.sets["top"]).tolist())
-    fires, says = truth.firing[known], predicted[known] >= evaluation.predictors["graph"].cut
+    fires, says = truth.firing[known], predicted[known] >= evaluation.predictors["graph"].decision_threshold
     worst = {}
     for kind, sign, wrong in (("false-positive", 1, says & ~fires), ("false-negative", -1, fires & ~says)):
         at = known[wrong]

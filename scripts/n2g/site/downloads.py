@@ -19,13 +19,13 @@ from n2g.graphs.drawing import activations, is_background
 MEANINGS = {
     "summary.json": "Mean scores of every predictor, by layer and test set.",
     "neurons.csv": "The table of all neurons.",
-    "tables/vocabulary.parquet": "Text of every token id.",
+    "tables/vocabulary.parquet": "The text of every token id.",
 }
 LEFT_OUT = ("examples", "metrics", "statistics", "logits", "vocabulary")
 
 
 class RecordLines:
-    """Records as `records/layer-{layer}.jsonl.gz`, one line a neuron: its graph, what it says, where it comes from.
+    """Records as `records/layer-{layer}.jsonl.gz`, one line per neuron: its graph, its sentence, its provenance.
 
     Excerpts and the graph's background are in the neuron's own record, beside its page; numbers and the texts of tokens
     in tables too. The digest is the whole record's.
@@ -125,7 +125,7 @@ def write_manifest(
 def _meaning(path: Path) -> str:
     if path.suffix == ".gz":
         layer = path.name.split(".")[0].replace("-", " ")
-        return f"Records of {layer}, one line a neuron: graph, sentence, provenance."
+        return f"Records of {layer}, one line per neuron: graph, sentence, provenance."
     if known := MEANINGS.get(path.as_posix()):
         return known
     row = CONTRACTS[path.stem].meaning

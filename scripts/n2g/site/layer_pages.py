@@ -23,8 +23,8 @@ PLOTTED = {
     "precision": "Precision",
     "recall": "Recall",
     "lookup_f1": "F1 of the token lookup",
-    "random_f1": "F1 on random texts",
-    "correlation": "Correlation with the activation",
+    "random_f1": "F1, random documents",
+    "correlation": "Correlation of predicted and actual activation",
 }
 
 

@@ -17,24 +17,28 @@ AROUND, ALIKE = 16, 5
 ERRORS = ("false_positives", "false_negatives")
 STAMPED = {("top", "train"): 1, ("top", "test"): 3}  # excerpts in the page; the others come from the record
 LONGEST = 80
-WEIGHTS = {"promoted": "Makes more likely", "suppressed": "Makes less likely", "liked": "Its input likes"}
+WEIGHTS = {
+    "promoted": "Promoted tokens (direct logit effect)",
+    "suppressed": "Suppressed tokens (direct logit effect)",
+    "input_aligned": "Input-aligned tokens",
+}
 SETTINGS = ("method", "seed", "dtype")
 GROUPS = [
-    ("top", "train", "Largest activations in training texts", "the graph was made from these"),
-    ("top", "test", "Largest activations in test texts", "held out"),
+    ("top", "train", "Top activations, training documents", "the graph was fitted to these"),
+    ("top", "test", "Top activations, test documents", "held out"),
     ("quantile", "test", "Across quantiles", "held out"),
-    ("random", "test", "Random texts", "held out"),
+    ("random", "test", "Random documents", "held out"),
     ("false-positive", "test", "Worst false positives", "the graph fires, the neuron does not"),
     ("false-negative", "test", "Worst false negatives", "the neuron fires, the graph does not"),
 ]
 _STATISTICS = [
-    ("density", "Density", "share of tokens with at least 0.001", number),
+    ("density", "Active tokens", "fraction of tokens with an activation above 0.001", number),
     ("firing", "Firing tokens", "at least half of the maximum", number),
-    ("maximum", "Maximum", "on training texts", number),
+    ("maximum", "Maximum", "on training documents", number),
     ("mean", "Mean", "", number),
-    ("std", "Deviation", "", number),
-    ("skewness", "Skewness", "symmetric: 0", ratio),
-    ("kurtosis", "Kurtosis", "normal: 3", ratio),
+    ("std", "Std. dev.", "standard deviation", number),
+    ("skewness", "Skewness", "0 if symmetric", ratio),
+    ("kurtosis", "Kurtosis", "3 for a normal distribution", ratio),
 ]
 
 
@@ -119,7 +123,7 @@ def f1_interval(hits: int, errors: int) -> tuple[float, float]:
 
 
 def _score(metrics: Mapping[str, Any]) -> dict | None:
-    """The three numbers beside the graph."""
+    """The three scores beside the graph."""
     top = metrics.get("top") or {}
     if "graph" not in top:
         return None
@@ -135,8 +139,8 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     histogram = statistics.get("histogram") or {}
     if not histogram.get("counts"):
         return None
-    cut = (record.get("graph") or {}).get("cut")
-    caption = "Tokens by activation, both axes logarithmic; the line is the cut of the graph"
+    cut = (record.get("graph") or {}).get("decision_threshold")
+    caption = "Tokens by activation, log–log; the red line is the graph’s decision threshold"
     edges = histogram["edges"]
     label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"
     return bars(edges, histogram["counts"], label, caption, cut)

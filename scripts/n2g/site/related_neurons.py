@@ -1,4 +1,4 @@
-"""The neurons that a neuron is related to, for its page: connected with it by weight, or alike."""
+"""The neurons that a neuron is related to, for its page: connected by weight, or similar."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from n2g.ids import NeuronId
 SHOWN = 5  # of each kind
 SIMILAR = {
     "similar": "Similar patterns",
-    "subset": "Covers its patterns",
-    "superset": "Its patterns cover",
-    "duplicate": "Same patterns",
-    "behaviour": "Activations correlate",
+    "subset": "Patterns include this neuron’s",
+    "superset": "Patterns included in this neuron’s",
+    "duplicate": "Identical patterns",
+    "behaviour": "Correlated activations",
 }
 CONNECTED = {
-    ("upstream", "positive"): "Before it, exciting",
-    ("upstream", "negative"): "Before it, inhibiting",
-    ("downstream", "positive"): "After it, excited",
-    ("downstream", "negative"): "After it, inhibited",
+    ("upstream", "positive"): "Upstream, excitatory",
+    ("upstream", "negative"): "Upstream, inhibitory",
+    ("downstream", "positive"): "Downstream, excited",
+    ("downstream", "negative"): "Downstream, inhibited",
 }
 Lists = dict[str, list[tuple[str, float]]]  # title -> (neuron, how alike or how strongly connected)
 
@@ -41,7 +41,7 @@ def connected(block: Path) -> dict[str, Lists]:
 
 
 def similar(path: Path) -> dict[str, Lists]:
-    """The neurons that each neuron is like, from `similar.parquet`."""
+    """The neurons similar to each neuron, from `similar.parquet`."""
     found: dict[str, Lists] = {}
     for row in _best(path, "similar"):
         other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])

@@ -167,8 +167,8 @@ class FiringIndex:
     def add(self, row: int, record: Mapping[str, Any]) -> None:
         """Take in a record; `row` is the neuron's place in `ids.json`.
 
-        Tokens on which no pattern can reach the cut are left out, unless some pattern fires on any token: then a
-        weaker pattern may take precedence over it.
+        Tokens on which no pattern can reach the decision threshold are left out, unless some pattern fires on any
+        token: then a weaker pattern may take precedence over it.
         """
         graph = record.get("graph")
         if not graph:
@@ -180,8 +180,8 @@ class FiringIndex:
                 found.setdefault(token, []).append([pattern[0], weight, *pattern[1:]])
                 strongest[token] = max(strongest.get(token, 0.0), weight * pattern[0])
         for token, patterns in found.items():
-            if -1 in found or strongest[token] >= graph["cut"]:
-                entry = [row, f1_of(record), graph["scale"], graph["cut"], patterns]
+            if -1 in found or strongest[token] >= graph["decision_threshold"]:
+                entry = [row, f1_of(record), graph["scale"], graph["decision_threshold"], patterns]
                 self._entries.setdefault(token, []).append(json.dumps(entry, separators=(",", ":")))
 
     def update(self, later: FiringIndex) -> None:
@@ -192,8 +192,8 @@ class FiringIndex:
     def write(self, folder: Path) -> None:
         """Write `firing/{piece}.json.gz`, each a list of [token id, entries], and `firing.json`: their first ids.
 
-        An entry is [row, F1 in hundredths, scale, cut, patterns]; a pattern is [activation, weight of the
-        token, element, ...] backwards from it. Token id -1 stands for patterns that may fire on any token.
+        An entry is [row, F1 in hundredths, scale, decision threshold, patterns]; a pattern is [activation, weight of
+        the token, element, ...] backwards from it. Token id -1 stands for patterns that may fire on any token.
         """
         pieces = Pieces(folder / "firing")
         for token in sorted(self._entries):
@@ -202,9 +202,10 @@ class FiringIndex:
 
 
 def patterns_of(record: Mapping[str, Any]) -> list:
-    """[F1 in hundredths, patterns] of a record: those that reach the cut, each [activation, element, ...] backwards.
+    """[F1 in hundredths, patterns] of a record: those that reach the decision threshold, each [activation, element,
+    ...] backwards.
 
-    An element is a list of tokens, those left out that alone bring the prediction below the cut; for the others
+    An element is a list of tokens, those left out that alone bring the prediction below it; for the others
     see `_element`.
     """
     graph = record.get("graph")
@@ -214,7 +215,10 @@ def patterns_of(record: Mapping[str, Any]) -> list:
     for path in firing_paths(graph):
         value = path[-1]["end"]["activation"]
         found.append(
-            [_short(value), *(_tokens(node, graph["cut"] / value) or _element(node) for node in path)]
+            [
+                _short(value),
+                *(_tokens(node, graph["decision_threshold"] / value) or _element(node) for node in path),
+            ]
         )
     return [f1_of(record), found]
 
@@ -253,7 +257,7 @@ def _element(node: Mapping[str, Any]) -> Any:
 
 
 def f1_of(record: Mapping[str, Any]) -> int:
-    """F1 of the record's graph on top test texts, in hundredths."""
+    """F1 of the record's graph on top test documents, in hundredths."""
     return round(100 * ((((record.get("metrics") or {}).get("top") or {}).get("graph") or {}).get("f1") or 0))
 
 
@@ -275,7 +279,7 @@ def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
             active, reached = node["parent"] == 0, strongest[node["id"]]
             weight = reached / graph["scale"] if active else node.get("importance", 0.0)
             for token, factor in zip(node.get("tokens", ()), node.get("weights", ()), strict=False):
-                if reached * factor >= graph["cut"]:  # the others never make it fire
+                if reached * factor >= graph["decision_threshold"]:  # the others never make it fire
                     yield token, ACTIVATING if active else CONTEXT, min(1.0, weight * factor)
     promoted = (record.get("logits") or {}).get("promoted") or []
     for token, value in promoted:

@@ -8,7 +8,7 @@ from typing import Any
 from n2g.graphs.paths import Nodes, firing_paths
 from n2g.site import explainer_comparison
 
-_TOP = "on test texts with the largest activations"
+_TOP = "on the test documents with the largest activations"
 _RATIO = {"numeric": True, "format": "ratio"}
 _NUMBER = {"numeric": True, "format": "number"}
 _TEXT = {"numeric": False, "format": "text"}
@@ -18,21 +18,36 @@ COLUMNS = [
     {"key": "f1", "title": "F1", "meaning": f"F1 of the graph {_TOP}", **_RATIO},
     {"key": "precision", "title": "Precision", "meaning": f"precision of the graph {_TOP}", **_RATIO},
     {"key": "recall", "title": "Recall", "meaning": f"recall of the graph {_TOP}", **_RATIO},
-    {"key": "lookup_f1", "title": "Lookup F1", "meaning": f"F1 of the token lookup {_TOP}", **_RATIO},
-    {"key": "random_f1", "title": "Random F1", "meaning": "F1 of the graph on random test texts", **_RATIO},
-    {"key": "correlation", "title": "r", "meaning": "correlation with the real activation", **_RATIO},
-    {"key": "density", "title": "Density", "meaning": "share of tokens that activate it at all", **_NUMBER},
-    {"key": "maximum", "title": "Max", "meaning": "largest training activation", **_NUMBER},
+    {"key": "lookup_f1", "title": "F1, token lookup", "meaning": f"F1 of the token lookup {_TOP}", **_RATIO},
+    {
+        "key": "random_f1",
+        "title": "F1, random documents",
+        "meaning": "F1 of the graph on random test documents",
+        **_RATIO,
+    },
+    {
+        "key": "correlation",
+        "title": "r",
+        "meaning": "correlation of predicted and actual activation",
+        **_RATIO,
+    },
+    {
+        "key": "density",
+        "title": "Active tokens",
+        "meaning": "fraction of tokens with an activation above 0.001",
+        **_NUMBER,
+    },
+    {"key": "maximum", "title": "Max", "meaning": "largest activation on training documents", **_NUMBER},
     {"key": "kurtosis", "title": "Kurtosis", "meaning": "3 for a normal distribution", **_NUMBER},
-    {"key": "nodes", "title": "Nodes", "meaning": "nodes of the graph", **_NUMBER},
-    {"key": "depth", "title": "Depth", "meaning": "elements of its longest pattern", **_NUMBER},
+    {"key": "nodes", "title": "Nodes", "meaning": "nodes in the graph", **_NUMBER},
+    {"key": "depth", "title": "Depth", "meaning": "length of the longest pattern", **_NUMBER},
     {
         "key": "repeats",
         "title": "Repeats",
-        "meaning": "share of patterns whose activating token also stands in their context",
+        "meaning": "fraction of patterns whose activating token also occurs in their context",
         **_RATIO,
     },
-    {"key": "explanation", "title": "Fires on", "meaning": "the graph in words", **_TEXT},
+    {"key": "explanation", "title": "Fires on", "meaning": "the graph in a sentence", **_TEXT},
 ]
 
 

@@ -1,4 +1,4 @@
-"""The words and number formats of the atlas."""
+"""The terms and number formats of the atlas."""
 
 from __future__ import annotations
 
@@ -6,51 +6,57 @@ from math import isfinite
 
 PREDICTORS = {
     "graph": "Graph",
-    "paper": "N2G as published",
+    "paper": "N2G (Foote et al. 2023)",
     "token_lookup": "Token lookup",
-    "token_lookup_all": "Lookup, all tokens",
-    "token_lookup_calibrated": "Lookup, calibrated",
+    "token_lookup_all": "Token lookup, all tokens",
+    "token_lookup_calibrated": "Token lookup, calibrated",
     "ngram": "N-grams",
-    "ngram_backoff": "N-grams, back-off",
+    "ngram_backoff": "N-grams with back-off",
 }
 IN_FULL = ("graph", "paper")  # with precision and recall in the tables on the first page
 PREDICTOR_MEANINGS = {
-    "graph": "The neuron's graph on this site.",
-    "paper": "The graph that the published Neuron to Graph rules give for the same neuron.",
-    "token_lookup": "The published baseline: for each token its largest activation in the training texts with the "
-    "largest activations.",
-    "token_lookup_all": "For each token its largest activation in all training texts.",
-    "token_lookup_calibrated": "For each token its mean activation in all training texts, with the cut that is "
-    "best on validation texts: about the best that can be done by looking at one token alone.",
-    "ngram": "Runs of tokens that end at the firing token.",
-    "ngram_backoff": "The longest known run of tokens that ends at the token decides, down to the token alone.",
+    "graph": "The neuron's graph, as shown on this site.",
+    "paper": "The graph that the published Neuron to Graph procedure gives for the same neuron.",
+    "token_lookup": "The paper's baseline: predicts each token's largest activation in the neuron's top training "
+    "documents.",
+    "token_lookup_all": "Predicts each token's largest activation in all training documents.",
+    "token_lookup_calibrated": "Predicts each token's mean activation over all training documents, with the "
+    "decision threshold that is best on validation documents: close to the best that a single token can do.",
+    "ngram": "Predicts from the n-gram that ends at the token, as seen in the top training documents.",
+    "ngram_backoff": "The same, backing off to shorter n-grams where the longer one was never seen.",
 }
 SCORES = {
-    "precision": ("Precision", "share of the tokens predicted to fire that fire"),
-    "recall": ("Recall", "share of the firing tokens that are predicted to fire"),
+    "precision": ("Precision", "fraction of the tokens predicted to fire that do fire"),
+    "recall": ("Recall", "fraction of firing tokens that are predicted to fire"),
     "f1": ("F1", "harmonic mean of precision and recall"),
-    "nonfiring_f1": ("Non-firing F1", "F1 of the tokens that do not fire"),
+    "nonfiring_f1": ("Non-firing F1", "F1 for the non-firing tokens"),
     "average_precision": (
         "AP",
-        "average precision: precision averaged over recall, tokens ranked by prediction",
+        "average precision: precision averaged over recall, with tokens ranked by predicted activation",
     ),
-    "correlation": ("r", "Pearson correlation of prediction and activation"),
-    "r2": ("R²", "1 − squared error / squared deviation of the activation from its mean"),
+    "correlation": ("r", "Pearson correlation of predicted and actual activation"),
+    "r2": (
+        "R²",
+        "coefficient of determination: 1 − squared error / squared deviation of the activation from its mean",
+    ),
     "rsquared": ("rsquared", "score of Bills et al.: 1 − mean squared error / mean square"),
     "absolute_dev_explained": ("Abs. dev.", "score of Bills et al.: 1 − mean |error| / mean |activation|"),
-    "nonfiring_precision": ("Non-f. precision", "precision of the tokens that do not fire"),
-    "nonfiring_recall": ("Non-f. recall", "recall of the tokens that do not fire"),
+    "nonfiring_precision": ("Non-firing precision", "precision for the non-firing tokens"),
+    "nonfiring_recall": ("Non-firing recall", "recall for the non-firing tokens"),
     "ev_correlation": ("ev_correlation", "score of Bills et al.: equal to r"),
 }
 SETS = {
-    "top": ("Top activations", "Test texts that hold the neuron's largest activations."),
-    "quantile": ("Across quantiles", "Test texts drawn evenly over the range of activations."),
-    "random": ("Random texts", "Test texts drawn at random, as they come."),
+    "top": ("Top activations", "Test documents with the neuron's largest activations."),
+    "quantile": (
+        "Across quantiles",
+        "Test documents sampled evenly over the range of their maximum activation.",
+    ),
+    "random": ("Random documents", "Test documents sampled at random."),
 }
 STATUSES = {
-    "ok": "A graph was found and tested.",
-    "dead": "The neuron never fires on the training texts.",
-    "no-pattern": "The neuron fires, but no pattern of tokens holds on the validation texts.",
+    "ok": "A graph was fitted and evaluated.",
+    "dead": "The neuron never fires on the training documents.",
+    "no-pattern": "The neuron fires, but no token pattern predicts when.",
     "failed": "A stage failed; the page gives the reason.",
 }
 
@@ -89,7 +95,7 @@ def signed(value: float) -> str:
 
 
 def brief(text: str | None, length: int = 110) -> str:
-    """The beginning of a text, cut between words."""
+    """The beginning of a text, truncated between words."""
     text = text or ""
     return text if len(text) <= length else text[:length].rsplit(" ", 1)[0] + " …"
 

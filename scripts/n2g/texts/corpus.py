@@ -54,7 +54,7 @@ class Limits:
         """Raise :class:`InputError` if sequences would be longer than the model takes (``n_ctx`` tokens)."""
         if self.max_length > n_ctx:
             raise InputError(
-                f"corpus.max_length: {self.max_length} is more than this model takes: choose at most {n_ctx}."
+                f"corpus.max_length: {self.max_length} exceeds the model's context: choose at most {n_ctx}."
             )
 
 

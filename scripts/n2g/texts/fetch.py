@@ -86,7 +86,7 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
         files = [incoming / source.file] if source.file else matching_files(incoming, patterns)
         root = incoming
     if not files:
-        raise InputError(f"{source.name} holds none of {', '.join(patterns)}: choose another source.")
+        raise InputError(f"{source.name} contains none of {', '.join(patterns)}: choose another source.")
     digests = {file.relative_to(root).as_posix(): file_digest(file) for file in files}
     if source.kind != "pypi" and source.sha256:
         _check_digest(source.name, next(iter(digests.values())), source.sha256)
@@ -139,14 +139,14 @@ def unpack(archive: Path, name: str, folder: Path) -> Path:
     """
     target = folder / name
     if not target.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"the file {name!r} leads out of its folder: give its path inside the source.")
+        raise InputError(f"the file {name!r} is outside its folder: give a path inside the source.")
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(name) as member:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as out:
                 shutil.copyfileobj(member, out, 1 << 20)
     except KeyError:
-        raise InputError(f"{archive.name} holds no file {name!r}: check the key file.") from None
+        raise InputError(f"{archive.name} contains no file {name!r}: check the key file.") from None
     except zipfile.BadZipFile as error:
         raise InputError(f"{archive.name} is damaged ({error}): fetch it again.") from error
     return target
@@ -172,4 +172,6 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             "revision and the connection."
         ) from error
     if source.file and not (incoming / source.file).is_file():
-        raise InputError(f"{source.name}@{source.version} holds no file {source.file!r}: check the key file.")
+        raise InputError(
+            f"{source.name}@{source.version} contains no file {source.file!r}: check the key file."
+        )

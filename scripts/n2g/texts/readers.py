@@ -49,7 +49,7 @@ def read_texts(files: Sequence[Path], text: str, title: str | None) -> Iterator[
         elif file.suffix == ".txt":
             records = iter(_decode(file).split("\n\n") if len(files) == 1 else [_decode(file)])
         else:
-            raise InputError(f"{file} is of no known format: give .json, .jsonl, .parquet or .txt files.")
+            raise InputError(f"{file} has an unsupported format: use .json, .jsonl, .parquet or .txt files.")
         for position, record in enumerate(records):
             content = record if isinstance(record, str) else _field(file, position, record, text)
             default = file.stem if file.suffix == ".txt" and len(files) > 1 else f"{file.stem} {position + 1}"
@@ -82,7 +82,7 @@ def _read_json(file: Path) -> Iterator[object]:
     except ValueError as error:
         raise InputError(f"{file} is not valid JSON ({error}): check the corpus.") from error
     if not isinstance(content, dict | list):
-        raise InputError(f"{file} holds neither a list nor an object of records: check the corpus.")
+        raise InputError(f"{file} contains neither a list nor an object of records: check the corpus.")
     yield from content.values() if isinstance(content, dict) else content
 
 
@@ -123,6 +123,6 @@ def _field(file: Path, position: int, record: object, name: str) -> str:
         fields = ", ".join(record) if isinstance(record, dict) else type(record).__name__
         raise InputError(
             f"{file} has no text in the field {name!r} of record {position + 1} (it has {fields}): "
-            "set corpus.text and corpus.title to fields that hold text."
+            "set corpus.text and corpus.title to fields that contain text."
         )
     return record[name]

@@ -81,14 +81,14 @@ class Source:
             InputError: the text has none of the three forms, or ``file`` leads out of the source.
         """
         if file is not None and (PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts):
-            raise InputError(f"the file {file!r} leads out of the source: give its path inside it.")
+            raise InputError(f"the file {file!r} is outside the source: give a path inside it.")
         if text.startswith("pypi:"):
             if not (match := _PYPI.fullmatch(text)):
-                raise InputError(f"{text!r} names no exact version: write it as pypi:NAME==VERSION.")
+                raise InputError(f"{text!r} has no exact version: write it as pypi:NAME==VERSION.")
             return cls("pypi", match[1], match[2], file, sha256)
         if text.startswith("hf:"):
             if not (match := _HF.fullmatch(text)):
-                raise InputError(f"{text!r} names no fixed revision: write it as hf:ORG/NAME@REVISION.")
+                raise InputError(f"{text!r} has no fixed revision: write it as hf:ORG/NAME@REVISION.")
             return cls("hf", match[1], match[2], file, sha256)
         return cls("local", text, "", file, sha256)
 

@@ -1,4 +1,4 @@
-"""What a neuron writes and reads, straight from the weights: tokens that its output pushes, and that its input likes.
+"""What a neuron writes and reads, straight from the weights: promoted and suppressed tokens, and input-aligned tokens.
 
 The output side is the logit lens: `W_out[neuron]` goes through the final norm's scale and the unembedding, as if
 the neuron wrote into the last residual stream and nothing came after. Of a LayerNorm the centring is done too; the
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from n2g.model.engine import ROWS
 
 TOP = 10
-DIRECTIONS = ("promoted", "suppressed", "liked")
+DIRECTIONS = ("promoted", "suppressed", "input_aligned")
 
 
 class Weights(NamedTuple):
@@ -72,11 +72,11 @@ def lens(
         written = written - written.mean(-1, keepdim=True)
         embed = embed - embed.mean(-1, keepdim=True)
     count = len(neurons)
-    pushed, liked = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
+    pushed, aligned = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
     found = {
         "promoted": strongest(pushed, top),
         "suppressed": strongest(-pushed, top),
-        "liked": strongest(liked, top),
+        "input_aligned": strongest(aligned, top),
     }
     found["suppressed"] = [[(token, -value) for token, value in row] for row in found["suppressed"]]
     return [{name: rows[at] for name, rows in found.items()} for at in range(len(neurons))]

@@ -71,7 +71,7 @@ def _check_against(run: str, other: str | None) -> None:
     if other == run:
         raise ConfigError("against: is the run itself: name another one.")
     if other is not None and not Path("results", other, "manifest.json").is_file():
-        raise ConfigError(f"against: results/{other} holds no finished run: finish it, or name another one.")
+        raise ConfigError(f"against: results/{other} is not a finished run: finish it, or name another one.")
 
 
 def _check_settings(given: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def _check_settings(given: Mapping[str, Any]) -> None:
     own = {"method": "method", "seed": "seed", "proposer": "proposer", "bos": "corpus.bos"}
     for name in given:
         if name in own:
-            raise ConfigError(f"settings.{name}: has a key of its own: set {own[name]} instead.")
+            raise ConfigError(f"settings.{name}: has its own key: set {own[name]} instead.")
         if name not in known:
             raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
     try:
@@ -94,11 +94,11 @@ def _check_settings(given: Mapping[str, Any]) -> None:
 def _check_explain(given: Mapping[str, Any]) -> None:
     """Check that the keys of `explain` name one model, or none."""
     if given["local"] and (given["model"] or given["simulator"]):
-        raise ConfigError("explain.local: takes the place of explain.model: set one of them.")
+        raise ConfigError("explain.local: replaces explain.model: set only one of them.")
     if given["local"] and not Path(given["local"]).is_dir():
         raise ConfigError(f"explain.local: {given['local']} does not exist: name a folder with a model.")
     if given["model"] and not given["base_url"]:
-        raise ConfigError("explain.base_url: is needed with explain.model: give the endpoint's address.")
+        raise ConfigError("explain.base_url: is needed with explain.model: set the endpoint's URL.")
 
 
 def _check_source(part: str, section: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which neurons are to be computed anew, and what is there to compare them with."""
+"""Which neurons to recompute, and the published records to compare them with."""
 
 from __future__ import annotations
 

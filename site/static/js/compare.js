@@ -2,7 +2,8 @@
 import { parseId } from "./jump.js";
 import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown, visible } from "./site.js";
 
-const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random texts" };
+const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random documents" };
+const NUMBERS = { density: "fraction of active tokens", maximum: "maximum", kurtosis: "kurtosis" };
 
 /** Token ids of the activating nodes, and of the context; the background's, which have no text here, are left out. */
 export function tokensOf(record) {
@@ -24,7 +25,7 @@ function side(record) {
     make("th", { scope: "row" }, title),
     ...["precision", "recall", "f1", "correlation"].map((name) => make("td", { class: "n" }, record.metrics[set].graph[name]?.toFixed(2) ?? "–"))));
   const heads = ["", "Precision", "Recall", "F1", "r"].map((head, at) => make("th", { scope: "col", class: at ? "n" : null }, head));
-  const numbers = ["density", "maximum", "kurtosis"].flatMap((name) => [`${name} ${shown(record.statistics[name])}`]).join(" · ");
+  const numbers = Object.entries(NUMBERS).map(([name, title]) => `${title} ${shown(record.statistics[name])}`).join(" · ");
   return make("section", {},
     make("h2", {}, make("a", { href: link }, record.id), " ", make("span", { class: `status ${record.status}` }, record.status)),
     make("p", {}, record.explanation || record.reason || ""),
@@ -37,7 +38,7 @@ function shared(a, b) {
   const words = (record, ids) => ids.flatMap((id) => [make("code", {}, visible(record.vocabulary[id]).slice(0, 40)), " "]);
   return ["activating", "context"].map((role) => {
     const { both, share } = overlap(tokensOf(a)[role], tokensOf(b)[role]);
-    return make("p", {}, make("strong", {}, `Shared ${role} tokens: ${both.length}`), ` (${share.toFixed(2)} of all) `, ...words(a, both.slice(0, 30)));
+    return make("p", {}, make("strong", {}, `Shared ${role} tokens: ${both.length}`), ` (Jaccard index ${share.toFixed(2)}) `, ...words(a, both.slice(0, 30)));
   });
 }
 
@@ -52,7 +53,7 @@ export default async function compare(page) {
     const names = ["a", "b"].map((name) => parseId(form.elements[name].value));
     const unknown = names.findIndex((name) => !ids.includes(name));
     if (unknown >= 0) {
-      form.querySelector("output").textContent = `${["The first", "The second"][unknown]} is no neuron of this atlas.`;
+      form.querySelector("output").textContent = `${names[unknown] ?? ["The first neuron", "The second neuron"][unknown]} is not in this atlas.`;
       return;
     }
     form.querySelector("output").textContent = "";

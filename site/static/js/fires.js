@@ -50,21 +50,21 @@ function predictAt(patterns, tokens, pivot, begins) {
   return best;
 }
 
-/** All firings: { row, f1, scale, at, value }, for every neuron and position predicted at or above the cut. */
+/** All firings: { row, f1, scale, at, value }, for every neuron and position predicted at or above the decision threshold. */
 export async function firings(ids, begins) {
   const entries = await entriesOf(ids);
   const found = [];
   for (let pivot = begins; pivot < ids.length; pivot += 1) {
     const neurons = new Map();
     for (const token of [ids[pivot], -1]) {
-      for (const [row, f1, scale, cut, patterns] of entries.get(token)) {
-        if (!neurons.has(row)) neurons.set(row, { row, f1, scale, cut, patterns: [] });
+      for (const [row, f1, scale, threshold, patterns] of entries.get(token)) {
+        if (!neurons.has(row)) neurons.set(row, { row, f1, scale, threshold, patterns: [] });
         neurons.get(row).patterns.push([token, patterns]);
       }
     }
-    for (const { row, f1, scale, cut, patterns } of neurons.values()) {
+    for (const { row, f1, scale, threshold, patterns } of neurons.values()) {
       const value = predictAt(patterns, ids, pivot, begins);
-      if (value > 0 && value >= cut) found.push({ row, f1, scale, at: pivot, value });
+      if (value > 0 && value >= threshold) found.push({ row, f1, scale, at: pivot, value });
     }
   }
   return found;

@@ -1,4 +1,4 @@
-// The graph: zoom, drag, and a click on a node that shows what goes through it.
+// The graph: zoom, drag, and a click on a node that shows the examples that pass through it.
 import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
 import { allIds, load, make, pageOf, root, shown, visible } from "./site.js";
@@ -118,9 +118,9 @@ async function panelOf(record, prepared, id, title) {
   const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
   panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
   const facts = [];
-  if (node.end) facts.push(`A pattern ends here: activation ${shown(node.end.activation)}, ${node.end.support} training ${node.end.support === 1 ? "example" : "examples"}${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
-  if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without it F1 on validation texts stays the same." : `Without it F1 on validation texts ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
-  facts.push(`${found.length} of ${record.examples.length} examples go through it.`);
+  if (node.end) facts.push(`A full pattern starts here: activation ${shown(node.end.activation)}, ${node.end.support} training ${node.end.support === 1 ? "example" : "examples"}${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
+  if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without this node, F1 on validation documents stays the same." : `Without this node, F1 on validation documents ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
+  facts.push(`${found.length} of ${record.examples.length} examples pass through this node.`);
   panel.append(make("p", {}, facts.join(" ")));
   const alike = node.tokens ? await others(node, vocabulary, record.id) : [];
   if (alike.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...alike.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));

@@ -21,7 +21,7 @@ function reason(record, prepared, example) {
   const node = decided(prepared, example)[example.pivot];
   if (!node) return "no pattern matches";
   const words = inWords(record, prepared, example.tokens, example.pivot, node, example.start === 0);
-  return example.set === "false-positive" ? `matched: ${words}` : `below the cut: ${words}`;
+  return example.set === "false-positive" ? `matched: ${words}` : `below threshold: ${words}`;
 }
 
 /** An example that the page does not hold itself; `times` texts are like it. */
@@ -30,7 +30,7 @@ function item(record, prepared, index, times, around) {
   const paragraph = make("p", { class: example.predictions ? "tokens held-out" : "tokens" });
   fill(paragraph, record, example, around);
   const value = make("span", { class: "value" }, shown(Math.max(...example.activations)));
-  if (times > 1) value.append(" ", make("small", { title: "texts with the same tokens around the pivot" }, `×${times}`));
+  if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
   if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, reason(record, prepared, example)));
   return make("li", { "data-example": index }, value, text, make("cite", {}, visible(example.title ?? "").replaceAll("␣", " ")));

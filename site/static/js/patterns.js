@@ -91,7 +91,7 @@ export default async function patterns(page) {
   const output = form.querySelector("output");
   for (const input of form.querySelectorAll("[name]")) input.value ||= asked.get(input.name) ?? ""; // what was typed while this loaded stays
   let turn = 0;
-  const fill = pages(list, more, (hit) => card(ids[hit.row], `activation ${hit.activation}, F1 ${(hit.f1 / 100).toFixed(2)}${hit.patterns > 1 ? `, ${hit.patterns} such patterns` : ""}`, hit.words, hit.tokens));
+  const fill = pages(list, more, (hit) => card(ids[hit.row], `activation ${hit.activation}, F1 ${(hit.f1 / 100).toFixed(2)}${hit.patterns > 1 ? `, ${hit.patterns} matching patterns` : ""}`, hit.words, hit.tokens));
 
   async function show() {
     const now = (turn += 1);
@@ -108,7 +108,7 @@ export default async function patterns(page) {
       hit.tokens = hit.pattern.flat().filter((token) => wanted.has(token) && words[token] !== undefined).map((token) => visible(words[token]));
     }
     fill(hits ?? []);
-    output.textContent = hits === null ? "Too many graphs to look through: name a token." : elements.length ? `${hits.length} of ${ids.length} neurons` : "";
+    output.textContent = hits === null ? "Too many graphs to search: add a token to the pattern." : elements.length ? `${hits.length} of ${ids.length} neurons` : "";
     page.dataset.searched = q.value;
   }
 

@@ -3,7 +3,7 @@ import { parseId } from "./jump.js";
 import { card, pages } from "./cards.js";
 import { allIds, keepInUrl, load, make, pageOf, settled, visible } from "./site.js";
 
-const ROLES = ["activating", "context", "made more likely"];
+const ROLES = ["activating", "context", "promoted"];
 
 const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 

@@ -37,7 +37,7 @@ export default function tryIt(section) {
     spoken.forEach((token) => { token.title = token.title.replace("activation", "predicted"); });
     text.replaceChildren(...spoken);
     const most = Math.max(0, ...result.predicted);
-    const fires = result.predicted.filter((value) => value > 0 && value >= record.graph.cut).length;
+    const fires = result.predicted.filter((value) => value > 0 && value >= record.graph.decision_threshold).length;
     output.textContent = typed === "" ? "" : `${ids.length - first} tokens, ${fires} predicted to fire, largest prediction ${shown(most)}`;
     light(result.predicted.indexOf(most));
     page.dataset.tried = typed;

@@ -35,5 +35,5 @@ def contract(name: str, meaning: str, **columns: tuple[pa.DataType, str]) -> Tab
 
 
 # Columns of many tables.
-NEURON = (pa.int32(), "position in the layer's hidden MLP vector")
+NEURON = (pa.int32(), "index in the layer's MLP hidden vector")
 POLE = (pa.string(), "positive or negative")
