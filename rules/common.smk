@@ -1,5 +1,4 @@
-# Paths, selections and params that every rule file uses. What is more than a line of Python is in
-# scripts/n2g/workflow.
+# Paths, selections and params that every rule file uses; longer Python is in scripts/n2g/workflow.
 import json
 import os
 import re
@@ -75,7 +74,7 @@ def code_digest(stage):
 @cache
 def lock_digest(extra="run"):
     """Digest of the pinned requirements, or of those of an extra of the environment."""
-    return file_digest(REQUIREMENTS / f"{extra}.lock")
+    return file_digest(LOCK.with_name(f"{extra}.lock"))
 
 
 # Says in one sentence which packages are missing, unless conda environments bring them. To be called early.

@@ -9,7 +9,7 @@ import pytest
 
 from n2g.errors import ConfigError
 from n2g.ids import Block, NeuronId
-from n2g.workflow import jobs
+from n2g.workflow import job_environment
 from n2g.workflow.cores import Cores
 from n2g.workflow.params import command_options, explains, settings_given
 from n2g.workflow.parts import AnyBlock, Part, parts_of, scratch_parts, share_out
@@ -90,9 +90,9 @@ def test_neurons_to_reproduce_have_blocks_of_their_own() -> None:
 )
 def test_jobs_share_the_cores(cores: Cores, threads: int, share: str, large_share: str) -> None:
     assert cores.of_pass == threads
-    given = jobs.variables(None, cores.available, cores.side_by_side, cores.passes_at_once)
+    given = job_environment.variables(None, cores.available, cores.side_by_side, cores.passes_at_once)
     assert (given[jobs.THREADS], given[jobs.ALL_THREADS]) == (share, large_share)
-    own = jobs.variables(3, cores.available, cores.side_by_side, cores.passes_at_once)
+    own = job_environment.variables(3, cores.available, cores.side_by_side, cores.passes_at_once)
     assert (own[jobs.THREADS], own[jobs.ALL_THREADS]) == ("3", "3")
 
 
