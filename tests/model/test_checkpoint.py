@@ -124,7 +124,7 @@ def test_a_tokenizer_of_a_larger_model_is_refused(models: Path, tmp_path: Path) 
     content = json.loads(path.read_text())
     content["model"]["vocab"]["new"] = tiny.VOCABULARY
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"tokens up to 320, .* up to 319: .* model\.tokenizer"):
+    with pytest.raises(InputError, match=r"tokens up to 320, .* ends at 319: .* model\.tokenizer"):
         convert(files_of(models / "native"), tmp_path / "out", tokenizer=[path])
     assert not (tmp_path / "out" / DESCRIPTION).exists()
 

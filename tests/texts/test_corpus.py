@@ -265,7 +265,7 @@ def test_the_token_before_every_sequence() -> None:
         begin_token(None, None, None, 10)
     with pytest.raises(InputError, match=r"corpus\.bos: 10 is not in"):
         begin_token(10, None, None, 10)
-    with pytest.raises(InputError, match=r"corpus\.max_length: 65 is more"):
+    with pytest.raises(InputError, match=r"corpus\.max_length: 65 exceeds"):
         Limits(max_length=65).check(64)
 
 

@@ -114,7 +114,7 @@ TEXT = "a text of a few words, long enough to be one"
             {"corpus__sha256": "0" * 64},
             "and not " + "0" * 64 + ": correct sha256 if you trust it",
         ),
-        (TEXT.encode(), {"corpus__max_length": 65}, "corpus.max_length: 65 is more than this model takes"),
+        (TEXT.encode(), {"corpus__max_length": 65}, "corpus.max_length: 65 exceeds the model's context"),
         (TEXT.encode(), {"corpus__bos": 999}, "corpus.bos: 999 is not in the model's vocabulary"),
     ],
     ids=["empty", "not UTF-8", "short", "checksum", "too long", "begin token"],

@@ -98,7 +98,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("model.tokenizer", "nowhere.json", "does not exist"),
         ("explain.model", "gpt", "explain.base_url: is needed"),
         ("explain.local", "nowhere", "does not exist"),
-        ("explain", {"local": ".", "model": "gpt"}, "set one of them"),
+        ("explain", {"local": ".", "model": "gpt"}, "set only one of them"),
         ("explain.base_url", "http://me:secret@host/v1", "must match"),
         ("explain.key", "sk-not-a-name", "must match"),
         ("settings", {"method": "paper"}, "set method instead"),
