@@ -10,6 +10,7 @@ rule corpus:
         documents=run_file("corpus/documents.parquet"),
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         vocabulary=run_file("corpus/vocabulary.parquet"),
+        pairs=run_file("corpus/pairs.parquet"),
         counts=run_file("corpus/corpus.json"),
     log:
         run_log("corpus"),
@@ -24,6 +25,7 @@ rule corpus:
             title="corpus.title",
             bos="corpus.bos",
             max_tokens="corpus.max_tokens",
+            further_tokens="corpus.further_tokens",
             max_length="corpus.max_length",
             min_length="corpus.min_length",
             near_duplicates="corpus.near_duplicates",

@@ -16,11 +16,11 @@ rule evaluate:
     benchmark:
         block_benchmark("evaluate")
     conda:
-        "../envs/graph.yaml"
+        "../envs/model.yaml"
     params:
         script=script("evaluate"),
         options=options(seed="seed"),
-        threshold=lookup(dpath="settings/firing_threshold", within=config, default=0.5),
+        settings=FITTING_SETTINGS,
         code=code_digest("evaluate"),
         lock=lock_digest(),
     message:
@@ -28,7 +28,7 @@ rule evaluate:
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q})"
         " --observations $(dirname {input.observations[0]:q}) --graphs {input.graphs:q} {params.options}"
-        " --firing-threshold {params.threshold} --output $(dirname {output.scores:q}) > {log:q} 2>&1"
+        " --settings {params.settings:q} --output $(dirname {output.scores:q}) > {log:q} 2>&1"
 
 
 rule summary:

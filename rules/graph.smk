@@ -1,5 +1,9 @@
 # The graph of every neuron, fitted on training documents and chosen on validation documents.
 
+FITTING_SETTINGS = method_settings(
+    "firing_threshold", "precisions", "decision_thresholds", "trust", "max_nodes", "top_weight"
+)
+
 
 rule graph:
     input:
@@ -7,7 +11,7 @@ rule graph:
         documents=run_file("corpus/documents.parquet"),
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         observations=[block_file(name) for name in ACTIVATION_FILES],
-        sweep=block_file("sweep.parquet"),
+        sweep=[block_file("sweep.parquet"), block_file("pair_sweep.parquet")],
         pruned=block_file("prune.parquet"),
         salient=block_file("saliency.parquet"),
         substitutes=block_file("augment.parquet"),
@@ -21,14 +25,7 @@ rule graph:
         "../envs/model.yaml"
     params:
         script=script("graph"),
-        settings=method_settings(
-            "firing_threshold",
-            "precisions",
-            "decision_thresholds",
-            "trust",
-            "max_nodes",
-            "top_weight",
-        ),
+        settings=FITTING_SETTINGS,
         code=code_digest("graph"),
         lock=lock_digest(),
     message:

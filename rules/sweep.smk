@@ -41,9 +41,10 @@ for part in [*PARTS, ANY_BLOCK]:
             checkpoint=CHECKPOINT,
             tokens=part.file("corpus/tokens.npy"),
             documents=part.file("corpus/documents.parquet"),
+            pairs=part.file("corpus/pairs.parquet"),
             maxima=part.files("statistics.parquet") if part is ANY_BLOCK else part.file("maxima.parquet"),
         output:
-            part.files("sweep.parquet"),
+            part.files("sweep.parquet", "pair_sweep.parquet"),
         log:
             part.log("sweep"),
         benchmark:
@@ -57,12 +58,12 @@ for part in [*PARTS, ANY_BLOCK]:
             script=script("sweep"),
             blocks=block_names,
             settings=method_settings("prefixes", "prefix_length", "alone"),
-            options=model_options(),
+            options=f"{model_options()} {options(pair_tokens='pair_tokens')}",
             root=run_folder,
             code=code_digest("sweep"),
             lock=lock_digest(),
         message:
-            f"Sweeping the vocabulary{part.where}"
+            f"Sweeping the vocabulary and common pairs{part.where}"
         shell:
             "N2G_THREADS=$N2G_ALL_THREADS python {params.script:q} --checkpoint {input.checkpoint:q}"
             " --corpus $(dirname {input.tokens:q}) --maxima {input.maxima:q}"

@@ -26,18 +26,24 @@ def main() -> None:
     parser.add_argument(
         "--near-duplicates", type=float, help="Jaccard similarity at which a text counts as a duplicate"
     )
+    parser.add_argument(
+        "--further-tokens", type=int, default=0, help="tokens after those of which only pairs are counted"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     given = parser.parse_args()
 
     model = read_description(given.checkpoint)
     tokenizer = given.checkpoint.parent / "tokenizer.json"
     bos = begin_token(given.bos, model.bos, model.eos, model.d_vocab)
-    limits = Limits(given.max_tokens, given.max_length, given.min_length, given.near_duplicates)
+    limits = Limits(
+        given.max_tokens, given.max_length, given.min_length, given.near_duplicates, given.further_tokens
+    )
     limits.check(model.n_ctx)
     texts = read_texts(fetched_files(given.texts), given.text, given.title)
     corpus = build(texts, encoder(tokenizer), bos, limits, given.output / "tokens.npy")
 
     write_table(given.output / "documents.parquet", "documents", corpus.documents)
+    write_table(given.output / "pairs.parquet", "pairs", corpus.pairs)
     write_places(given.output, load_documents(given.output))
     write_table(given.output / "vocabulary.parquet", "vocabulary", vocabulary(tokenizer, model.d_vocab))
     write_json(given.output / "corpus.json", {**corpus.counts, "bos": bos, "max_length": given.max_length})

@@ -1,6 +1,7 @@
 """Score the graphs of a block of neurons, and simple baselines, on test documents."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,9 +9,13 @@ from tqdm import tqdm
 
 from n2g.files.tables import CONTRACTS, write_table
 from n2g.graphs.graph_file import read_graphs
+from n2g.method.fitting_data import FittingBlock
 from n2g.method.observations import load_observations
+from n2g.method.stage_tables import load_tokens
+from n2g.method.texts_only import fit_texts_only
 from n2g.scores.evaluate import evaluate, hold_out, score_rows
 from n2g.scores.predictions import prediction_rows
+from n2g.settings import Settings
 from n2g.texts.corpus_files import load_documents
 from n2g.workflow.run_script import run_script
 
@@ -20,9 +25,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--observations", type=Path, required=True, help="folder of the block's tables")
     parser.add_argument("--graphs", type=Path, required=True, help="graph.jsonl of the block")
-    parser.add_argument(
-        "--firing-threshold", type=float, default=0.5, help="fraction of the training maximum"
-    )
+    parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
     parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents to show")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     given = parser.parse_args()
@@ -31,7 +34,10 @@ def main() -> None:
     texts, graphs = hold_out(documents, observations), read_graphs(given.graphs)
     rows: dict[str, list[dict]] = {"evaluate": [], "predictions": []}
     count = len(observations.statistics)
-    units = evaluate(documents, observations, graphs, given.firing_threshold)
+    settings = Settings.from_options(given.settings)
+    block = FittingBlock(given.corpus, given.observations, settings)
+    texts_only = fit_texts_only(block, load_tokens(given.observations, "background", "mean"))
+    units = evaluate(documents, observations, graphs, settings.firing_threshold, texts_only)
     for unit in tqdm(units, total=count, desc="evaluate", unit="neuron", mininterval=5):
         rows["evaluate"].extend(score_rows(texts, unit))
         rows["predictions"].extend(prediction_rows(texts, unit, given.seed))

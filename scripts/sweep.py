@@ -15,6 +15,7 @@ from n2g.method.evidence import Texts
 from n2g.method.neutral_text import from_texts
 from n2g.method.sweep import sweep
 from n2g.texts.corpus_files import load_texts_for_fitting
+from n2g.texts.pairs import within
 from n2g.workflow.model_options import add_model_options, methods, open_engine
 from n2g.workflow.run_options import add_blocks_option
 from n2g.workflow.run_script import run_script
@@ -29,6 +30,7 @@ def main() -> None:
         "--maxima", type=Path, required=True, help="maxima.parquet, or statistics.parquet of the one block"
     )
     parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
+    parser.add_argument("--pair-tokens", type=int, default=0, help="tokens that pairs may take of the model")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
 
@@ -47,15 +49,41 @@ def main() -> None:
     tokens = vocabulary["token"].to_numpy()[~vocabulary["special"].to_numpy(zero_copy_only=False)]
     train = Texts.of(load_texts_for_fitting(given.corpus), "train")
     prefixes = from_texts(train, settings).prefixes
-    found = sweep(engine, tokens.tolist(), prefixes, units, floors)
+    single = np.sort(tokens)[:, None]
+    write_found(given, wanted, units, "sweep", single, sweep(engine, tuples(single), prefixes, units, floors))
+    listed = read_table(given.corpus / "pairs.parquet", "pairs", ["before", "token"])
+    asked = np.stack([column.to_numpy() for column in listed.columns], 1).astype(np.int64)
+    asked = asked[: within(len(asked), given.pair_tokens, len(prefixes))]
+    asked = asked[np.lexsort(asked.T[::-1])]  # those with the same context stand together
+    write_found(
+        given, wanted, units, "pair_sweep", asked, sweep(engine, tuples(asked), prefixes, units, floors)
+    )
+
+
+def tuples(texts: np.ndarray) -> list[tuple[int, ...]]:
+    """Token ids [text, token] as the engine takes them."""
+    return list(map(tuple, texts.tolist()))
+
+
+def write_found(
+    given: argparse.Namespace,
+    wanted: dict[int, list[Block]],
+    units: dict[int, Units],
+    name: str,
+    texts: np.ndarray,
+    found: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> None:
+    """Write what a sweep over `texts` (token ids [text, token]) found, block by block."""
     for layer, blocks in wanted.items():
-        unit, token, activation = found[layer]
+        unit, text, activation = found[layer]
         neuron, pole = units[layer].neurons[unit], np.array(units[layer].poles, dtype=object)[unit]
+        columns = {"neuron": neuron, "pole": pole, "token": texts[text, -1], "activation": activation}
+        if texts.shape[1] > 1:
+            columns["before"] = texts[text, -2]
         for block in blocks:
             mine = (neuron >= block.first) & (neuron <= block.last)
-            columns = {"neuron": neuron, "pole": pole, "token": token, "activation": activation}
-            table = {name: values[mine] for name, values in columns.items()}
-            write_table(block_folder(given.output, layer, block) / "sweep.parquet", "sweep", table)
+            table = {column: values[mine] for column, values in columns.items()}
+            write_table(block_folder(given.output, layer, block) / f"{name}.parquet", name, table)
 
 
 def rows_of(maxima: pa.Table, layer: int, block: Block) -> pa.Table:

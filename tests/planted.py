@@ -129,4 +129,5 @@ def save(folder: Path, documents: Documents, observed: Observations) -> tuple[Pa
     for name in ("statistics", "firings", "examples"):
         write_table(block / f"{name}.parquet", name, getattr(observed, name))
     write_arrays(block / "pools.safetensors", observed.pools)
+    write_table(block / "background.parquet", "background", CONTRACTS["background"].schema.empty_table())
     return corpus_folder, block

@@ -70,7 +70,8 @@ def observe(
     stage("activations", *model, "--corpus", corpus, *where, "--poles", poles)
     maxima = output / "maxima.parquet"
     stage("maxima", "--run", output, "--blocks", *blocks, "--output", maxima)
-    stage("sweep", *model, "--corpus", corpus, *where, "--maxima", maxima, "--settings", json.dumps(SETTINGS))
+    asked = ("--maxima", maxima, "--settings", json.dumps(SETTINGS), "--pair-tokens", 600)
+    stage("sweep", *model, "--corpus", corpus, *where, *asked)
     stage("logits", *model, *where, "--poles", poles)
 
 

@@ -56,6 +56,8 @@ CHANGES = {
     "device": {"device": "cpu"},
     "dtype": {"dtype": "bfloat16"},
     "threads": {"threads": 1},
+    "corpus.further_tokens": {"corpus": {"further_tokens": 5}},
+    "pair_tokens": {"pair_tokens": 7},
     "seed": {"seed": 1},
     "method": {"method": "paper"},
     "proposer": {"proposer": "causal"},

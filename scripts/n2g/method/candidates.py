@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
 from n2g.graphs.elements import START, WILDCARD, Element, gap, one_of
-from n2g.graphs.matching import match_pattern
 from n2g.method.evidence import Evidence, text_until
 from n2g.method.saliency import Salient
 from n2g.settings import Settings
@@ -17,6 +18,8 @@ from n2g.settings import Settings
 RESTORED = 3
 # The longest literal text that may stand for a firing token of which the model was not asked.
 LITERAL = 4
+# Pairs of the sweep that are candidates, at most.
+PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,21 @@ class Selection:
     """Candidates of one neuron under one body of evidence.
 
     representative: whether the evidence is a fair sample of text. Only then can it speak for a pattern that
-    the model, asked with neutral text around it, does not confirm.
+    the model, asked with neutral text around it, does not confirm. pairs: (token before, token) -> the model's
+    activation, of the pairs that the sweep found to fire.
     """
 
-    def __init__(self, evidence: Evidence, settings: Settings, representative: bool = True):
+    def __init__(
+        self,
+        evidence: Evidence,
+        settings: Settings,
+        representative: bool = True,
+        pairs: Mapping[tuple[int, int], float] = MappingProxyType({}),
+    ):
         self.evidence, self.settings, self.representative = evidence, settings, representative
+        self.pairs = {pair: value for pair, value in pairs.items() if value >= evidence.threshold}
         self._known: dict[tuple, Candidate] = {}
+        self._matched: dict[tuple, np.ndarray] = {}
 
     def candidate(
         self, elements: tuple[Element, ...], model: float, importances: tuple[float, ...] = ()
@@ -110,7 +122,10 @@ class Selection:
         """The candidate with its evidence counted (once)."""
         known = self._known.get(elements)
         if known is None:
-            matches, fired, total = self.evidence.count(elements)
+            matches, rows = self.evidence.matched(elements)
+            self._matched[elements] = rows
+            found = self.evidence.activations[rows]
+            fired, total = int((found >= self.evidence.threshold).sum()), float(found.sum())
             known = Candidate(elements, model, importances or (1.0,) * len(elements), matches, fired, total)
         if known.model < model:
             known = replace(known, model=model)
@@ -118,19 +133,23 @@ class Selection:
         return known
 
     def choose(self, fired: Sequence[Fired], sweep: Mapping[int, float], least: float) -> list[Candidate]:
-        """Patterns whose precision is at least `least`: single tokens first, then for each example that is not
-        yet accounted for the most general candidate that passes, then verified substitutes, and for firing tokens
-        that still nothing accounts for the shortest literal text that passes."""
+        """Patterns whose precision is at least `least`: single tokens first, then pairs of the sweep whose token does
+        not stand alone already, for each example that is not yet accounted for the most general candidate that passes,
+        verified substitutes, and for firing tokens that still nothing accounts for the shortest literal text that
+        passes."""
         chosen: dict[tuple, Candidate] = {}
         known = self.evidence.rows
         covered = np.zeros(len(self.evidence.positions) + 1, dtype=bool)  # the last one: what is not known
 
         def take(candidate: Candidate) -> None:
             chosen[candidate.elements] = candidate
-            covered[known(match_pattern(self.evidence.texts, candidate.elements)[0])] = True
+            covered[self._matched[candidate.elements]] = True
 
         for candidate in self._single_tokens(fired, sweep):
             if self._passes(candidate, least):
+                take(candidate)
+        for candidate in self._pairs:
+            if candidate.elements[:1] not in chosen and self._passes(candidate, least):
                 take(candidate)
         for example in fired:
             if not covered[known(np.array([example.position]))[0]]:
@@ -169,6 +188,15 @@ class Selection:
         )
         for token in sorted(tokens | set(alone)):
             yield self.candidate((one_of([token]),), alone.get(token, 0.0))
+
+    @cached_property
+    def _pairs(self) -> list[Candidate]:
+        """The pairs of the sweep, the strongest `PAIRS` of them."""
+        strongest = sorted(self.pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:PAIRS]
+        return [
+            self.candidate((one_of([token]), one_of([before])), activation)
+            for (before, token), activation in strongest
+        ]
 
     def _general_to_specific(self, example: Fired) -> Iterable[Candidate]:
         if example.salient is not None:

@@ -111,8 +111,14 @@ class Evidence(Generic[Searched]):
         rows = self.rows(positions)
         return np.append(self.activations, np.float32(0))[rows]
 
+    def matched(self, elements: Sequence[Element]) -> tuple[int, np.ndarray]:
+        """How often a pattern matches, and which of the evidence's own positions it matches (int64, ascending)."""
+        pivots, _ = match_pattern(self.texts, elements)
+        rows = self.rows(pivots)
+        return len(pivots), rows[rows >= 0]
+
     def count(self, elements: Sequence[Element]) -> tuple[int, int, float]:
         """Matches of a pattern, how many of them fire, and the sum of their activations."""
-        pivots, _ = match_pattern(self.texts, elements)
-        found = self.at(pivots)
-        return len(pivots), int((found >= self.threshold).sum()), float(found.sum())
+        matches, rows = self.matched(elements)
+        found = self.activations[rows]
+        return matches, int((found >= self.threshold).sum()), float(found.sum())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.candidates import Fired, Selection
 from n2g.method.fit import build, choose
 from n2g.method.fitting_data import FittingBlock, Unit
 from n2g.method.paper import fit_paper
-from n2g.method.stage_tables import load_fired, load_paper, load_tokens
+from n2g.method.stage_tables import load_fired, load_pairs, load_paper, load_tokens
 from n2g.method.token_classes import background_class
 
 # The background stays below the decision threshold, at most at this share of it.
@@ -27,8 +28,10 @@ def fit_block(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, str, st
         return
     fired = load_fired(folder, block)
     alone, means = load_tokens(folder, "sweep", "activation"), load_tokens(folder, "background", "mean")
+    pairs = load_pairs(folder)
     for unit in block.units:
-        graph = fit_unit(block, unit, fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}))
+        known = (fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}), pairs.get(unit.key, {}))
+        graph = fit_unit(block, unit, *known)
         yield unit, *_judged(unit, graph)
 
 
@@ -38,15 +41,16 @@ def fit_unit(
     fired: list[tuple[str, Fired]],
     alone: dict[int, float],
     background: dict[int, float],
+    pairs: Mapping[tuple[int, int], float] = MappingProxyType({}),
 ) -> NeuronGraph:
     """The graph of one unit: precision and decision threshold chosen on validation documents by what training documents
     alone give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
-    mean activation on training documents) is added last."""
-    train = Selection(block.evidence(unit, block.train), block.settings)
+    mean activation on training documents) is added last. pairs: (token before, token) -> what the sweep found."""
+    train = Selection(block.evidence(unit, block.train), block.settings, pairs=pairs)
     held = block.evidence(unit, block.validation)
     top = [document for document, *_ in unit.top.get("validation", [])]
     choice = choose(train, [one for split, one in fired if split == "train"], alone, held, top)
-    both = Selection(block.evidence(unit, block.both), block.settings)
+    both = Selection(block.evidence(unit, block.both), block.settings, pairs=pairs)
     graph = build(both, [one for _, one in fired], alone, unit.maximum, choice)
     known = list(graph.patterns())
     if not known:

@@ -52,6 +52,15 @@ def load_tokens(folder: Path, name: str, column: str) -> dict[tuple[int, str], d
     return found
 
 
+def load_pairs(folder: Path) -> dict[tuple[int, str], dict[tuple[int, int], float]]:
+    """(neuron, pole) -> (token before, token) -> activation, of the pairs that the sweep found."""
+    found: dict[tuple[int, str], dict[tuple[int, int], float]] = {}
+    for row in read_table(folder / "pair_sweep.parquet", "pair_sweep").to_pylist():
+        pairs = found.setdefault((row["neuron"], row["pole"]), {})
+        pairs[row["before"], row["token"]] = row["activation"]
+    return found
+
+
 def load_paper(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[PaperExample]]:
     """(neuron, pole) -> examples as method "paper" fits them."""
     activation = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, nextafter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,7 @@ def evaluate(
     observations: Observations,
     graphs: Mapping[Key, Mapping[str, Mapping[str, Any]]],
     share: float = 0.5,
+    texts_only: Mapping[Key, NeuronGraph] = MappingProxyType({}),
 ) -> Iterator[Evaluation]:
     """Predict the held-out documents of every (neuron, pole) of a block, one after the other.
 
@@ -135,12 +137,15 @@ def evaluate(
             maybe one of method `paper` beside it. Without a line, or without a graph in it, nothing is
             predicted.
         share: a neuron fires from this share of its training maximum on.
+        texts_only: what `texts_only.fit_texts_only` gives, one more baseline; a unit may be missing.
     """
     texts = hold_out(documents, observations)
     seen = dict(observe(documents.without_test(), observations.without_test(documents)))
     for key, truth in truths(texts, observations, share):
         own = graph_predictors(graphs.get(key, {}))
         predictors: dict[str, Predictor] = {**own, **fit_baselines(seen[key], share)}
+        if key in texts_only:
+            predictors["texts_only"] = GraphPredictor(texts_only[key])
         predicted, nodes = own["graph"].predict_nodes(texts.index)
         others = {name: one.predict(texts.index) for name, one in predictors.items() if name != "graph"}
         yield Evaluation(key, truth, predictors, {"graph": predicted, **others}, nodes)

@@ -7,6 +7,7 @@ from math import isfinite
 PREDICTORS = {
     "graph": "Graph",
     "paper": "N2G (Foote et al. 2023)",
+    "texts_only": "Texts only",
     "token_lookup": "Token lookup",
     "token_lookup_all": "Token lookup, all tokens",
     "token_lookup_calibrated": "Token lookup, calibrated",
@@ -17,6 +18,8 @@ IN_FULL = ("graph", "paper")  # with precision and recall in the tables on the f
 PREDICTOR_MEANINGS = {
     "graph": "The neuron's graph, as shown on this site.",
     "paper": "The graph that the published Neuron to Graph procedure gives for the same neuron.",
+    "texts_only": "The graph that the same fitting makes without asking the model anything: what the questions have to "
+    "improve on.",
     "token_lookup": "The paper's baseline: predicts each token's largest activation in the neuron's top training "
     "documents.",
     "token_lookup_all": "Predicts each token's largest activation in all training documents.",

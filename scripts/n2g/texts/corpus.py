@@ -22,6 +22,7 @@ from n2g.files.atomic import scratch_database
 from n2g.files.contracts import CONTRACTS
 from n2g.files.tables import growing_array
 from n2g.texts.near_duplicates import NearDuplicates
+from n2g.texts.pairs import PairCounts
 from n2g.texts.readers import Text
 
 SPLITS = ("train", "validation", "test")
@@ -43,12 +44,14 @@ class Limits:
         min_length: fewest tokens of a text, begin-of-sequence token not counted.
         near_duplicates: Jaccard similarity of 5-token shingles from which texts count as duplicates; None for
             off.
+        further_tokens: so many tokens of the texts after those only have their pairs counted.
     """
 
     max_tokens: int | None = None
     max_length: int = 256
     min_length: int = 8
     near_duplicates: float | None = 0.8
+    further_tokens: int = 0
 
     def check(self, n_ctx: int) -> None:
         """Raise :class:`InputError` if sequences would be longer than the model takes (``n_ctx`` tokens)."""
@@ -65,10 +68,12 @@ class Corpus:
     Attributes:
         documents: the `documents` table.
         counts: what was read, left out and kept.
+        pairs: columns of the `pairs` table, of all texts but those of the test split.
     """
 
     documents: pa.Table
     counts: dict[str, object]
+    pairs: dict[str, np.ndarray]
 
 
 def split_of(digest: bytes) -> str:
@@ -116,10 +121,17 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
         threshold = limits.near_duplicates
         duplicates = NearDuplicates(threshold, database, taken) if threshold is not None else None
         counts = dict.fromkeys(("kept", "too_short", "near_duplicates"), 0)
-        documents = _Documents()
+        documents, pairs, further = _Documents(), PairCounts(), 0
         for digest, number, title, ids in _encoded(database, encode):
             if limits.max_tokens is not None and len(tokens) >= limits.max_tokens:
-                break
+                if further >= limits.further_tokens:
+                    break
+                further += len(ids)
+                # As if the texts had been taken, which a larger run may do: nothing of a test text is listed.
+                if split_of(digest) != "test":
+                    for part in pieces(len(ids), longest):
+                        pairs.add(ids[part.start : part.stop])
+                continue
             if len(ids) < limits.min_length:
                 counts["too_short"] += 1
                 continue
@@ -132,6 +144,8 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
                 tokens.append(np.array([bos], np.int32))
                 tokens.append(ids[part.start : part.stop])
                 documents.add(number, piece, title, split, place, len(tokens) - place, digest.hex())
+                if split != "test":
+                    pairs.add(ids[part.start : part.stop])
         if not len(tokens):
             raise InputError(
                 f"every text of the corpus is shorter than {limits.min_length} tokens: lower corpus.min_length "
@@ -140,9 +154,9 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
         found = {
             "texts": {"read": read, "exact_duplicates": read - unique, **counts},
             "sequences": documents.sequences,
-            "tokens": {**documents.tokens, "total": len(tokens)},
+            "tokens": {**documents.tokens, "total": len(tokens), "further": further},
         }
-        return Corpus(documents.table(), found)
+        return Corpus(documents.table(), found, pairs.columns())
 
 
 def _stored(database: Connection, texts: Iterable[Text]) -> tuple[int, int]:

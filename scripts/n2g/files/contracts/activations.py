@@ -72,4 +72,13 @@ TABLES = [
         token=(pa.int32(), "token id"),
         activation=(pa.float32(), "median activation over the neutral prefixes"),
     ),
+    contract(
+        "pair_sweep",
+        "A pair of tokens that brings a neuron to its floor after neutral text, so without further context.",
+        neuron=NEURON,
+        pole=POLE,
+        before=(pa.int32(), "id of the token before"),
+        token=(pa.int32(), "token id"),
+        activation=(pa.float32(), "median activation at the token over the neutral prefixes"),
+    ),
 ]

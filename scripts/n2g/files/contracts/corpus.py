@@ -29,4 +29,11 @@ TABLES = [
         ),
         special=(pa.bool_(), "whether it is a control token, which never occurs in text"),
     ),
+    contract(
+        "pairs",
+        "Two adjacent tokens in training, validation or further texts; the most common pair first.",
+        before=(pa.int32(), "token id"),
+        token=(pa.int32(), "id of the token right after it"),
+        count=(pa.int64(), "number of occurrences"),
+    ),
 ]

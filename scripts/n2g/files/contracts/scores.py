@@ -15,7 +15,7 @@ TABLES = [
         set=(pa.string(), "top, quantile or random"),
         predictor=(
             pa.string(),
-            "graph, paper, or a baseline in n2g.scores.baselines",
+            "graph, paper, texts_only, or a baseline in n2g.scores.baselines",
         ),
         documents=(pa.int32(), "test documents in the set"),
         tokens=(pa.int64(), "tokens in the set"),
