@@ -100,7 +100,7 @@ def test_the_workflow_compares_and_the_site_shows_it(copied: Path, changed: Path
     table = read_table(copied / RUN / "diff.parquet", "diff")
     assert set(table["kind"].to_pylist()) == {"added", "score", "only now"}
     page = (copied / RUN / "atlas" / "changes" / "index.html").read_text()
-    assert "Both runs have 3 neurons: 2 are the same, 1 changed." in page
+    assert "The runs have 3 neurons in common: 2 unchanged, 1 changed." in page
     assert (copied / RUN / "atlas/data/tables/diff.parquet").read_bytes() == (
         copied / RUN / "diff.parquet"
     ).read_bytes()

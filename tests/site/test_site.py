@@ -61,7 +61,7 @@ def test_manifest_names_every_download(atlas):
         content = (data / file["path"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file["sha256"]
         assert len(content) == file["bytes"]
-    assert "Each row: one of the neurons" in (atlas / "downloads/index.html").read_text()
+    assert "Each row: one of a neuron" in (atlas / "downloads/index.html").read_text()
     listed = Page(atlas / "downloads/index.html").links
     assert all(f"../data/{path}" in listed for path in paths)
 

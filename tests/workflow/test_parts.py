@@ -91,9 +91,9 @@ def test_neurons_to_reproduce_have_blocks_of_their_own() -> None:
 def test_jobs_share_the_cores(cores: Cores, threads: int, share: str, large_share: str) -> None:
     assert cores.of_pass == threads
     given = job_environment.variables(None, cores.available, cores.side_by_side, cores.passes_at_once)
-    assert (given[jobs.THREADS], given[jobs.ALL_THREADS]) == (share, large_share)
+    assert (given[job_environment.THREADS], given[job_environment.ALL_THREADS]) == (share, large_share)
     own = job_environment.variables(3, cores.available, cores.side_by_side, cores.passes_at_once)
-    assert (own[jobs.THREADS], own[jobs.ALL_THREADS]) == ("3", "3")
+    assert (own[job_environment.THREADS], own[job_environment.ALL_THREADS]) == ("3", "3")
 
 
 def test_a_job_about_many_neurons_takes_all_cores() -> None:
