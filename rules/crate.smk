@@ -1,12 +1,6 @@
 # The folder of the run as an RO-Crate, for those who publish it: `snakemake crate`. Not part of `all`.
 
 
-def crate_atlas(wildcards):
-    """The site, once there is what describes it."""
-    needs_extra("crate")
-    return f"results/{RUN}/atlas"
-
-
 rule crate:
     input:
         files=[
@@ -18,7 +12,8 @@ rule crate:
                 *("corpus/documents.parquet", "corpus/vocabulary.parquet"),
             )
         ],
-        atlas=crate_atlas,
+        # Before any job: the packages that describe the site.
+        atlas=lambda wildcards: needs_extra("crate") or f"results/{RUN}/atlas",
         renders=[f"results/{RUN}/{layer}/{block}/render" for layer, block in SELECTED],
     output:
         metadata=f"results/{RUN}/ro-crate-metadata.json",
