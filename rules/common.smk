@@ -17,7 +17,7 @@ from n2g.workflow.config import complete_config
 from n2g.workflow.cores import Cores
 from n2g.workflow.extras import require_extra
 from n2g.workflow.params import NO_MATTER, command_options, explains, settings_given
-from n2g.workflow.parts import AnyBlock, parts_of, scratch_parts
+from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
 from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record
 from n2g.workflow.selection import named_neuron, require_blocks, selected_blocks

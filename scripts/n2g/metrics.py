@@ -6,8 +6,6 @@ is never left out of an average; no function returns NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 Count = int | np.integer
@@ -131,35 +129,6 @@ def absolute_dev_explained(real: np.ndarray, predicted: np.ndarray) -> float:
     """1 - mean |error| / mean |activation|: the `absolute_dev_explained_score` of Bills et al. 2023."""
     total = float(np.abs(real).sum())
     return 1.0 - float(np.abs(real - predicted).sum()) / total if total else 0.0
-
-
-def macro_average(
-    groups: Sequence[np.ndarray], *, seed: int = 0, samples: int = 2000
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over the groups of the means over their neurons, with a 95 % percentile bootstrap interval.
-
-    Args:
-        groups: float [neuron, metric], one array a layer; neurons are resampled within their layer. Layers
-            without a neuron are left out.
-        seed: of the resampling; the same input and seed give the same interval.
-        samples: how many resamplings.
-
-    Returns:
-        Mean, lower and upper end, each float [metric]. All are 0 where no layer has a neuron.
-    """
-    groups = [np.asarray(group, dtype=np.float64) for group in groups]
-    width = groups[0].shape[1] if groups else 0
-    groups = [group for group in groups if len(group)]
-    if not groups:
-        return np.zeros(width), np.zeros(width), np.zeros(width)
-    random = np.random.default_rng(seed)
-    total = np.zeros((samples, width))
-    for group in groups:
-        # How often each neuron is drawn: the mean of a resampling is a product with these counts.
-        drawn = random.multinomial(len(group), np.full(len(group), 1 / len(group)), size=samples)
-        total += drawn @ group / len(group)
-    low, high = np.percentile(total / len(groups), [2.5, 97.5], axis=0)
-    return np.mean([group.mean(axis=0) for group in groups], axis=0), low, high
 
 
 def _share(part: float | np.integer, whole: float | np.integer) -> float:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2g.metrics import COUNTS, SCORES, average_precision, correlation, firing_scores, macro_average, scores
+from n2g.metrics import COUNTS, SCORES, average_precision, correlation, firing_scores, scores
+from n2g.scores.summary import macro_average
 
 #                 hit  hit  miss  false  quiet  quiet
 REAL = np.array([4.0, 3.0, 2.0, 0.5, -0.5, 0.0])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from n2g.metrics import SCORES, macro_average
+from n2g.metrics import SCORES
 
 Values = dict[str, Any]
 
@@ -68,6 +68,35 @@ def _average(layers: Sequence[Sequence[Values]], seed: int) -> Values:
     neurons = sum(map(len, counted))
     silent = sum(not (row["true_positives"] or row["false_positives"]) for rows in counted for row in rows)
     return averages | {"neurons": neurons, "not_firing": sum(map(len, layers)) - neurons, "silent": silent}
+
+
+def macro_average(
+    groups: Sequence[np.ndarray], *, seed: int = 0, samples: int = 2000
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over the groups of the means over their neurons, with a 95 % percentile bootstrap interval.
+
+    Args:
+        groups: float [neuron, metric], one array a layer; neurons are resampled within their layer. Layers
+            without a neuron are left out.
+        seed: of the resampling; the same input and seed give the same interval.
+        samples: how many resamplings.
+
+    Returns:
+        Mean, lower and upper end, each float [metric]. All are 0 where no layer has a neuron.
+    """
+    groups = [np.asarray(group, dtype=np.float64) for group in groups]
+    width = groups[0].shape[1] if groups else 0
+    groups = [group for group in groups if len(group)]
+    if not groups:
+        return np.zeros(width), np.zeros(width), np.zeros(width)
+    random = np.random.default_rng(seed)
+    total = np.zeros((samples, width))
+    for group in groups:
+        # How often each neuron is drawn: the mean of a resampling is a product with these counts.
+        drawn = random.multinomial(len(group), np.full(len(group), 1 / len(group)), size=samples)
+        total += drawn @ group / len(group)
+    low, high = np.percentile(total / len(groups), [2.5, 97.5], axis=0)
+    return np.mean([group.mean(axis=0) for group in groups], axis=0), low, high
 
 
 def graph_sizes(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Values]]:

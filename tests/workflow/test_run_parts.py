@@ -12,7 +12,7 @@ from n2g.ids import Block, NeuronId
 from n2g.workflow import job_environment
 from n2g.workflow.cores import Cores
 from n2g.workflow.params import command_options, explains, settings_given
-from n2g.workflow.parts import AnyBlock, Part, parts_of, scratch_parts, share_out
+from n2g.workflow.passes import AnyBlock, Part, parts_of, scratch_parts, share_out
 from n2g.workflow.selection import named_neuron, require_blocks
 
 BLOCKS = [(0, Block(0, 3)), (0, Block(4, 5)), (2, Block(0, 3))]
