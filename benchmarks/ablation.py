@@ -48,7 +48,7 @@ class Variant:
     """The method without an ingredient.
 
     examples: what becomes of the examples of a neuron. settings: changed settings. constants: changed constants of
-    `n2g.method.candidates`. alone, background: whether the sweep and the tokens below the cut are used.
+    `n2g.method.candidates`. alone, background: whether the sweep and the tokens below the decision threshold are used.
     """
 
     name: str

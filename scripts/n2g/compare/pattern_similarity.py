@@ -128,13 +128,13 @@ def duplicates(
 
     firing: for each graph the patterns that make it fire.
     """
-    alike: dict[frozenset | None, list[int]] = {}  # only these can be equal: the same activating tokens
+    by_pivots: dict[frozenset | None, list[int]] = {}  # only these can be equal: the same activating tokens
     for unit, one in enumerate(firing):
         if one:
             pivots = frozenset(pattern[0] for pattern in one)
-            alike.setdefault(None if any(map(is_free, pivots)) else pivots, []).append(unit)
+            by_pivots.setdefault(None if any(map(is_free, pivots)) else pivots, []).append(unit)
     groups: dict[str, list[int]] = {}
-    for units in alike.values():
+    for units in by_pivots.values():
         for unit in units if len(units) > 1 else ():
             groups.setdefault(accepted(graphs[unit]), []).append(unit)
     return {unit: group for group in groups.values() for unit in group}

@@ -24,7 +24,7 @@ def sweep(
 ) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Ask for the last token of every text after each neutral prefix, all units of all layers at once.
 
-    texts: token ids of each, distinct; those that begin alike should stand together, as their beginnings are then
+    texts: token ids of each, distinct; those with a common beginning should stand together, as it is then
     computed once. units: layer -> its columns. floors: layer -> float [unit]. Texts at which no unit comes to half of
     its floor after the first prefix are not tried after the others. Gives layer -> (unit, number of the text,
     activation), three arrays of equal length ordered by unit and text: the median over the prefixes wherever it

@@ -25,7 +25,7 @@ CONNECTED = {
     ("downstream", "positive"): "Downstream, excited",
     ("downstream", "negative"): "Downstream, inhibited",
 }
-Lists = dict[str, list[tuple[str, float]]]  # title -> (neuron, how alike or how strongly connected)
+Lists = dict[str, list[tuple[str, float]]]  # title -> (neuron, similarity or connection strength)
 
 
 def connected(block: Path) -> dict[str, Lists]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ELSEWHERE = 8  # cores to ask for where jobs run on other machines
-WORTH_PROCESSES = 2_000  # neurons from which on it pays to start several processes
+WORTH_PROCESSES = 2_000  # neurons at which starting several processes pays off
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Jobs that work side by side on the CPU share its cores; those that all others wait for have them alone.
+    """Jobs that run concurrently share the CPU's cores; a job that blocks all others gets every core.
 
     Attributes:
         available: cores that Snakemake may use, or None where jobs run elsewhere.
         side_by_side: jobs that run the model at the same time.
-        passes: as configured: jobs over the whole corpus, for which all others wait.
+        passes: as configured: jobs over the whole corpus, which block all others.
     """
 
     available: int | None
@@ -24,7 +24,7 @@ class Cores:
 
     @property
     def all(self) -> int:
-        """Threads of a job that has no other at its side."""
+        """Threads of a job that runs alone."""
         return self.available or ELSEWHERE
 
     @property
@@ -37,5 +37,5 @@ class Cores:
         return max(1, self.all // self.passes_at_once)
 
     def for_neurons(self, count: int) -> int:
-        """Processes of a job about so many neurons."""
+        """Processes of a job that covers this many neurons."""
         return self.all if count >= WORTH_PROCESSES else 1

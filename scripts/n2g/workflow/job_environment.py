@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 WORKFLOW = "N2G_WORKFLOW"  # process id of Snakemake
-THREADS = "N2G_THREADS"  # processor threads of a job that has others at its side
-ALL_THREADS = "N2G_ALL_THREADS"  # of one that all others wait for
+THREADS = "N2G_THREADS"  # CPU threads of a job that runs beside others
+ALL_THREADS = "N2G_ALL_THREADS"  # of one that blocks all others
 
 
 def variables(threads: int | None, cores: int | None, side_by_side: int, passes: int = 1) -> dict[str, str]:
