@@ -1,6 +1,7 @@
 """Notebooks run cell by cell without a kernel, so that what they print is the same everywhere.
 
-`python tests/queries/notebooks.py docs/induction.ipynb` runs one from the current folder, and writes its outputs into it.
+`python tests/queries/notebooks.py docs/induction.ipynb` runs one from the current folder, and writes its outputs into
+it.
 """
 
 from __future__ import annotations
