@@ -24,12 +24,13 @@ from workload import Run  # noqa: E402
 
 from n2g.files.tables import read_json  # noqa: E402
 from n2g.graphs.trie import NeuronGraph  # noqa: E402
-from n2g.method import candidates, stage_tables  # noqa: E402
+from n2g.method import candidates  # noqa: E402
 from n2g.method.candidates import Fired  # noqa: E402
 from n2g.method.fitting_data import FittingBlock  # noqa: E402
 from n2g.method.graph import fit_unit  # noqa: E402
 from n2g.method.observations import load_observations  # noqa: E402
 from n2g.method.saliency import Salient  # noqa: E402
+from n2g.method.stage_tables import load_known  # noqa: E402
 from n2g.metrics import scores  # noqa: E402
 from n2g.scores.evaluate import GraphPredictor, HeldOut, Truth, hold_out, truths  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
@@ -48,7 +49,8 @@ class Variant:
     """The method without an ingredient.
 
     examples: what becomes of the examples of a neuron. settings: changed settings. constants: changed constants of
-    `n2g.method.candidates`. alone, background: whether the sweep and the tokens below the decision threshold are used.
+    `n2g.method.candidates`. alone, background: whether the sweep's tokens and the tokens below the decision
+    threshold are used.
     """
 
     name: str
@@ -112,8 +114,8 @@ VARIANTS = [
 
 @dataclass(frozen=True)
 class Layer:
-    """All that fitting and scoring the units of a layer's block takes; `known` is unit -> (examples, tokens that fire
-    alone, means of tokens)."""
+    """All that fitting and scoring the units of a layer's block takes; `known` is unit -> what the stages before
+    the fitting found of it."""
 
     block: FittingBlock
     known: Mapping
@@ -127,10 +129,7 @@ class Layer:
         documents, observations = load_documents(run.corpus), load_observations(folder)
         options = {**json.loads(run.settings()), "bos": read_json(run.corpus / "corpus.json")["bos"]}
         block = FittingBlock(run.corpus, folder, Settings.from_options(options))
-        fired = stage_tables.load_fired(folder, block)
-        alone = stage_tables.load_tokens(folder, "sweep", "activation")
-        means = stage_tables.load_tokens(folder, "background", "mean")
-        known = {u.key: (fired[u.key], alone.get(u.key, {}), means.get(u.key, {})) for u in block.units}
+        known = load_known(folder, block)
         texts = hold_out(documents, observations)
         return cls(block, known, texts, dict(truths(texts, observations, block.settings.firing_threshold)))
 
@@ -143,13 +142,14 @@ class Layer:
             mock.patch.object(self.block, "settings", settings),
         ):
             for unit in self.block.units:
-                fired, alone, background = self.known[unit.key]
+                fired, alone, background, pairs = self.known[unit.key]
                 graph = fit_unit(
                     self.block,
                     unit,
                     variant.examples(fired),
                     alone if variant.alone else {},
                     background if variant.background else {},
+                    pairs,
                 )
                 yield self.score(unit.key, GraphPredictor(graph)) | {"graph": {"nodes": nodes_of(graph)}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +44,6 @@ class FittingBlock:
         self.validation = Texts.of(self.documents, "validation")
         self.both = Texts.of(self.documents, "train", "validation")
         self.units = list(_units(observations))
-
-    def with_settings(self, settings: Settings) -> FittingBlock:
-        """The same units and documents with other settings."""
-        other = copy(self)
-        other.settings = settings
-        return other
 
     def evidence(self, unit: Unit, texts: Texts) -> Evidence[Texts]:
         """One unit on some of the documents."""

@@ -11,7 +11,7 @@ from n2g.method.candidates import Fired, Selection
 from n2g.method.fit import build, choose
 from n2g.method.fitting_data import FittingBlock, Unit
 from n2g.method.paper import fit_paper
-from n2g.method.stage_tables import load_fired, load_pairs, load_paper, load_tokens
+from n2g.method.stage_tables import load_known, load_paper
 from n2g.method.token_classes import background_class
 
 # The background stays below the decision threshold, at most at this share of it.
@@ -26,13 +26,9 @@ def fit_block(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, str, st
         for unit in block.units:
             yield unit, *_judged(unit, fit_paper(examples[unit.key], unit.maximum, settings))
         return
-    fired = load_fired(folder, block)
-    alone, means = load_tokens(folder, "sweep", "activation"), load_tokens(folder, "background", "mean")
-    pairs = load_pairs(folder)
+    known = load_known(folder, block)
     for unit in block.units:
-        known = (fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}), pairs.get(unit.key, {}))
-        graph = fit_unit(block, unit, *known)
-        yield unit, *_judged(unit, graph)
+        yield unit, *_judged(unit, fit_unit(block, unit, *known[unit.key]))
 
 
 def fit_unit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from n2g.files.tables import read_table
 from n2g.method.candidates import Fired
@@ -59,6 +60,31 @@ def load_pairs(folder: Path) -> dict[tuple[int, str], dict[tuple[int, int], floa
         pairs = found.setdefault((row["neuron"], row["pole"]), {})
         pairs[row["before"], row["token"]] = row["activation"]
     return found
+
+
+class Known(NamedTuple):
+    """What a neuron's graph of method "atlas" is fitted from beside the texts, in the order of `fit_unit`.
+
+    fired: (split, example). alone: token -> activation in the sweep. background: token -> mean activation on training
+    documents. pairs: (token before, token) -> activation in the sweep.
+    """
+
+    fired: list[tuple[str, Fired]]
+    alone: dict[int, float]
+    background: dict[int, float]
+    pairs: dict[tuple[int, int], float]
+
+
+def load_known(folder: Path, block: FittingBlock) -> dict[tuple[int, str], Known]:
+    """(neuron, pole) -> all that the stages before found of it."""
+    fired, pairs = load_fired(folder, block), load_pairs(folder)
+    alone, means = load_tokens(folder, "sweep", "activation"), load_tokens(folder, "background", "mean")
+    return {
+        unit.key: Known(
+            fired[unit.key], alone.get(unit.key, {}), means.get(unit.key, {}), pairs.get(unit.key, {})
+        )
+        for unit in block.units
+    }
 
 
 def load_paper(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[PaperExample]]:

@@ -127,10 +127,7 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
                 if further >= limits.further_tokens:
                     break
                 further += len(ids)
-                # As if the texts had been taken, which a larger run may do: nothing of a test text is listed.
-                if split_of(digest) != "test":
-                    for part in pieces(len(ids), longest):
-                        pairs.add(ids[part.start : part.stop])
+                _add_pairs(pairs, digest, ids, longest)
                 continue
             if len(ids) < limits.min_length:
                 counts["too_short"] += 1
@@ -144,8 +141,7 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
                 tokens.append(np.array([bos], np.int32))
                 tokens.append(ids[part.start : part.stop])
                 documents.add(number, piece, title, split, place, len(tokens) - place, digest.hex())
-                if split != "test":
-                    pairs.add(ids[part.start : part.stop])
+            _add_pairs(pairs, digest, ids, longest)
         if not len(tokens):
             raise InputError(
                 f"every text of the corpus is shorter than {limits.min_length} tokens: lower corpus.min_length "
@@ -157,6 +153,17 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
             "tokens": {**documents.tokens, "total": len(tokens), "further": further},
         }
         return Corpus(documents.table(), found, pairs.columns())
+
+
+def _add_pairs(pairs: PairCounts, digest: bytes, ids: np.ndarray, longest: int) -> None:
+    """Count the pairs within the pieces of a text. A test text counts for nothing, even one beyond the limit, on which
+    a larger run would test.
+
+    digest: of the text. ids: int [n_tokens].
+    """
+    if split_of(digest) != "test":
+        for part in pieces(len(ids), longest):
+            pairs.add(ids[part.start : part.stop])
 
 
 def _stored(database: Connection, texts: Iterable[Text]) -> tuple[int, int]:
