@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--target", help="a folder, instead of the environment; without what run.lock holds")
     given = parser.parse_args()
 
-    command = [*UV, "pip", "install", "--quiet", "--python", sys.executable]
+    # Every job of a run is a process that imports the model's libraries. Where Python may write no bytecode, each would
+    # compile them again, which takes several times as long as to import them.
+    command = [*UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable]
     for name in ("run", "cuda"):
         command += ["--constraints", str(HERE / f"{name}.lock")]
     for name in given.names:
