@@ -27,7 +27,9 @@ def main() -> None:
         "--near-duplicates", type=float, help="Jaccard similarity at which a text counts as a duplicate"
     )
     parser.add_argument(
-        "--further-tokens", type=int, default=0, help="tokens after those of which only pairs are counted"
+        "--further-tokens",
+        type=int,
+        help="tokens after those of which only pairs are counted; without it, no pairs are counted",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     given = parser.parse_args()

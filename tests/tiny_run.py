@@ -62,7 +62,7 @@ def configure(folder: Path, **changes: object) -> None:
     config = {
         "run": "tiny",
         "model": {"source": "model"},
-        "corpus": {"source": "texts.txt", "max_length": 32},
+        "corpus": {"source": "texts.txt", "max_length": 32, "further_tokens": 0},
         "layers": "0-1",
         "neurons": "0-1",
         "block_size": 2,

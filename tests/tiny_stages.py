@@ -51,7 +51,7 @@ def make_corpus(folder: Path, checkpoint: Path, count: int = 150) -> Path:
     source = Source.parse(str(folder / "texts.txt"))
     fetch(source, folder / "fetched", wanted_files("corpus", "auto"), repo_type="dataset")
     manifest = folder / "fetched" / "fetched.json"
-    options = ("--max-length", 32, "--min-length", 4, "--output", folder / "corpus")
+    options = ("--max-length", 32, "--min-length", 4, "--further-tokens", 0, "--output", folder / "corpus")
     stage("corpus", "--texts", manifest, "--checkpoint", checkpoint, *options)
     return folder / "corpus"
 

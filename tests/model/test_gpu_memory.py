@@ -141,7 +141,10 @@ def in_own_process(program: str, *arguments: object) -> list[str]:
     """The lines that a Python program prints."""
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}"},
+        env=os.environ
+        | {
+            "PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}{os.pathsep}{Path(__file__).parents[1]}"
+        },
         capture_output=True,
         text=True,
     )

@@ -89,6 +89,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("corpus.near_duplicates", 0, "above 0"),
         ("corpus.near_duplicates", 1.5, "at most 1"),
         ("corpus.min_length", 256, "smaller than corpus.max_length"),
+        ("pair_tokens", 5, "set corpus.further_tokens"),
         ("model.source", "pypi:name", "pypi:NAME==VERSION"),
         ("model.source", "hf:org/model", "@REVISION"),
         ("model.source", "no/such/folder", "does not exist"),

@@ -44,14 +44,15 @@ class Limits:
         min_length: fewest tokens of a text, begin-of-sequence token not counted.
         near_duplicates: Jaccard similarity of 5-token shingles from which texts count as duplicates; None for
             off.
-        further_tokens: so many tokens of the texts after those only have their pairs counted.
+        further_tokens: so many tokens of the texts after those only have their pairs counted; None counts no pairs,
+            which else take memory for each distinct one.
     """
 
     max_tokens: int | None = None
     max_length: int = 256
     min_length: int = 8
     near_duplicates: float | None = 0.8
-    further_tokens: int = 0
+    further_tokens: int | None = None
 
     def check(self, n_ctx: int) -> None:
         """Raise :class:`InputError` if sequences would be longer than the model takes (``n_ctx`` tokens)."""
@@ -121,10 +122,11 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
         threshold = limits.near_duplicates
         duplicates = NearDuplicates(threshold, database, taken) if threshold is not None else None
         counts = dict.fromkeys(("kept", "too_short", "near_duplicates"), 0)
-        documents, pairs, further = _Documents(), PairCounts(), 0
+        documents, further = _Documents(), 0
+        pairs = PairCounts() if limits.further_tokens is not None else None
         for digest, number, title, ids in _encoded(database, encode):
             if limits.max_tokens is not None and len(tokens) >= limits.max_tokens:
-                if further >= limits.further_tokens:
+                if further >= (limits.further_tokens or 0):
                     break
                 further += len(ids)
                 _add_pairs(pairs, digest, ids, longest)
@@ -152,16 +154,16 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
             "sequences": documents.sequences,
             "tokens": {**documents.tokens, "total": len(tokens), "further": further},
         }
-        return Corpus(documents.table(), found, pairs.columns())
+        return Corpus(documents.table(), found, (pairs or PairCounts()).columns())
 
 
-def _add_pairs(pairs: PairCounts, digest: bytes, ids: np.ndarray, longest: int) -> None:
+def _add_pairs(pairs: PairCounts | None, digest: bytes, ids: np.ndarray, longest: int) -> None:
     """Count the pairs within the pieces of a text. A test text counts for nothing, even one beyond the limit, on which
     a larger run would test.
 
     digest: of the text. ids: int [n_tokens].
     """
-    if split_of(digest) != "test":
+    if pairs is not None and split_of(digest) != "test":
         for part in pieces(len(ids), longest):
             pairs.add(ids[part.start : part.stop])
 

@@ -57,6 +57,10 @@ def check_meaning(config: Mapping[str, Any]) -> None:
             NeuronId.parse(config["neuron"])
     if config["corpus"]["min_length"] >= config["corpus"]["max_length"]:
         raise ConfigError("corpus.min_length: must be smaller than corpus.max_length: lower it.")
+    if config["pair_tokens"] and config["corpus"]["further_tokens"] is None:
+        raise ConfigError(
+            "pair_tokens: needs the pairs of the texts: set corpus.further_tokens, at least to 0."
+        )
     _check_against(config["run"], config["against"])
     _check_settings(config["settings"])
     _check_explain(config["explain"])
