@@ -32,7 +32,8 @@ def distinct_examples(
             distinct.append(position)
     if len(distinct) <= count:
         return distinct
-    head, rest = distinct[:top], distinct[top:]
+    strongest = min(top, count)
+    head, rest = distinct[:strongest], distinct[strongest:]
     spread = np.linspace(0, len(rest) - 1, count - len(head)).round().astype(int)
     return head + [rest[i] for i in spread]
 
