@@ -8,6 +8,7 @@ rule evaluate:
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         observations=[block_file(name) for name in ACTIVATION_FILES],
         graphs=block_file("graph.jsonl"),
+        windows=block_file("windows.parquet"),
     output:
         scores=block_file("evaluate.parquet"),
         predictions=block_file("predictions.parquet"),
@@ -19,7 +20,7 @@ rule evaluate:
         "../envs/model.yaml"
     params:
         script=script("evaluate"),
-        options=options(seed="seed"),
+        options=options(seed="seed", window_tokens="window_tokens"),
         settings=FITTING_SETTINGS,
         code=code_digest("evaluate"),
         lock=lock_digest(),
@@ -27,8 +28,9 @@ rule evaluate:
         "Evaluating the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q})"
-        " --observations $(dirname {input.observations[0]:q}) --graphs {input.graphs:q} {params.options}"
-        " --settings {params.settings:q} --output $(dirname {output.scores:q}) > {log:q} 2>&1"
+        " --observations $(dirname {input.observations[0]:q}) --graphs {input.graphs:q}"
+        " --windows {input.windows:q} {params.options} --settings {params.settings:q}"
+        " --output $(dirname {output.scores:q}) > {log:q} 2>&1"
 
 
 rule summary:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from tqdm import tqdm
 
-from n2g.files.tables import CONTRACTS, write_table
+from n2g.files.tables import CONTRACTS, read_table, write_table
 from n2g.graphs.graph_file import read_graphs
 from n2g.method.fitting_data import FittingBlock
 from n2g.method.observations import load_observations
@@ -15,6 +15,7 @@ from n2g.method.stage_tables import load_tokens
 from n2g.method.texts_only import fit_texts_only
 from n2g.scores.evaluate import evaluate, hold_out, score_rows
 from n2g.scores.predictions import prediction_rows
+from n2g.scores.windows import Windows, sample
 from n2g.settings import Settings
 from n2g.texts.corpus_files import load_documents
 from n2g.workflow.run_script import run_script
@@ -26,6 +27,10 @@ def main() -> None:
     parser.add_argument("--observations", type=Path, required=True, help="folder of the block's tables")
     parser.add_argument("--graphs", type=Path, required=True, help="graph.jsonl of the block")
     parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
+    parser.add_argument("--windows", type=Path, help="windows.parquet of the block")
+    parser.add_argument(
+        "--window-tokens", type=int, default=0, help="tokens of the sample of random documents"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents to show")
     parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     given = parser.parse_args()
@@ -37,7 +42,9 @@ def main() -> None:
     settings = Settings.from_options(given.settings)
     block = FittingBlock(given.corpus, given.observations, settings)
     texts_only = fit_texts_only(block, load_tokens(given.observations, "background", "mean"))
-    units = evaluate(documents, observations, graphs, settings.firing_threshold, texts_only)
+    sampled = sample(documents, given.window_tokens)
+    windows = Windows(sampled, read_table(given.windows, "windows")) if given.windows else None
+    units = evaluate(documents, observations, graphs, settings.firing_threshold, texts_only, windows)
     for unit in tqdm(units, total=count, desc="evaluate", unit="neuron", mininterval=5):
         rows["evaluate"].extend(score_rows(texts, unit))
         rows["predictions"].extend(prediction_rows(texts, unit, given.seed))

@@ -5,12 +5,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from n2g.files.tables import read_table, write_table
-from n2g.ids import Block, block_folder, blocks_by_layer
-from n2g.method.activations import Units
+from n2g.files.tables import read_table
+from n2g.ids import blocks_by_layer
+from n2g.method.block_units import units_of_blocks, write_by_block
 from n2g.method.evidence import Texts
 from n2g.method.neutral_text import from_texts
 from n2g.method.sweep import sweep
@@ -37,27 +35,21 @@ def main() -> None:
     wanted = blocks_by_layer(given.blocks)
     engine = open_engine(given, list(wanted), [b.last for blocks in wanted.values() for b in blocks])
     settings = methods(given)[0]
-    maxima = read_table(given.maxima, given.maxima.stem)
-    units, floors = {}, {}
-    for layer, blocks in wanted.items():
-        rows = pa.concat_tables([rows_of(maxima, layer, block) for block in blocks])
-        signs = np.where(rows["pole"].to_numpy() == "negative", -1, 1)
-        units[layer] = Units(rows["neuron"].to_numpy().astype(np.int64), signs)
-        floor = settings.alone * rows["maximum"].to_numpy()
-        floors[layer] = np.where(floor > 0, floor, np.inf)
+    units, maxima = units_of_blocks(read_table(given.maxima, given.maxima.stem), wanted)
+    floors = {layer: np.where(most > 0, settings.alone * most, np.inf) for layer, most in maxima.items()}
     vocabulary = read_table(given.corpus / "vocabulary.parquet", "vocabulary")
     tokens = vocabulary["token"].to_numpy()[~vocabulary["special"].to_numpy(zero_copy_only=False)]
     train = Texts.of(load_texts_for_fitting(given.corpus), "train")
     prefixes = from_texts(train, settings).prefixes
     single = np.sort(tokens)[:, None]
-    write_found(given, wanted, units, "sweep", single, sweep(engine, tuples(single), prefixes, units, floors))
+    found = columns(single, sweep(engine, tuples(single), prefixes, units, floors))
+    write_by_block(given.output, "sweep", wanted, units, found)
     listed = read_table(given.corpus / "pairs.parquet", "pairs", ["before", "token"])
     asked = np.stack([column.to_numpy() for column in listed.columns], 1).astype(np.int64)
     asked = asked[: within(len(asked), given.pair_tokens, len(prefixes))]
     asked = asked[np.lexsort(asked.T[::-1])]  # those with the same context stand together
-    write_found(
-        given, wanted, units, "pair_sweep", asked, sweep(engine, tuples(asked), prefixes, units, floors)
-    )
+    found = columns(asked, sweep(engine, tuples(asked), prefixes, units, floors))
+    write_by_block(given.output, "pair_sweep", wanted, units, found)
 
 
 def tuples(texts: np.ndarray) -> list[tuple[int, ...]]:
@@ -65,33 +57,17 @@ def tuples(texts: np.ndarray) -> list[tuple[int, ...]]:
     return list(map(tuple, texts.tolist()))
 
 
-def write_found(
-    given: argparse.Namespace,
-    wanted: dict[int, list[Block]],
-    units: dict[int, Units],
-    name: str,
-    texts: np.ndarray,
-    found: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> None:
-    """Write what a sweep over `texts` (token ids [text, token]) found, block by block."""
-    for layer, blocks in wanted.items():
-        unit, text, activation = found[layer]
-        neuron, pole = units[layer].neurons[unit], np.array(units[layer].poles, dtype=object)[unit]
-        columns = {"neuron": neuron, "pole": pole, "token": texts[text, -1], "activation": activation}
+def columns(
+    texts: np.ndarray, found: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """What a sweep over `texts` (token ids [text, token]) found, as columns of its table."""
+    table = {}
+    for layer, (unit, text, activation) in found.items():
+        named = {"token": texts[text, -1], "activation": activation}
         if texts.shape[1] > 1:
-            columns["before"] = texts[text, -2]
-        for block in blocks:
-            mine = (neuron >= block.first) & (neuron <= block.last)
-            table = {column: values[mine] for column, values in columns.items()}
-            write_table(block_folder(given.output, layer, block) / f"{name}.parquet", name, table)
-
-
-def rows_of(maxima: pa.Table, layer: int, block: Block) -> pa.Table:
-    """Rows of a block."""
-    mine = (pc.field("neuron") >= block.first) & (pc.field("neuron") <= block.last)
-    if "layer" in maxima.column_names:
-        mine &= pc.field("layer") == layer
-    return maxima.filter(mine)
+            named["before"] = texts[text, -2]
+        table[layer] = unit, named
+    return table
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from n2g.texts.sources import Source, wanted_files
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SETTINGS = {"prefix_length": 4, "train_examples": 12, "validation_examples": 4, "top_examples": 4}
+WINDOW_TOKENS = 100
 
 
 def stage(name: str, *arguments: object) -> None:
@@ -70,8 +71,9 @@ def observe(
     stage("activations", *model, "--corpus", corpus, *where, "--poles", poles)
     maxima = output / "maxima.parquet"
     stage("maxima", "--run", output, "--blocks", *blocks, "--output", maxima)
-    asked = ("--maxima", maxima, "--settings", json.dumps(SETTINGS), "--pair-tokens", 600)
-    stage("sweep", *model, "--corpus", corpus, *where, *asked)
+    asked = ("--maxima", maxima, "--settings", json.dumps(SETTINGS))
+    stage("sweep", *model, "--corpus", corpus, *where, *asked, "--pair-tokens", 600)
+    stage("windows", *model, "--corpus", corpus, *where, *asked, "--tokens", WINDOW_TOKENS)
     stage("logits", *model, *where, "--poles", poles)
 
 
@@ -91,7 +93,8 @@ def judge(corpus: Path, output: Path, blocks: Sequence[str]) -> None:
     for block in blocks:
         folder = output / block
         graphs = ("--graphs", folder / "graph.jsonl")
-        stage("evaluate", "--corpus", corpus, "--observations", folder, *graphs, "--output", folder)
+        windows = ("--windows", folder / "windows.parquet", "--window-tokens", WINDOW_TOKENS)
+        stage("evaluate", "--corpus", corpus, "--observations", folder, *graphs, *windows, "--output", folder)
         where = (
             "--layer",
             block.split("/")[0],

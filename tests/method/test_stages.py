@@ -15,7 +15,13 @@ from safetensors.numpy import load_file, save_file
 
 from n2g.files.tables import read_arrays, read_table
 from n2g.graphs.trie import NeuronGraph
+from n2g.method.evidence import Texts
+from n2g.method.neutral_text import from_texts
 from n2g.model.checkpoint import boot
+from n2g.scores.windows import LENGTHS, sample
+from n2g.settings import Settings
+from n2g.texts.corpus_files import load_documents, load_texts_for_fitting
+from n2g.texts.documents import Documents
 
 BLOCKS = ["0/00000-00005", "1/00003-00010"]
 ALONE = ["1/00005-00005"]
@@ -120,6 +126,53 @@ def test_scores_are_those_of_the_published_graph(made: Made) -> None:
         assert np.abs(counts - found).max() <= 1  # an activation may be just at the threshold
         compared += 1
     assert compared >= 8
+
+
+def test_windows_hold_what_a_plain_pass_over_them_gives(made: Made) -> None:
+    folder = made.output / "1/00003-00010"
+    rows = read_table(folder / "windows.parquet", "windows").to_pylist()
+    maxima = {
+        r["neuron"]: r["maximum"] for r in read_table(folder / "statistics.parquet", "statistics").to_pylist()
+    }
+    documents = Documents(
+        made.tokens, *(np.array([d[k] for d in made.documents]) for k in ("offset", "length")), None
+    )
+    settings = Settings.from_options(stages.SETTINGS | {"bos": int(made.tokens[0])})
+    train = Texts.of(load_texts_for_fitting(made.corpus), "train")
+    prefix = from_texts(train, settings).prefixes[0]
+    bridge = boot(made.checkpoint)
+    sampled = sample(load_documents(made.corpus), stages.WINDOW_TOKENS)
+    assert set(sampled) < set(made.texts("test"))
+    for length in LENGTHS:
+        for number in sampled[:2]:
+            ids = documents.ids(int(number)).tolist()
+            for at in (1, length, len(ids) - 1):
+                begin = at + 1 - length
+                shown = [*prefix, *ids[begin : at + 1]] if begin > 1 else ids[: at + 1]
+                _, cache = bridge.run_with_cache(torch.tensor([shown]))
+                values = cache["blocks.1.mlp.hook_post"][0, -1].numpy()
+                where = int(documents.offsets[number]) + at
+                said = {
+                    r["neuron"]: r["activation"]
+                    for r in rows
+                    if (r["length"], r["position"]) == (length, where)
+                }
+                for neuron in range(3, 11):
+                    if abs(values[neuron] - 0.25 * maxima[neuron]) > 1e-3:
+                        assert (neuron in said) == (
+                            0.25 * maxima[neuron] < values[neuron] and maxima[neuron] > 0
+                        )
+                    if neuron in said:
+                        assert said[neuron] == pytest.approx(float(values[neuron]), abs=1e-4)
+
+
+def test_the_whole_text_in_the_window_is_the_truth(made: Made) -> None:
+    """Windows and predictors are scored on the same tokens, and no window beyond its sample."""
+    table = read_table(made.output / "1/00003-00010" / "evaluate.parquet", "evaluate").to_pylist()
+    found = {(r["set"], r["predictor"]): r for r in table if r["neuron"] == 5}
+    assert {who for kind, who in found if kind == "windows"} >= {"graph", *(f"window_{k}" for k in LENGTHS)}
+    assert not {who for kind, who in found if kind != "windows"} & {f"window_{k}" for k in LENGTHS}
+    assert len({(r["tokens"], r["firing"]) for (kind, _), r in found.items() if kind == "windows"}) == 1
 
 
 def test_every_neuron_has_a_record_and_prunes_are_what_they_say(made: Made) -> None:

@@ -17,7 +17,8 @@ from made_atlas import EXPECTED, ROOT, make, pages
 from n2g.errors import InputError
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs
-from n2g.site.table_rows import f1
+from n2g.site.summary_figures import best_first
+from n2g.site.table_rows import f1, row
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +194,18 @@ def test_both_poles_have_pages_that_lead_to_each_other(tmp_path):
 def test_written_pages_are_in_the_navigation(atlas):
     assert (atlas / "about/method/index.html").is_file()
     assert "about/method/index.html" in Page(atlas / "index.html").links
+
+
+def test_neurons_are_ranked_by_what_their_f1_is_at_least() -> None:
+    def one(name: str, hits: int, errors: int) -> dict:
+        counts = {"true_positives": hits, "false_positives": errors, "false_negatives": 0}
+        scores = {"graph": counts | {"firing": hits, "f1": hits / (hits + errors / 2)}}
+        return row({"id": name, "layer": 0, "status": "ok", "metrics": {"top": scores}})
+
+    lucky, proven, idle = one("L0.N0", 2, 0), one("L0.N1", 95, 5), one("L0.N2", 0, 0) | {"f1_low": None}
+    assert lucky["f1"] > proven["f1"]
+    assert [found["id"] for found in sorted((idle, lucky, proven), key=best_first)] == [
+        "L0.N1",
+        "L0.N0",
+        "L0.N2",
+    ]

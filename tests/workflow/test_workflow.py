@@ -58,6 +58,7 @@ CHANGES = {
     "threads": {"threads": 1},
     "corpus.further_tokens": {"corpus": {"further_tokens": 5}},
     "pair_tokens": {"pair_tokens": 7},
+    "window_tokens": {"window_tokens": 7},
     "seed": {"seed": 1},
     "method": {"method": "paper"},
     "proposer": {"proposer": "causal"},
@@ -159,6 +160,7 @@ def test_a_smaller_selection_asks_the_model_little_anew(finished: Path) -> None:
     assert status == 0, said
     assert set(planned(said)) == {
         "sweep",
+        "windows",
         "graph",
         "evaluate",
         "render",
@@ -187,6 +189,7 @@ one = ["--block", block, "--layer", "1"]
 model, maxima = ["--checkpoint", checkpoint], ["--maxima", f"{block}/statistics.parquet"]
 for stage, options in {
     "sweep": [*model, "--blocks", "1/00000-00001", *maxima, "--output", "results/tiny"],
+    "windows": [*model, "--blocks", "1/00000-00001", *maxima, "--tokens", "10000", "--output", "results/tiny"],
     **{name: [*model, *one, "--output", f"{block}/{name}.parquet"] for name in ("prune", "saliency", "augment")},
     "graph": [*one, "--output", f"{block}/graph.jsonl"],
 }.items():
@@ -216,7 +219,8 @@ def test_one_neuron_runs_its_own_chain_and_touches_nothing_else(copied: Path) ->
     before = {path: path.stat() for path in (copied / RUN).rglob("*") if path.is_file()}
     status, said = snakemake(copied, "neuron", "--config", "neuron=L1.N1")
     assert status == 0, said
-    chain = ("activations", "sweep", "prune", "saliency", "augment", "graph", "evaluate", "logits", "render")
+    chain = ("activations", "sweep", "windows", "prune", "saliency", "augment", "graph")
+    chain += ("evaluate", "logits", "render")
     assert planned(said) == {**dict.fromkeys(chain, 1), "neuron": 1}
     for path, old in before.items():
         new = path.stat()

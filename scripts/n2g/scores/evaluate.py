@@ -1,14 +1,15 @@
 """Scores of graphs and baselines on documents that had no part in making them.
 
 Three test sets a neuron: `top` (the test documents with its largest activations, the paper's), `quantile` (as
-many documents from each tenth of the random pool, by their largest activation) and `random` (the whole pool).
-Every token but BOS counts.
+many documents from each tenth of the random pool, by their largest activation) and `random` (the whole pool). A
+fourth, `windows`, holds the test documents that the model saw through windows, so that these and the graphs are scored
+on the same tokens. Every token but BOS counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nextafter
 from types import MappingProxyType
 from typing import Any
@@ -21,9 +22,9 @@ from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.metrics import scores
 from n2g.scores.baselines import Predictor, firing_threshold, fit_baselines, observe
+from n2g.scores.windows import Windows
 from n2g.texts.documents import Documents, locate
 
-SETS = ("top", "quantile", "random")
 QUANTILES = 10
 PER_QUANTILE = 10
 
@@ -72,11 +73,12 @@ class HeldOut:
 class Truth:
     """What one neuron really does on the held-out documents.
 
-    activations: float64 [token]. firing: bool [token]. sets: test set -> document numbers, the documents of
-    `top` and `quantile` in falling order of their largest activation.
+    activations: float64 [token]. threshold: the activation from which it fires. firing: bool [token]. sets: test set ->
+    document numbers, the documents of `top` and `quantile` in falling order of their largest activation.
     """
 
     activations: np.ndarray
+    threshold: float
     firing: np.ndarray
     sets: Mapping[str, np.ndarray]
 
@@ -127,6 +129,7 @@ def evaluate(
     graphs: Mapping[Key, Mapping[str, Mapping[str, Any]]],
     share: float = 0.5,
     texts_only: Mapping[Key, NeuronGraph] = MappingProxyType({}),
+    windows: Windows | None = None,
 ) -> Iterator[Evaluation]:
     """Predict the held-out documents of every (neuron, pole) of a block, one after the other.
 
@@ -138,6 +141,7 @@ def evaluate(
             predicted.
         share: a neuron fires from this share of its training maximum on.
         texts_only: what `texts_only.fit_texts_only` gives, one more baseline; a unit may be missing.
+        windows: what the model does where it sees only the last tokens; without any, that test set is left out.
     """
     texts = hold_out(documents, observations)
     seen = dict(observe(documents.without_test(), observations.without_test(documents)))
@@ -146,6 +150,10 @@ def evaluate(
         predictors: dict[str, Predictor] = {**own, **fit_baselines(seen[key], share)}
         if key in texts_only:
             predictors["texts_only"] = GraphPredictor(texts_only[key])
+        if windows and len(windows.documents):
+            predictors |= windows.predictors(key, texts.origin, truth.threshold)
+            sampled = np.intersect1d(windows.documents, truth.sets["random"])
+            truth = replace(truth, sets={**truth.sets, "windows": sampled})
         predicted, nodes = own["graph"].predict_nodes(texts.index)
         others = {name: one.predict(texts.index) for name, one in predictors.items() if name != "graph"}
         yield Evaluation(key, truth, predictors, {"graph": predicted, **others}, nodes)
@@ -188,7 +196,7 @@ def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator
             "quantile": quantile_documents(texts, activations),
             "random": texts.numbers[: texts.pool],
         }
-        yield key, Truth(activations, firing, sets)
+        yield key, Truth(activations, threshold, firing, sets)
 
 
 def _top(rows: pa.Table) -> dict[int, np.ndarray]:
@@ -216,16 +224,18 @@ def quantile_documents(texts: HeldOut, activations: np.ndarray) -> np.ndarray:
 def score_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Rows of the `evaluate` table: each test set with each predictor."""
     truth = evaluation.truth
-    for name in SETS:
-        at = texts.tokens_of(truth.sets[name].tolist())
+    for name, numbers in truth.sets.items():
+        at = texts.tokens_of(numbers.tolist())
         real, firing = truth.activations[at], truth.firing[at]
         for predictor, predicted in evaluation.predictions.items():
+            if predictor.startswith("window_") and name != "windows":
+                continue
             threshold = evaluation.predictors[predictor].decision_threshold
             yield {
                 "neuron": evaluation.key[0],
                 "pole": evaluation.key[1],
                 "set": name,
                 "predictor": predictor,
-                "documents": len(truth.sets[name]),
+                "documents": len(numbers),
                 **scores(real, predicted[at], firing, threshold),
             }

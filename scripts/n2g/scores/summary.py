@@ -29,8 +29,9 @@ def summarise(
         `layers`: layer -> test set -> predictor -> mean of every score with its 95 % interval (`f1`,
         `f1_low`, `f1_high`), over the neurons that fire in the set: `neurons` of them; `not_firing` others
         are left out. `silent` of the counted ones are never predicted to fire, and count as zero.
-        `overall`: the same, averaged over the layers that have a counted neuron. `graph_size`: layer ->
-        method -> what `graph_sizes` gives.
+        `overall`: the same, averaged over the layers that have a counted neuron. `window_share`: layer, or
+        `overall`, -> window -> F1 of the graphs as a share of the window's, on the same tokens. `graph_size`:
+        layer -> method -> what `graph_sizes` gives.
     """
     layers: dict[int, dict[tuple[str, str], list[Values]]] = {}
     for layer, table in tables:
@@ -38,9 +39,15 @@ def summarise(
         for row in table.to_pylist():
             groups.setdefault((row["set"], row["predictor"]), []).append(row)
     by_layer = {str(layer): _sets([groups], seed) for layer, groups in sorted(layers.items())}
+    overall = _sets(list(layers.values()), seed)
     return {
         "layers": by_layer,
-        "overall": _sets(list(layers.values()), seed),
+        "overall": overall,
+        "window_share": {
+            name: window_shares(found["windows"])
+            for name, found in [*by_layer.items(), ("overall", overall)]
+            if "windows" in found
+        },
         "graph_size": graph_sizes(graphs),
     }
 
@@ -97,6 +104,15 @@ def macro_average(
         total += drawn @ group / len(group)
     low, high = np.percentile(total / len(groups), [2.5, 97.5], axis=0)
     return np.mean([group.mean(axis=0) for group in groups], axis=0), low, high
+
+
+def window_shares(scores: Mapping[str, Values]) -> dict[str, float]:
+    """Window -> F1 of the graphs as a share of what the model reaches through it; windows that never hit left out."""
+    return {
+        name: _rounded(scores["graph"]["f1"] / found["f1"])
+        for name, found in scores.items()
+        if name.startswith("window_") and found["f1"]
+    }
 
 
 def graph_sizes(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Values]]:

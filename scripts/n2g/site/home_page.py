@@ -60,7 +60,7 @@ def _showcase(scored: Sequence[dict]) -> dict | None:
 
     def worth(one: dict) -> tuple:
         fits = (one["depth"] >= 3) + (4 <= one["nodes"] <= 16) + (one["f1"] >= 0.7)
-        return fits, one["f1"] + (one["correlation"] or 0.0)
+        return fits, one["f1_low"] + (one["correlation"] or 0.0)
 
     return max(scored, key=worth, default=None)
 
@@ -72,6 +72,8 @@ def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
     for key, (title, note) in wording.SETS.items():
         present = [known[str(layer)].get(key) or {} for layer in layers if str(layer) in known]
         names = [name for name in wording.PREDICTORS if any(name in one for one in present)]
+        if key == "windows":  # the baselines are in the other tables, on more tokens
+            names = [name for name in names if name in wording.BESIDE_WINDOWS]
         if names:
             found: dict[int | None, Any] = {
                 layer: (known.get(str(layer)) or {}).get(key) or {} for layer in layers
@@ -91,5 +93,14 @@ def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:
                 }
                 for name in names
             ]
-            tables.append({"set": key, "title": title, "note": note, "predictors": predictors, "rows": rows})
+            tables.append(
+                {
+                    "set": key,
+                    "title": title,
+                    "note": note,
+                    "share": (summary.get("window_share") or {}).get("overall") if key == "windows" else None,
+                    "predictors": predictors,
+                    "rows": rows,
+                }
+            )
     return tables

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from typing import Any
 
 from markupsafe import Markup
 
 from n2g.graphs.colours import level
 from n2g.graphs.token_display import elide, plain, visible
+from n2g.metrics import f1_interval
 from n2g.site.plots import bars
 from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
 
@@ -101,25 +101,6 @@ def _measured(scores: Mapping[str, Any] | None) -> Mapping[str, Any]:
         return scores
     low, high = f1_interval(hits, sum(errors))
     return {**scores, "f1_low": low, "f1_high": high}
-
-
-def f1_interval(hits: int, errors: int) -> tuple[float, float]:
-    """95 % confidence interval of F1 as if tokens were independent of each other.
-
-    F1 grows with the share of true positives among all tokens that fire or are predicted to; the interval is
-    Wilson's of that share.
-
-    >>> [round(end, 2) for end in f1_interval(9, 1)]
-    [0.75, 0.99]
-    """
-    total = hits + errors
-    if not total:
-        return 0.0, 1.0
-    share, square = hits / total, 1.96**2 / total
-    middle = (share + square / 2) / (1 + square)
-    half = 1.96 / (1 + square) * sqrt(share * (1 - share) / total + square / (4 * total))
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def _score(metrics: Mapping[str, Any]) -> dict | None:

@@ -12,8 +12,8 @@ LISTED = 256  # rows in the table of a layer's page; the rest are in the table o
 
 
 def best_first(one: Mapping[str, Any]) -> tuple:
-    """Orders rows of neurons: the best F1 first, those without one last."""
-    return one["f1"] is None, -(one["f1"] or 0.0), NeuronId.parse(one["id"])
+    """Orders rows of neurons by the lower end of the interval of F1, the best first, those without one last."""
+    return one["f1_low"] is None, -(one["f1_low"] or 0.0), NeuronId.parse(one["id"])
 
 
 def predictor_meanings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from n2g.graphs.paths import Nodes, firing_paths
+from n2g.metrics import f1_interval
 from n2g.site import explainer_comparison
 
 _TOP = "on the test documents with the largest activations"
@@ -16,6 +17,13 @@ COLUMNS = [
     {"key": "id", "title": "Neuron", "meaning": "", **_TEXT},
     {"key": "status", "title": "Status", "meaning": "", **_TEXT},
     {"key": "f1", "title": "F1", "meaning": f"F1 of the graph {_TOP}", **_RATIO},
+    {
+        "key": "f1_low",
+        "title": "F1, at least",
+        "meaning": f"lower end of the 95 % confidence interval of F1 {_TOP}: what neurons are ranked by",
+        **_RATIO,
+    },
+    {"key": "firing", "title": "Firing", "meaning": f"firing tokens {_TOP}", **_NUMBER},
     {"key": "precision", "title": "Precision", "meaning": f"precision of the graph {_TOP}", **_RATIO},
     {"key": "recall", "title": "Recall", "meaning": f"recall of the graph {_TOP}", **_RATIO},
     {"key": "lookup_f1", "title": "F1, token lookup", "meaning": f"F1 of the token lookup {_TOP}", **_RATIO},
@@ -63,6 +71,8 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "layer": record["layer"],
         "status": record["status"],
         "f1": f1(graph),
+        "f1_low": f1_low(graph),
+        "firing": graph.get("firing"),
         "precision": graph.get("precision") if graph.get("firing") else None,
         "recall": graph.get("recall") if graph.get("firing") else None,
         "lookup_f1": f1(top.get("token_lookup")),
@@ -90,6 +100,14 @@ def _counts(scores: Mapping[str, Any] | None) -> tuple[int, int, int]:
 def f1(scores: Mapping[str, Any] | None) -> float | None:
     """F1, or None where the neuron does not fire in the test set, so that nothing could be found."""
     return scores.get("f1") if scores and scores.get("firing") else None
+
+
+def f1_low(scores: Mapping[str, Any] | None) -> float | None:
+    """Lower end of the confidence interval of F1, so that two hits of two are worth less than twenty of twenty."""
+    if not scores or not scores.get("firing"):
+        return None
+    hits, false_alarms, misses = _counts(scores)
+    return f1_interval(hits, false_alarms + misses)[0]
 
 
 def repeats(path: Nodes) -> bool:

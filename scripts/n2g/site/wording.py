@@ -13,7 +13,12 @@ PREDICTORS = {
     "token_lookup_calibrated": "Token lookup, calibrated",
     "ngram": "N-grams",
     "ngram_backoff": "N-grams with back-off",
+    "window_1": "Last token",
+    "window_2": "Last 2 tokens",
+    "window_3": "Last 3 tokens",
+    "window_4": "Last 4 tokens",
 }
+BESIDE_WINDOWS = ("graph", "texts_only", "window_1", "window_2", "window_3", "window_4")
 IN_FULL = ("graph", "paper")  # with precision and recall in the tables on the first page
 PREDICTOR_MEANINGS = {
     "graph": "The neuron's graph, as shown on this site.",
@@ -27,6 +32,11 @@ PREDICTOR_MEANINGS = {
     "decision threshold that is best on validation documents: close to the best that a single token can do.",
     "ngram": "Predicts from the n-gram that ends at the token, as seen in the top training documents.",
     "ngram_backoff": "The same, backing off to shorter n-grams where the longer one was never seen.",
+    **{
+        f"window_{length}": f"The model itself, shown only the last {tokens} after neutral text: in shallow layers "
+        "the most that a graph of such patterns can reach."
+        for length, tokens in ((1, "token"), (2, "2 tokens"), (3, "3 tokens"), (4, "4 tokens"))
+    },
 }
 SCORES = {
     "precision": ("Precision", "fraction of the tokens predicted to fire that do fire"),
@@ -55,6 +65,10 @@ SETS = {
         "Test documents sampled evenly over the range of their maximum activation.",
     ),
     "random": ("Random documents", "Test documents sampled at random."),
+    "windows": (
+        "Through windows",
+        "Some of the random test documents, on which the model was also shown only the last tokens.",
+    ),
 }
 STATUSES = {
     "ok": "A graph was fitted and evaluated.",

@@ -8,14 +8,24 @@ from n2g.files.contracts.table_contract import NEURON, POLE, contract
 
 TABLES = [
     contract(
+        "windows",
+        "A token of the sample of random test documents at which the model, shown only the last tokens, brings a neuron"
+        " to half of its firing threshold.",
+        neuron=NEURON,
+        pole=POLE,
+        length=(pa.int32(), "tokens that the model is shown after neutral text"),
+        position=(pa.int64(), "index into tokens.npy"),
+        activation=(pa.float32(), "activation at the last token of the window"),
+    ),
+    contract(
         "evaluate",
         "Scores of one predictor of a neuron on one test set, excluding BOS tokens.",
         neuron=NEURON,
         pole=POLE,
-        set=(pa.string(), "top, quantile or random"),
+        set=(pa.string(), "top, quantile, random or windows"),
         predictor=(
             pa.string(),
-            "graph, paper, texts_only, or a baseline in n2g.scores.baselines",
+            "graph, paper, texts_only, a baseline in n2g.scores.baselines, or window_k in n2g.scores.windows",
         ),
         documents=(pa.int32(), "test documents in the set"),
         tokens=(pa.int64(), "tokens in the set"),
