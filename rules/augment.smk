@@ -20,7 +20,14 @@ rule augment:
         gpu=1,
     params:
         script=script("augment"),
-        settings=method_settings("firing_threshold", "prefixes", "prefix_length", "substitutes", "candidates"),
+        settings=method_settings(
+            "firing_threshold",
+            "prefixes",
+            "prefix_length",
+            "substitutes",
+            "candidates",
+            "paper_share",
+        ),
         options=f"{model_options()} {options(proposer='proposer', masked_lm='masked_lm')}",
         code=code_digest("augment"),
         lock=lock_digest(),

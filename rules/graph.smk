@@ -1,7 +1,13 @@
 # The graph of every neuron, fitted on training documents and chosen on validation documents.
 
 FITTING_SETTINGS = method_settings(
-    "firing_threshold", "precisions", "decision_thresholds", "trust", "max_nodes", "top_weight"
+    "firing_threshold",
+    "precisions",
+    "decision_thresholds",
+    "trust",
+    "max_nodes",
+    "top_weight",
+    "paper_share",
 )
 
 

@@ -28,6 +28,7 @@ rule prune:
             "max_context",
             "prefixes",
             "prefix_length",
+            "paper_share",
         ),
         options=model_options(),
         code=code_digest("prune"),

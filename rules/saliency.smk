@@ -21,7 +21,13 @@ rule saliency:
     params:
         script=script("saliency"),
         settings=method_settings(
-            "importance_threshold", "keep", "max_context", "prefixes", "prefix_length", "gaps"
+            "importance_threshold",
+            "keep",
+            "max_context",
+            "prefixes",
+            "prefix_length",
+            "gaps",
+            "paper_share",
         ),
         options=model_options(),
         code=code_digest("saliency"),

@@ -16,7 +16,7 @@ from n2g.method.texts_only import fit_texts_only
 from n2g.scores.evaluate import evaluate, hold_out, score_rows
 from n2g.scores.predictions import prediction_rows
 from n2g.scores.windows import Windows, sample
-from n2g.settings import Settings
+from n2g.settings import Settings, methods_of
 from n2g.texts.corpus_files import load_documents
 from n2g.workflow.run_script import run_script
 
@@ -39,7 +39,7 @@ def main() -> None:
     texts, graphs = hold_out(documents, observations), read_graphs(given.graphs)
     rows: dict[str, list[dict]] = {"evaluate": [], "predictions": []}
     count = len(observations.statistics)
-    settings = Settings.from_options(given.settings)
+    settings, *_ = methods_of(Settings.from_options(given.settings))
     block = FittingBlock(given.corpus, given.observations, settings)
     texts_only = fit_texts_only(block, load_tokens(given.observations, "background", "mean"))
     sampled = sample(documents, given.window_tokens)

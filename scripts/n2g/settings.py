@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from hashlib import blake2b
 from typing import Any, Protocol
 
-SHARES = ("firing_threshold", "importance_threshold", "keep", "alone", "precisions", "decision_thresholds")
+SHARES = (
+    "firing_threshold",
+    "importance_threshold",
+    "keep",
+    "alone",
+    "precisions",
+    "decision_thresholds",
+    "paper_share",
+)
 
 
 class Proposer(Protocol):
@@ -47,6 +56,8 @@ class Settings:
         trust: how many matches the model's own answer about a pattern counts as.
         max_nodes: maximum number of nodes in a graph: the first, or another that is clearly better on validation;
             patterns with the least support are dropped first.
+        paper_share: fraction of the neurons for which method "atlas" is compared with "paper": as good as random, the
+            same in every layer, and of a larger fraction a part.
         top_weight: weight of the top validation documents against all validation documents in these choices.
     """
 
@@ -72,6 +83,7 @@ class Settings:
     trust: float = 1.0
     max_nodes: tuple[int, ...] = (40, 120)
     top_weight: float = 2.0
+    paper_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.method not in ("atlas", "paper"):
@@ -114,7 +126,17 @@ class Settings:
 
 def methods_of(settings: Settings) -> list[Settings]:
     """The methods that a run needs: its own, and "paper" to compare with."""
-    return [settings] if settings.method == "paper" else [settings, replace(settings, method="paper")]
+    if settings.method == "paper":
+        return [replace(settings, paper_share=1.0)]
+    return [settings, replace(settings, method="paper")]
+
+
+def described(settings: Settings, neuron: int) -> bool:
+    """Whether a neuron is one of those that the method of these settings describes."""
+    if settings.method != "paper" or settings.paper_share == 1.0:
+        return True
+    drawn = blake2b(f"{settings.seed}/{neuron}".encode(), digest_size=8).digest()
+    return int.from_bytes(drawn, "big") < settings.paper_share * 2**64
 
 
 def _is_number(value: object, whole: bool) -> bool:

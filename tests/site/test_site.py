@@ -199,7 +199,7 @@ def test_written_pages_are_in_the_navigation(atlas):
 def test_neurons_are_ranked_by_what_their_f1_is_at_least() -> None:
     def one(name: str, hits: int, errors: int) -> dict:
         counts = {"true_positives": hits, "false_positives": errors, "false_negatives": 0}
-        scores = {"graph": counts | {"firing": hits, "f1": hits / (hits + errors / 2)}}
+        scores = {"graph": counts | {"firing": hits, "f1": hits / max(hits + errors / 2, 1)}}
         return row({"id": name, "layer": 0, "status": "ok", "metrics": {"top": scores}})
 
     lucky, proven, idle = one("L0.N0", 2, 0), one("L0.N1", 95, 5), one("L0.N2", 0, 0) | {"f1_low": None}

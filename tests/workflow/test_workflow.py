@@ -95,6 +95,7 @@ SETTINGS = {
     "trust": 2.0,
     "max_nodes": 30,
     "top_weight": 1.0,
+    "paper_share": 0.5,
 }
 CHANGES |= {f"settings.{name}": {"settings": {name: value}} for name, value in SETTINGS.items()}
 

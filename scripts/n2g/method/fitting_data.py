@@ -10,7 +10,7 @@ import numpy as np
 
 from n2g.method.evidence import Evidence, Texts
 from n2g.method.observations import Observations, by_unit, load_for_fitting
-from n2g.settings import Settings
+from n2g.settings import Settings, described
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Unit:
 
 
 class FittingBlock:
-    """The units of a block, and the training and validation documents."""
+    """The units of a block that the method describes, and the training and validation documents."""
 
     def __init__(self, corpus: Path, folder: Path, settings: Settings):
         self.documents, observations = load_for_fitting(corpus, folder)
@@ -43,7 +43,7 @@ class FittingBlock:
         self.train = Texts.of(self.documents, "train")
         self.validation = Texts.of(self.documents, "validation")
         self.both = Texts.of(self.documents, "train", "validation")
-        self.units = list(_units(observations))
+        self.units = [unit for unit in _units(observations) if described(settings, unit.neuron)]
 
     def evidence(self, unit: Unit, texts: Texts) -> Evidence[Texts]:
         """One unit on some of the documents."""
