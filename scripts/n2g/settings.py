@@ -67,8 +67,8 @@ class Settings:
     firing_threshold: float = 0.5
     importance_threshold: float = 0.75
     keep: float = 0.5
-    train_examples: int = 36
-    validation_examples: int = 12
+    train_examples: int = 10
+    validation_examples: int = 2
     top_examples: int = 10
     max_context: int = 8
     prefixes: int = 3
