@@ -42,3 +42,30 @@ def test_a_network_is_scored_on_the_same_sets(finished: Path, tmp_path: Path) ->
     found = table("neural", finished, tmp_path / "table.md", "--epochs", "2")
     assert found.keys() == {"top", "random"}
     assert all(len(cells) == 3 and 0 <= min(cells) <= max(cells) <= 1 for cells in found.values())
+
+
+def test_worse_graphs_score_worse(finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "table.md"
+    command = [sys.executable, str(BENCHMARKS / "sanity.py"), "--output", str(output)]
+    done = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^\| (top|random) \| \d+ \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ", output.read_text(), re.MULTILINE
+    )
+    assert rows
+    for _, *means in rows:
+        whole, halved, doubled = map(float, means)
+        assert whole > max(halved, doubled)
+
+
+def test_the_expected_f1_is_the_mean_over_all_ways_to_change_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from sanity import changed
+
+    counts = {"tokens": 6, "firing": 3, "true_positives": 1, "false_positives": 1, "false_negatives": 2}
+    found = changed(counts)
+    assert found["as it is"] == pytest.approx(2 * 1 / (2 + 3))
+    # One of the two predicted tokens is left: a hit in half of the cases.
+    assert found["halved"] == pytest.approx((2 * 1 / (1 + 3) + 0) / 2)
+    # Two of the four others are added, of which two fire: one more hit on average.
+    assert found["doubled"] == pytest.approx(2 * 2 / (4 + 3))
