@@ -70,12 +70,12 @@ def test_rules_find_the_same_members_in_a_part_and_in_any_block() -> None:
 
 def test_neurons_to_reproduce_have_blocks_of_their_own() -> None:
     neurons = [NeuronId(1, 5), NeuronId(0, 3), NeuronId(1, 5, negative=True)]
-    (part,) = scratch_parts("tiny/again", neurons)
-    assert part.rule("sweep") == "sweep_again"
+    (part,) = scratch_parts("tiny/recomputed", neurons)
+    assert part.rule("sweep") == "sweep_recomputed"
     assert part.files("render") == [
-        f"results/tiny/again/{name}/render" for name in ("0/00003-00003", "1/00005-00005")
+        f"results/tiny/recomputed/{name}/render" for name in ("0/00003-00003", "1/00005-00005")
     ]
-    assert scratch_parts("tiny/again", []) == []
+    assert scratch_parts("tiny/recomputed", []) == []
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class CausalProposer:
     ) -> list[float]:
         """Log probability of what follows: for each (row of `lefts`, token, what follows the token).
 
-        cache: keys and values of `lefts`; empty for native TransformerLens models, which read these anew.
+        cache: keys and values of `lefts`; empty for native TransformerLens models, which recompute these each time.
         """
         found = [0.0] * len(rows)
         for length in sorted({len(right) for _, _, right in rows} - {0}):

@@ -126,8 +126,8 @@ def _cased(piece: str, like: str) -> str:
 
 
 def _pieces(tokenizer: Any) -> list[tuple[str, bool]]:
-    """Text of each token of the masked model, and whether it goes on with the word before it; control tokens
-    have no text. Word pieces mark what goes on (##), the others what begins anew (Ġ or ▁)."""
+    """Text of each token of the masked model, and whether it continues the word before it; control tokens have no
+    text. WordPiece marks tokens that continue a word (##), other schemes those that begin one (Ġ or ▁)."""
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     special = set(tokenizer.all_special_ids)
     begins = next((mark for mark in ("Ġ", "▁") if any((name or "").startswith(mark) for name in names)), None)

@@ -41,8 +41,8 @@ def sweep(
         if not kept:
             continue
         values[0] = {layer: value[near] for layer, value in values[0].items()}
-        again = [texts[number] for number in kept]
-        values += [_after(engine, prefix, again, units) for prefix in prefixes[1:]]
+        remaining = [texts[number] for number in kept]
+        values += [_after(engine, prefix, remaining, units) for prefix in prefixes[1:]]
         for layer in units:
             # each unit by its own first answer: what others of the job fire on must not matter
             row, unit = np.nonzero(values[0][layer] >= 0.5 * floors[layer])

@@ -105,7 +105,7 @@ class ForwardPass:
     def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()
         extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
-        # The bridge's own run_with_hooks looks all names of the model up anew, which takes as long as a short pass.
+        # The bridge's own run_with_hooks looks up every name in the model at each call: as slow as a short pass.
         handles = [
             self._points[name].register_forward_hook(lambda point, _, value, hook=hook: hook(value, point))
             for name, hook in hooks

@@ -54,7 +54,7 @@ def record(
         neuron: which one.
         findings: what the stages found.
         texts: text of each token id that the findings hold.
-        provenance: run, model, corpus, hook, settings, versions and the command that makes the record anew.
+        provenance: run, model, corpus, hook, settings, versions and the command that recomputes the record.
 
     Returns:
         A JSON-ready record; numbers have at most four significant digits, and what is not a number is null.

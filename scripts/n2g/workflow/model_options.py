@@ -98,8 +98,8 @@ def always_add_in_one_order() -> None:
 def keep_freed_memory() -> None:
     """Have the C library keep the memory of freed tensors for the next ones, where it can (glibc).
 
-    By default it hands large pieces back and asks for them anew; the system then clears their pages, which took 10 to
-    25 % of each stage's time on two cores.
+    By default it returns large blocks to the system and requests new ones, whose pages the system then clears: that
+    took 10 to 25 % of each stage's time on two cores.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

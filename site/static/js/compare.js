@@ -3,7 +3,7 @@ import { parseId } from "./jump.js";
 import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown, visible } from "./site.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random documents" };
-const NUMBERS = { density: "fraction of active tokens", maximum: "maximum", kurtosis: "kurtosis" };
+const NUMBERS = { density: "activation density", maximum: "maximum", kurtosis: "kurtosis" };
 
 /** Token ids of the activating nodes, and of the context; the background's, which have no text here, are left out. */
 export function tokensOf(record) {
