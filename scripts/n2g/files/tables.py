@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 
 from n2g.errors import InputError, first_line
 from n2g.files.atomic import replacing
-from n2g.files.contracts import CONTRACTS, TableContract
+from n2g.files.contracts import CONTRACTS, VERSION, TableContract
+
+VERSION_KEY = b"n2g.version"  # in the metadata of every table
 
 
 def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], group: int | None = None) -> None:
@@ -48,9 +50,19 @@ def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], grou
     for column in table.column_names:
         if table[column].null_count:
             raise ValueError(f"table {name}: column {column} contains nulls")
-    with replacing(path) as temporary:
-        options = {"compression": "zstd", "compression_level": 3, "version": "2.6", "store_schema": False}
-        pq.write_table(table, temporary, row_group_size=group, **options)
+    with (
+        replacing(path) as temporary,
+        table_writer(temporary, contract.schema, compression_level=3) as writer,
+    ):
+        writer.write_table(table, row_group_size=group)
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema, **options: Any) -> Generator[pq.ParquetWriter]:
+    """A writer of a Parquet file that states the version of its contract. Options: those of `pq.ParquetWriter`."""
+    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False, **options) as writer:
+        writer.add_key_value_metadata({VERSION_KEY: str(VERSION)})
+        yield writer
 
 
 def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -82,16 +94,29 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
     """Read a Parquet table, or some of its columns, and check that it meets its contract.
 
     Raises:
-        InputError: the file is missing or damaged, or holds other columns than the contract.
+        InputError: the file is missing or damaged, is of another version, or has other columns than the contract.
     """
-    contract = CONTRACTS[name]
+    check_version(path)
     with _reading(path, pa.ArrowException):
-        table = pq.read_table(path, columns=columns)
-        schema = table.schema if columns is None else pq.read_schema(path)
-    found = [(field.name, field.type) for field in schema]
-    if found != [(field.name, field.type) for field in contract.schema]:
-        raise InputError(f"{path} does not have the columns of a {name} table: {remedy(path)}")
-    return table
+        found = [(field.name, field.type) for field in pq.read_schema(path)]
+        if found != [(field.name, field.type) for field in CONTRACTS[name].schema]:
+            raise InputError(f"{path} does not have the columns of a {name} table: {remedy(path)}")
+        return pq.read_table(path, columns=columns)
+
+
+def table_version(path: Path) -> int:
+    """The version of the contracts that a table was written by. Raises InputError where it is missing or damaged."""
+    with _reading(path, pa.ArrowException):
+        metadata = pq.read_schema(path).metadata or {}
+    return int(metadata.get(VERSION_KEY, 1))
+
+
+def check_version(path: Path) -> None:
+    """Raise InputError unless a table has the version of this code's contracts."""
+    if (found := table_version(path)) != VERSION:
+        raise InputError(
+            f"{path} is a table of version {found}, and this code reads version {VERSION}: {remedy(path)}"
+        )
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
