@@ -1,4 +1,4 @@
-"""Turn fetched texts into token ids: tokenise, leave out near-duplicates, split."""
+"""Turn fetched texts into token ids: tokenise, drop near-duplicates, split."""
 
 import argparse
 from pathlib import Path

@@ -19,7 +19,7 @@ SHARES = (
 
 
 class Proposer(Protocol):
-    """Whatever can name tokens that might stand in a place."""
+    """Anything that proposes tokens for a place in a text."""
 
     def propose_many(self, queries: Sequence[tuple[tuple[int, ...], int]], count: int) -> list[list[int]]:
         """For each (tokens, place) at most `count` token ids, best first, excluding the token itself."""

@@ -1,4 +1,4 @@
-"""Questions to a finished run: as objects and on the command line."""
+"""Queries to a finished run: as objects and on the command line."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_search_finds_patterns_by_their_tokens(atlas: Atlas) -> None:
         context = one.pattern.split(" ")[-2].replace("␣", " ")
         assert one in atlas.search(context=context)
         assert one in atlas.search(activating=one.pattern.split(" ")[-1].replace("␣", " "), context=context)
-    with pytest.raises(InputError, match="no token is written"):
+    with pytest.raises(InputError, match="is not a token"):
         atlas.search(activating="no such token")
     with pytest.raises(InputError, match="name an activating token"):
         atlas.search()

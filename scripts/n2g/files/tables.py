@@ -1,7 +1,7 @@
 """What every file of numbers holds, and how it is written and read.
 
 Each Parquet table has a contract (see `n2g.files.contracts`); writing and reading both check it. Every file is written
-under a temporary name and renamed, so that a file that exists is whole.
+under a temporary name and renamed, so any file that exists is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], grou
         path: the file to write.
         name: the contract that the table must meet.
         table: a pyarrow table, or column name -> values (a list, a numpy array or a pyarrow array).
-        group: rows that are read together, so that few are read where few are wanted; None for the usual number.
+        group: rows per row group, so that few are read where few are needed; None for the default.
 
     Raises:
         ValueError: columns are missing or unknown, a value is null or does not fit its type.
@@ -71,9 +71,9 @@ def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def remedy(path: Path) -> str:
-    """What to do about a damaged file, in words: a finished run does not miss it before it is asked for.
+    """What to do about a damaged file, in words. A finished run does not notice that a file is gone, so it is named.
 
-    A record cannot be asked for, only its folder.
+    A record is not a target of its own; its folder is.
     """
     target, named = (path.parent, "its folder") if path.parent.name == "render" else (path, "it")
     return f"delete {named} and run again, or, where the run is finished, `snakemake {target}`."
@@ -81,7 +81,7 @@ def remedy(path: Path) -> str:
 
 @contextmanager
 def _reading(path: Path, damage: type[Exception]) -> Generator[None]:
-    """Say in a sentence that a file is missing or damaged. damage: what its reader raises, beside OSError."""
+    """Say in a sentence that a file is missing or damaged. damage: what its reader raises, besides OSError."""
     try:
         yield
     except FileNotFoundError as error:
@@ -126,7 +126,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 class GrowingArray:
-    """A one-dimensional array in a file: it grows at its end, and what it holds can be read."""
+    """A one-dimensional array in a file that grows at its end, and can be read meanwhile."""
 
     def __init__(self, file: BinaryIO, dtype: np.dtype | type) -> None:
         self._file, self._dtype, self._size = file, np.dtype(dtype), 0
@@ -148,7 +148,7 @@ class GrowingArray:
         return np.frombuffer(os.pread(self._file.fileno(), size - place, place), self._dtype)
 
     def write_header(self) -> None:
-        """Say at the beginning of the file how much it holds; numpy leaves room there for any length."""
+        """Write the array's length at the beginning of the file, where numpy leaves room for any length."""
         self._file.seek(0)
         about = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._size,)}
         np.lib.format.write_array_header_1_0(self._file, about)
@@ -165,14 +165,14 @@ def growing_array(path: Path, dtype: np.dtype | type) -> Generator[GrowingArray]
 
 @contextmanager
 def new_array(path: Path, dtype: np.dtype | type) -> Generator[Callable[[int], np.ndarray]]:
-    """Write one array as .npy, in any order: what is given makes room for so many values, as a memory map."""
+    """Write one array as .npy, in any order: yields a function that allocates that many values as a memory map."""
     with replacing(path) as temporary:
 
         def room(size: int) -> np.ndarray:
             array = np.lib.format.open_memmap(temporary, "w+", np.dtype(dtype), (size,))
             with temporary.open(
                 "r+b"
-            ) as file:  # a full disk is an error here, and would end the program later
+            ) as file:  # a full disk raises here; in a memory map it would kill the program
                 os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
             return array
 

@@ -14,7 +14,7 @@ from n2g.model.engine import ROWS, filled
 
 
 class CausalProposer:
-    """What the subject model itself finds likely between the left and the right context.
+    """Tokens that the subject model itself finds likely between the left and the right context.
 
     Ranked by log p(token | left) + log p(right | left, token). The second term is computed for the `pool`
     tokens with the largest first term, over the `ahead` tokens that follow: a place costs `pool` x `ahead`

@@ -1,4 +1,4 @@
-"""Where the parts of a finished run are: in its folder, or on its site, published or not."""
+"""The parts of a finished run, read from its folder or from its site, published or not."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ TIMEOUT = 60.0  # seconds without an answer
 
 
 class RunReader(Protocol):
-    """A finished run, wherever it is. Whatever is not there raises InputError."""
+    """A finished run, wherever it is. Anything missing raises InputError."""
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Its name."""
 
     def names(self) -> list[NeuronId]:
         """Every neuron, in order."""

@@ -155,9 +155,9 @@ def _both(name: str, old: Any, new: Any) -> str:
 
 
 def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
-    """What to tell people: a line for a neuron, and below it what differs.
+    """The report: a line per neuron, followed by what differs.
 
-    strict: the same bytes are due, as the hardware and the number format are the same.
+    strict: the same bytes are expected, as hardware and number format are the same.
     """
     for one in found:
         if one.outcome == "identical":
@@ -191,7 +191,7 @@ def rows(found: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
 
 
 def shortened(lines: Iterable[str], most: int = 20, width: int = 300) -> list[str]:
-    """The first lines, cut to a width, and how many more there are."""
+    """The first lines, truncated to a width, and how many more there are."""
     lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []
     return lines[:most] + more

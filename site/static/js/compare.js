@@ -12,7 +12,7 @@ export function tokensOf(record) {
   return { activating: of(true), context: of(false) };
 }
 
-/** Shared share of two sets of tokens: intersection over union. */
+/** What two sets of tokens share: the tokens, and the Jaccard index. */
 export function overlap(a, b) {
   const both = [...a].filter((token) => b.has(token));
   const union = a.size + b.size - both.length;
