@@ -44,8 +44,8 @@ class Limits:
         min_length: fewest tokens of a text, excluding the begin-of-sequence token.
         near_duplicates: Jaccard similarity of 5-token shingles from which texts count as duplicates; None for
             off.
-        further_tokens: so many tokens of the texts after those only have their pairs counted; None counts no pairs,
-            which else take memory for each distinct one.
+        further_tokens: in this many tokens after those, pairs are counted too; None counts no pairs, each of which
+            takes memory.
     """
 
     max_tokens: int | None = None
