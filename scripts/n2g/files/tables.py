@@ -96,11 +96,8 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
     Raises:
         InputError: the file is missing or damaged, is of another version, or has other columns than the contract.
     """
-    check_version(path)
+    check_table(path, name)
     with _reading(path, pa.ArrowException):
-        found = [(field.name, field.type) for field in pq.read_schema(path)]
-        if found != [(field.name, field.type) for field in CONTRACTS[name].schema]:
-            raise InputError(f"{path} does not have the columns of a {name} table: {remedy(path)}")
         return pq.read_table(path, columns=columns)
 
 
@@ -111,12 +108,16 @@ def table_version(path: Path) -> int:
     return int(metadata.get(VERSION_KEY, 1))
 
 
-def check_version(path: Path) -> None:
-    """Raise InputError unless a table has the version of this code's contracts."""
+def check_table(path: Path, name: str) -> None:
+    """Raise InputError unless a table has the version and the columns of its contract."""
     if (found := table_version(path)) != VERSION:
         raise InputError(
             f"{path} is a table of version {found}, and this code reads version {VERSION}: {remedy(path)}"
         )
+    with _reading(path, pa.ArrowException):
+        columns = [(field.name, field.type) for field in pq.read_schema(path)]
+    if columns != [(field.name, field.type) for field in CONTRACTS[name].schema]:
+        raise InputError(f"{path} does not have the columns of a {name} table: {remedy(path)}")
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

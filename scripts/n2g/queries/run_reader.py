@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from n2g.errors import InputError
-from n2g.files.contracts import VERSION
-from n2g.files.tables import check_version, read_json, read_table, table_version
+from n2g.files.contracts import CONTRACTS, VERSION
+from n2g.files.tables import check_table, read_json, read_table, table_version
 from n2g.ids import NeuronId
 from n2g.model.checkpoint import checkpoint_key
 from n2g.results.stored_records import StoredRecords
@@ -66,7 +66,7 @@ class RunFolder(StoredRecords):
 
     def file(self, name: str) -> Path:
         path = _existing(self.folder / f"{name}.parquet", "run the workflow to make it")
-        check_version(path)
+        check_table(path, name)
         return path
 
     def table(self, name: str) -> pa.Table:
@@ -137,7 +137,12 @@ class RunSite:
         return path
 
     def table(self, name: str) -> pa.Table:
-        return pq.read_table(self.file(name))
+        table = pq.read_table(self.file(name))
+        if not set(CONTRACTS[name].columns) <= set(table.column_names):
+            raise InputError(
+                f"{self._base} was built by another version: the columns of its table {name} differ."
+            )
+        return table
 
     def words(self) -> list[str]:
         return self.table("vocabulary")["text"].to_pylist()
