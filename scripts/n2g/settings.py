@@ -56,8 +56,8 @@ class Settings:
         trust: how many matches the model's own answer about a pattern counts as.
         max_nodes: maximum number of nodes in a graph: the first, or another that is clearly better on validation;
             patterns with the least support are dropped first.
-        paper_share: fraction of the neurons for which method "atlas" is compared with "paper": pseudo-random, the same in
-            every layer, and a subset of the sample of any larger fraction.
+        paper_share: fraction of the neurons for which method "atlas" is compared with "paper": pseudo-random, the same
+            in every layer, and a subset of the sample of any larger fraction.
         top_weight: weight of the top validation documents against all validation documents in these choices.
     """
 
