@@ -1,7 +1,7 @@
-"""Fit the graphs of a finished run again, each time without one ingredient of the method, and score them.
+"""Refit the graphs of a finished run, each time without one ingredient of the method, and score them.
 
-Writes benchmarks/ablation.md. Nothing of the run is changed; no model is asked. What asks the model otherwise (such as
-prompts after BOS alone) needs a run of its own with other settings.
+Writes benchmarks/ablation.md. The run itself is not changed, and no model is queried. Variants that query the model in
+another way (such as prompts after BOS alone) need a run of their own with other settings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Examples = list[tuple[str, Fired]]
 class Variant:
     """The method without an ingredient.
 
-    examples: what becomes of the examples of a neuron. settings: changed settings. constants: changed constants of
+    examples: changes the examples of a neuron. settings: changed settings. constants: changed constants of
     `n2g.method.candidates`. alone, background: whether the sweep's tokens and the tokens below the decision
     threshold are used.
     """
@@ -104,8 +104,8 @@ VARIANTS = [
         settings={"decision_thresholds": USUAL.decision_thresholds[:1]},
     ),
     Variant("decision threshold at the firing threshold", settings={"decision_thresholds": (1.0,)}),
-    Variant("no tokens put back into patterns that match too much", constants={"RESTORED": 0}),
-    Variant("no patterns for firing tokens nobody asked about", constants={"LITERAL": 1}),
+    Variant("no tokens restored in patterns that match too much", constants={"RESTORED": 0}),
+    Variant("no literal patterns for untested firing tokens", constants={"LITERAL": 1}),
     Variant("at most 40 nodes", settings={"max_nodes": (40,)}),
     Variant("at most 10 nodes", settings={"max_nodes": (10,)}),
     Variant("no tokens below the decision threshold", background=False),
@@ -179,7 +179,7 @@ def macro(layers: Sequence[Sequence[Mapping]], name: str, score: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--configfile", type=Path, default=Path("config.yaml"), help="names the run to fit again"
+        "--configfile", type=Path, default=Path("config.yaml"), help="names the run whose graphs are refitted"
     )
     parser.add_argument("--output", type=Path, default=HERE / "ablation.md", help="the table to write")
     given = parser.parse_args()
@@ -200,8 +200,8 @@ def main() -> None:
     lines = [
         "# What each ingredient is worth",
         "",
-        f"The graphs of the run `{run.config['run']}` fitted again, each time with one thing left out or changed,",
-        "and scored on the test documents: means over neurons, then over layers. From `python benchmarks/ablation.py`.",
+        f"The graphs of the run `{run.config['run']}` refitted, each time with one ingredient left out or changed,",
+        "and scored on the test documents: mean over neurons, then over layers. From `python benchmarks/ablation.py`.",
         "",
         "| | F1 top | F1 random | r top | r random | nodes |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -1,6 +1,6 @@
 """Measure the workflow on this machine and write benchmarks/report.md (`make bench`).
 
-It needs a finished run, whose neurons and texts it takes; nothing of the run is changed.
+It needs a finished run and uses its neurons and texts; the run itself is not changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from n2g.workflow.run_script import run_script  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="very little of everything, to see that it works"
+        "--quick", action="store_true", help="measure very little of everything, as a check that it works"
     )
     parser.add_argument(
         "--configfile", type=Path, default=Path("config.yaml"), help="names the run to measure"

@@ -1,4 +1,4 @@
-"""What a reader must know of the machine; nothing that names it."""
+"""What a reader has to know about the machine, without anything that identifies it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def facts(device: str, dtype: str) -> dict[str, str]:
             [f"Python {platform.python_version()}", f"torch {torch.__version__}"]
             + [f"{name} {version(name)}" for name in ("transformers", "transformer-lens", "snakemake")]
         ),
-        "Load": f"{os.getloadavg()[0]:.1f} processes were running or waiting at the start (1 minute's mean)",
+        "Load": f"{os.getloadavg()[0]:.1f} processes running or waiting at the start (1-minute average)",
     }
 
 
@@ -47,9 +47,9 @@ def memory() -> int:
 
 @contextmanager
 def utilisation(device: str, every: float = 1.0) -> Iterator[list[int]]:
-    """Share of the time in which the GPU computes (percent), as nvidia-smi tells it every so many seconds meanwhile.
+    """GPU utilisation in percent, as nvidia-smi reports it every so many seconds while the block runs.
 
-    The list stays empty without a GPU, without the program, or where it does not know.
+    The list stays empty without a GPU, without the program, or if that reports nothing.
     """
     found: list[int] = []
     if not device.startswith("cuda") or not shutil.which("nvidia-smi"):

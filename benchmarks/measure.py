@@ -43,9 +43,9 @@ from n2g.workflow.model_options import add_model_options, open_engine
 class Amount:
     """How much is measured.
 
-    neurons: of each layer. texts, vocabulary: tokens for activations and sweep. published: neurons of a layer for the
-    published procedure, and as many examples of each. growth: how often blocks are made four times larger. copies:
-    of every record in the larger site.
+    neurons: of each layer. texts, vocabulary: tokens for activations and sweep. published: neurons per layer for the
+    published procedure, and examples of each. growth: how many times the block size is multiplied by four. copies: of
+    every record in the larger site.
     """
 
     neurons: int
@@ -62,8 +62,8 @@ QUICK = Amount(neurons=2, texts=3_000, vocabulary=512, published=1, growth=1, co
 
 @dataclass(frozen=True)
 class Comparison:
-    """One layer's cost a neuron: seconds and prompts of the published procedure (extrapolated from few examples),
-    seconds and prompts of the engine for method "paper", and its seconds for all that the run does."""
+    """One layer's cost per neuron: seconds and prompts of the published procedure (extrapolated from few examples),
+    seconds and prompts of the engine for method "paper", and the engine's seconds for everything the run does."""
 
     layer: int
     examples: int
@@ -76,9 +76,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Growth:
-    """What a stage took for one of the blocks, most of `size` neurons, into which the same neurons are shared out.
+    """The cost of a stage for one of the blocks, of at most `size` neurons, into which the same neurons are divided.
 
-    busy: share of the block's time in which the GPU computed, in percent; None where nothing tells.
+    busy: GPU utilisation during the block, in percent; None if it is unknown.
     """
 
     size: int
@@ -88,7 +88,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Results:
-    """All that the report tells."""
+    """The content of the report."""
 
     facts: Mapping[str, str]
     stages: Sequence[Measured]
@@ -101,7 +101,7 @@ class Results:
 
 
 def everything(run: Run, configuration: Path, folder: Path, amount: Amount) -> Results:
-    """Measure all of it, in less than ten minutes on two cores; writes below `folder` only."""
+    """Measure everything, in less than ten minutes on two cores; writes below `folder` only."""
     begin = time.perf_counter()
     say("start-up and Snakemake")
     overhead = notes.overhead(run, configuration)
@@ -116,7 +116,7 @@ def everything(run: Run, configuration: Path, folder: Path, amount: Amount) -> R
         cut = cut_block(block, folder / "blocks" / str(layer) / block.name, neurons)
         stages += measure_block(run, layer, cut, len(neurons), meter, run.config["method"])
     meter.bare = None
-    gc.collect()  # its weights are in circles of references
+    gc.collect()  # its weights are in reference cycles
     grown = growth(run, folder, amount, meter)
     layers = list(run.blocks)
     some = sorted({layers[0], layers[len(layers) // 2], layers[-1]})
@@ -127,7 +127,7 @@ def everything(run: Run, configuration: Path, folder: Path, amount: Amount) -> R
 
 
 def load(run: Run) -> Meter:
-    """The model in an engine that keeps the time, beside the bare model (without one for native models)."""
+    """The model in an engine that times itself, next to the bare model (none for native models)."""
     parser = argparse.ArgumentParser()
     add_model_options(parser)
     given = parser.parse_args(run.model_options())
@@ -135,15 +135,15 @@ def load(run: Run) -> Meter:
     engine = open_engine(given, list(run.blocks), [last])
     hugging_face = run.model.format == "transformers"
     bare = BareModel(run.checkpoint.parent, engine.device, given.dtype) if hugging_face else None
-    gc.collect()  # what is left of its head
+    gc.collect()  # what remains of its head
     meter = Meter(engine.bridge, device=engine.device, bare=bare)
-    for _ in range(3):  # the first passes set things up
+    for _ in range(3):  # warm-up
         meter.read(torch.ones((8, 32), dtype=torch.long, device=engine.device), list(run.blocks))
     return meter
 
 
 def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Measured]:
-    """Activations and sweep, which serve all blocks at once, on a part of the texts and of the vocabulary."""
+    """Activations and sweep, which serve all blocks at once, on a subset of the texts and of the vocabulary."""
     blocks = [f"{layer}/{block.name}" for layer, block in run.blocks.items()]
     neurons = sum(len(Range.parse(block.name).neurons) for block in run.blocks.values())
     poles = ",".join(run.config["poles"])
@@ -161,9 +161,9 @@ def corpus_stages(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[
 
 
 def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Growth]:
-    """The stages of a layer's block in small blocks, in some that are four times as large, and so on up to one.
+    """The stages of a layer's block, divided into small blocks, into blocks four times as large, and so on up to one.
 
-    The neurons are always the same, since some cost ten times as much as others; 32 of a larger block.
+    The neurons are always the same, since some cost ten times as much as others: at most 32 of the block.
     """
     layers = list(run.blocks)
     layer = layers[(len(layers) - 1) // 2]
@@ -183,8 +183,8 @@ def growth(run: Run, folder: Path, amount: Amount, meter: Meter) -> list[Growth]
 def against_published(
     run: Run, layer: int, folder: Path, amount: Amount, meter: Meter, stages: Sequence[Measured]
 ) -> Comparison | None:
-    """Method "paper" with the engine, and a few of its examples as published; None where nothing fires."""
-    say(f"layer {layer} as published")
+    """Method "paper" with the engine, and a few of its examples by the published procedure; None if nothing fires."""
+    say(f"layer {layer}, published procedure")
     neurons = spread(run.neurons(layer), amount.neurons)
     source = run.blocks[layer]
     cut = cut_block(source, folder / "paper" / str(layer) / source.name, neurons)
@@ -194,7 +194,7 @@ def against_published(
     examples: dict = {}
     for unit, _, _, example in chosen_examples(FittingBlock(run.corpus, cut, settings)):
         examples.setdefault(unit.neuron, []).append(example)
-    usual = sum(map(len, examples.values())) / len(neurons)  # examples of a neuron
+    usual = sum(map(len, examples.values())) / len(neurons)  # mean number of examples per neuron
     vocabulary = read_table(run.corpus / "vocabulary.parquet", "vocabulary")
     proposer = make_proposer("embedding", meter.bridge, vocabulary, bos)
     hook, askers, count = meter.hook.format(layer=layer), [], 0

@@ -1,4 +1,4 @@
-"""An engine that keeps the time, and the bare model that it is compared with."""
+"""An engine that times itself, and the bare model that it is compared with."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Stop(Exception):
 
 
 def now(device: str) -> float:
-    """Seconds on a steady clock, once the device has done all that it was given."""
+    """Seconds on a monotonic clock, once the device has finished all queued work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def peak(device: str) -> int:
-    """Bytes that tensors have held on the device at most since this was last asked; 0 without a GPU."""
+    """Peak bytes of tensors on the device since the last call; 0 without a GPU."""
     if not device.startswith("cuda"):
         return 0
     found = torch.cuda.max_memory_allocated(device)
@@ -38,7 +38,7 @@ def peak(device: str) -> int:
 
 
 class BareModel:
-    """The Hugging Face model by itself: its decoder, without unembedding, stopped behind a layer."""
+    """The Hugging Face model by itself: its decoder, without unembedding, stopped after a layer."""
 
     def __init__(self, folder: Path, device: str, dtype: str):
         from transformers import AutoModelForCausalLM
@@ -53,7 +53,7 @@ class BareModel:
 
     @torch.no_grad()
     def seconds(self, batch: int, length: int, layer: int) -> float:
-        """Seconds of one forward pass over random tokens [batch, length], up to and with `layer`."""
+        """Seconds of one forward pass over random tokens [batch, length], up to and including `layer`."""
 
         def stop(*_: Any) -> None:
             raise _Stop
@@ -80,10 +80,10 @@ class Pass:
 
 @dataclass
 class Meter(Engine):
-    """An engine that notes every forward pass and, right after it, has the bare model do one of the same shape.
+    """An engine that records every forward pass and, right after it, has the bare model run one of the same shape.
 
-    prompt_tokens: tokens of the distinct prompts that were asked, as they stand. memory: bytes that tensors held on
-    the GPU at most, without those of the bare model.
+    prompt_tokens: tokens of the distinct prompts, without padding. memory: peak bytes of tensors on the GPU, without
+    those of the bare model.
     """
 
     bare: BareModel | None = None
@@ -93,14 +93,14 @@ class Meter(Engine):
     _clock: float | None = None
 
     def reset(self) -> None:
-        """Forget everything that was noted."""
+        """Forget everything that was recorded."""
         self.passes, self.tokens, self.prompts, self.prompt_tokens = [], 0, 0, 0
         self._prefixes.clear()
         self.memory = 0
         peak(self.device)
 
     def note_memory(self) -> None:
-        """Take into account what was held until now."""
+        """Update the peak memory."""
         held = self.bare.memory if self.bare else 0
         self.memory = max(self.memory, peak(self.device) - held)
 
@@ -154,22 +154,22 @@ class Meter(Engine):
         if self.bare:
             self.note_memory()
             bare = self.bare.seconds(*tokens.shape, deepest)
-            peak(self.device)  # what that pass held is not to count
+            peak(self.device)  # the memory of that pass does not count
         self.passes.append(Pass(tokens.numel(), seconds, bare))
         self._clock = now(self.device)
 
 
 @dataclass(frozen=True)
-class Share:
-    """Seconds of the bare model / seconds of the engine on the same shapes: the median over parts, and the ends."""
+class Ratio:
+    """Seconds of the bare model / seconds of the engine on the same shapes: median, minimum and maximum over parts."""
 
     median: float
     low: float
     high: float
 
 
-def share(passes: Sequence[Pass], parts: int = 5) -> Share | None:
-    """The share over `parts` runs of consecutive passes with about equal numbers of tokens; None without bare model."""
+def ratio(passes: Sequence[Pass], parts: int = 5) -> Ratio | None:
+    """The ratio over `parts` runs of consecutive passes, about equal in tokens; None without a bare model."""
     if not sum(one.bare for one in passes):
         return None
     ends = np.cumsum([one.tokens for one in passes])
@@ -177,4 +177,4 @@ def share(passes: Sequence[Pass], parts: int = 5) -> Share | None:
     engine = np.bincount(part, [one.engine for one in passes], parts)
     bare = np.bincount(part, [one.bare for one in passes], parts)
     ratios = [float(b / e) for b, e in zip(bare, engine, strict=True) if e and b]
-    return Share(median(ratios), min(ratios), max(ratios))
+    return Ratio(median(ratios), min(ratios), max(ratios))

@@ -1,8 +1,8 @@
-"""How far a small neural network gets that sees the same tokens as a graph does: an upper reference, not a graph.
+"""How far a small neural network gets that sees the same tokens as a graph: a reference from above, not a graph.
 
-One network a layer reads the embeddings of a token and the three before it and predicts where each neuron of the
-layer's block fires. It learns from all train tokens; its cuts are chosen on validation documents as those of graphs
-are. Writes benchmarks/neural.md; nothing of the run is changed.
+One network per layer reads the embeddings of a token and the three before it, and predicts where each neuron of the
+layer's block fires. It is trained on all training tokens; its decision thresholds are chosen on validation documents,
+as those of graphs are. Writes benchmarks/neural.md; the run itself is not changed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from n2g.texts.corpus_files import load_documents  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
 
 WINDOW, COMPONENTS, BATCH, CHUNK = 4, 192, 2048, 16384
-CUTS = 200  # tried on validation documents, among the largest hundredth of all predictions
+THRESHOLDS = 200  # tried on validation documents, among the largest hundredth of all predictions
 
 
 def components(embedding: torch.Tensor) -> torch.Tensor:
@@ -57,7 +57,7 @@ def windows(index: Index, at: np.ndarray, none: int) -> torch.Tensor:
 def learn(
     inputs: torch.Tensor, seen: torch.Tensor, targets: torch.Tensor, epochs: int, label: str
 ) -> torch.nn.Module:
-    """A network fitted to activations as shares of the maximum, those of firing tokens weighing most.
+    """A network fitted to activations as fractions of the maximum, firing tokens having the largest weight.
 
     inputs: `components`. seen: `windows`. targets: float [token, neuron].
     """
@@ -98,20 +98,22 @@ def f1(firing: np.ndarray, predicted: np.ndarray) -> float:
     return firing_scores(firing, predicted)["f1"]
 
 
-def best_cut(known: Evidence, at: np.ndarray, predicted: np.ndarray, top: list[int], weight: float) -> float:
-    """The cut with the best F1 on validation documents, those with the largest activations counted as for graphs."""
+def best_threshold(
+    known: Evidence, at: np.ndarray, predicted: np.ndarray, top: list[int], weight: float
+) -> float:
+    """The decision threshold with the best F1 on validation documents, the top ones weighted as for graphs."""
     fires = known.at(at) >= known.threshold
     near = np.isin(known.texts.numbers, top)[known.texts.rows(at)]
     large = predicted[predicted > np.quantile(predicted, 0.99)]
     gains = {
-        cut: f1(fires, predicted >= cut) + weight * f1(fires[near], predicted[near] >= cut)
-        for cut in np.unique(np.quantile(large, np.linspace(0, 1, CUTS))).tolist()
+        threshold: f1(fires, predicted >= threshold) + weight * f1(fires[near], predicted[near] >= threshold)
+        for threshold in np.unique(np.quantile(large, np.linspace(0, 1, THRESHOLDS))).tolist()
     }
-    return max(gains, key=lambda cut: gains[cut])
+    return max(gains, key=lambda threshold: gains[threshold])
 
 
 def layer_scores(run: Run, layer: int, inputs: torch.Tensor, epochs: int) -> dict[str, float]:
-    """Test set -> mean F1 over the neurons that fire there."""
+    """Test set -> mean F1 over the neurons that fire in it."""
     torch.manual_seed(0)
     folder, none = run.blocks[layer], len(inputs) - 1
     settings = Settings(bos=read_json(run.corpus / "corpus.json")["bos"])
@@ -132,19 +134,19 @@ def layer_scores(run: Run, layer: int, inputs: torch.Tensor, epochs: int) -> dic
     for column, unit in enumerate(units):
         top = [document for document, *_ in unit.top.get("validation", [])]
         known = block.evidence(unit, block.validation)
-        cut = best_cut(known, later, held[:, column], top, settings.top_weight)
+        threshold = best_threshold(known, later, held[:, column], top, settings.top_weight)
         for name, scores in found.items():
             at = texts.tokens_of(real[unit.key].sets[name].tolist())
             fires = real[unit.key].firing[at]
             if fires.any():
-                scores.append(f1(fires, tested[at, column] >= cut))
+                scores.append(f1(fires, tested[at, column] >= threshold))
     return {name: float(np.mean(scores)) for name, scores in found.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="names the run")
-    parser.add_argument("--epochs", type=int, default=6, help="passes over the train tokens")
+    parser.add_argument("--epochs", type=int, default=6, help="epochs over the training tokens")
     parser.add_argument("--output", type=Path, default=HERE / "neural.md", help="the table to write")
     given = parser.parse_args()
 
@@ -155,8 +157,8 @@ def main() -> None:
     lines = [
         "# A small neural network on the same tokens",
         "",
-        f"F1 of firing tokens on the test documents of the run `{run.config['run']}`, means over the neurons of each",
-        f"layer, after {given.epochs} passes over the train tokens. Written by `python benchmarks/neural.py`.",
+        f"F1 for firing tokens on the test documents of the run `{run.config['run']}`, mean over the neurons of each",
+        f"layer, after {given.epochs} epochs over the training tokens. Written by `python benchmarks/neural.py`.",
         "",
         "| | " + " | ".join(f"L{layer}" for layer in layers) + " | mean |",
         "| --- |" + " ---: |" * (len(layers) + 1),

@@ -1,4 +1,4 @@
-"""What Snakemake noted while the run was made (its `benchmark:` files), and what it costs by itself."""
+"""What Snakemake recorded during the run (its `benchmark:` files), and its own overhead."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Job:
 
 
 def jobs(run: Run) -> list[Job]:
-    """Every job of the run's selected blocks, and of the run as a whole."""
+    """Every job of the run's selected blocks and of the run as a whole."""
     found, selected = [], {(str(layer), str(block)) for layer, block in run.selected}
     for file in sorted((run.root / "benchmarks").glob("**/*.tsv")):
         with file.open(encoding="utf-8", newline="") as lines:
@@ -48,15 +48,15 @@ def jobs(run: Run) -> list[Job]:
 
 @dataclass(frozen=True)
 class Course:
-    """How the jobs followed each other: seconds in which at least one ran; median seconds between the end of a job and
-    the start of the next."""
+    """How the jobs overlapped: seconds in which at least one ran; median seconds from the end of a job to the start of
+    the next."""
 
     busy: float
     between: float
 
 
 def course(found: Sequence[Job]) -> Course | None:
-    """What the dates of the files tell; None where they cannot be those of the jobs, as in copies."""
+    """What the timestamps of the files show; None if they cannot be those of the jobs, as in copies."""
     order = sorted(found, key=lambda job: job.end - job.seconds)
     ends = sorted(job.end for job in found)
     busy, until, gaps = 0.0, -inf, []
@@ -73,14 +73,14 @@ def course(found: Sequence[Job]) -> Course | None:
 
 @dataclass(frozen=True)
 class Overhead:
-    """What is no work, in seconds: until the first job of Snakemake, and until a stage's program begins."""
+    """Overhead in seconds: until the first job of Snakemake, and until a stage's program begins its work."""
 
     planning: float
     starts: Mapping[str, float]
 
 
 def overhead(run: Run, configuration: Path) -> Overhead:
-    """Measure it, with programs that are started and do nothing."""
+    """Measure it by starting programs that do nothing."""
     snakemake = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--nolock", "--quiet", "all"]
     snakemake += ["--snakefile", str(SCRIPTS.parent / "Snakefile"), "--configfile", str(configuration)]
     code = "import sys; sys.path.insert(0, sys.argv[1]); from n2g.model.checkpoint import boot; boot(*sys.argv[2:])"
@@ -97,7 +97,7 @@ def overhead(run: Run, configuration: Path) -> Overhead:
 
 
 def seconds(command: Sequence[str]) -> float:
-    """Seconds that a command takes. Raises CalledProcessError where it fails."""
+    """Seconds that a command takes. Raises CalledProcessError if it fails."""
     begin = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - begin

@@ -1,6 +1,6 @@
-"""What the site takes, by the number of its pages.
+"""The cost of the site, by the number of its pages.
 
-By hand, `python benchmarks/pages.py 18432` builds a site of so many neurons from the records of a finished run.
+Run by hand: `python benchmarks/pages.py 18432` builds a site of that many neurons from the records of a finished run.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Site:
     Attributes:
         pages: neuron pages.
         seconds: time of the build.
-        cpu: time that its processes computed.
-        memory: largest memory of a process, in MiB.
+        cpu: CPU time of its processes.
+        memory: peak memory of a process, in MiB.
         size: bytes of all files.
         disk: bytes that they take on disk, folders included.
         largest: bytes of the largest file that a page may load.
@@ -52,7 +52,7 @@ class Site:
 
 
 def measure(run: Run, folder: Path, times: int, processes: int = 1) -> Site:
-    """Build the site in `folder` with every record of the run's blocks that many times, under new numbers."""
+    """Build the site in `folder` from `times` renumbered copies of every record of the run's blocks."""
     renders = [_copies(block, folder / str(layer), times) for layer, block in run.blocks.items()]
     config = {key: run.config[key] for key in ("run", "model", "corpus", "poles")} | {"poles": ["positive"]}
     options = {
@@ -100,7 +100,7 @@ def _sizes(atlas: Path) -> tuple[int, int, int]:
 
 
 def _copies(block: Path, layer: Path, times: int) -> Path:
-    """A block with records numbered from 0 on; the positive poles of another, again and again."""
+    """A block with records numbered from 0: `times` copies of the positive poles of another."""
     files = [file for file in sorted((block / "render").glob("*.json")) if not file.stem.endswith("-")]
     target = layer / f"00000-{len(files) * times - 1:05d}" / "render"
     target.mkdir(parents=True)
@@ -133,8 +133,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("neurons", type=int, help="how many neuron pages, at least")
     parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="names the finished run")
-    parser.add_argument("--processes", type=int, default=1, help="how many may work on it")
-    parser.add_argument("--keep", type=Path, help="where to leave the site, to look at it")
+    parser.add_argument("--processes", type=int, default=1, help="processes to use")
+    parser.add_argument("--keep", type=Path, help="where to keep the site")
     given = parser.parse_args()
     run = Run.open(given.configfile)
     with tempfile.TemporaryDirectory(prefix="n2g-pages-", dir=run.root) as folder:
@@ -143,7 +143,7 @@ def main() -> None:
         if given.keep:
             shutil.move(Path(folder) / "atlas", given.keep)
     print(
-        f"{site.pages:,} neuron pages: {site.seconds:.0f} s ({site.cpu:.0f} s of computing),"
+        f"{site.pages:,} neuron pages: {site.seconds:.0f} s ({site.cpu:.0f} s of CPU time),"
         f" {site.memory:,.0f} MiB of memory,"
         f" {site.size / 1e6:,.0f} MB in files, {site.disk / 1e6:,.0f} MB on disk,"
         f" largest file that a page loads {site.largest / 1e3:,.0f} kB"

@@ -1,4 +1,4 @@
-"""The work of the published procedure, done as published: one prompt at a time, the whole model with its
+"""The work of the published procedure in its plainest form: one prompt at a time, the whole model with its
 unembedding, every hook cached (Foote et al. 2023, sections 3.2 to 3.4, and their code)."""
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from meter import now
 from n2g.method.prune import Example
 from n2g.settings import Proposer
 
-ENDINGS = range(5, 31, 5)  # tokens of the endings that are tried, the first that holds being taken
-MASK = 1  # token id that stands for what is masked
-IMPORTANT = 0.75  # from this importance on, substitutes are tried
-KEEP = 0.5  # share of the activation that an ending must keep
+SUFFIXES = range(
+    5, 31, 5
+)  # lengths of the suffixes that are tried; the first that keeps the activation is taken
+MASK = 1  # token id that replaces a masked token
+IMPORTANT = 0.75  # importance from which substitutes are tried
+KEEP = 0.5  # fraction of the activation that a suffix must keep
 SUBSTITUTES = 5
 
 
 @dataclass
 class Published:
-    """One neuron of a model, asked as the published code asks; counts the prompts and their seconds."""
+    """One neuron of a model, queried as the published code does; counts the prompts and their seconds."""
 
     bridge: Any
     hook: str
@@ -46,7 +48,7 @@ class Published:
         """Prune an example, measure every token's importance, try substitutes for the important ones."""
         text = example.tokens[: example.pivot + 1]
         whole = self.ask(text)
-        for size in ENDINGS:
+        for size in SUFFIXES:
             kept = text[-size:]
             activation = self.ask(kept)
             if activation >= KEEP * whole or size >= len(text):

@@ -1,7 +1,7 @@
-"""What finding alike neurons and asking questions take, by the number of neurons.
+"""The cost of finding similar neurons and of querying a run, by the number of neurons.
 
-By hand, `python benchmarks/queries.py 18432` makes up a run of so many neurons from a finished one: its graphs again
-and again, in nine of ten most tokens exchanged for others, frequent ones more often; activations shifted a little.
+Run by hand: `python benchmarks/queries.py 18432` synthesises a run of that many neurons from a finished one by
+repeating its graphs. In nine of ten, most tokens are replaced, by frequent ones more often; activations are shifted.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from n2g import load_atlas  # noqa: E402
 from n2g.files.tables import read_arrays, read_json, write_arrays  # noqa: E402
 
 BLOCK = 256
-CHANGED, EXCHANGED, SHIFT = 0.9, 0.7, 40
+CHANGED, REPLACED, SHIFT = 0.9, 0.7, 40
 TEXT = (
     "The old bank of the river was made of stone, and the first of its bridges was built in 1842 by the city."
 )
 
 
 def make_run(run: Run, folder: Path, count: int, random: np.random.Generator) -> list[Path]:
-    """A run of `count` neurons: records, graphs and pools, in the run's layers; gives its blocks."""
+    """A run of `count` neurons: records, graphs and pools, in the run's layers; returns its blocks."""
     size = len(load_atlas(run.root).words)
     frequent = np.cumsum(1 / np.arange(1, size + 1))
     order = random.permutation(size)
@@ -55,7 +55,7 @@ def make_run(run: Run, folder: Path, count: int, random: np.random.Generator) ->
             graph = record["graph"] = copy.deepcopy(record["graph"])
             for node in graph["nodes"][1:] if random.random() < CHANGED else ():
                 if "tokens" in node:
-                    _exchange(node, order, frequent, random)
+                    _replace_tokens(node, order, frequent, random)
             names = {"id": f"L{layer}.N{neuron}", "layer": layer, "neuron": neuron, "pole": "positive"}
             (block / "render" / f"{names['id']}.json").write_text(json.dumps(record | names))
             lines.append(json.dumps(names | {"method": "atlas", "status": "ok", "graph": graph}))
@@ -67,11 +67,11 @@ def make_run(run: Run, folder: Path, count: int, random: np.random.Generator) ->
     return blocks
 
 
-def _exchange(
+def _replace_tokens(
     node: dict[str, Any], order: np.ndarray, frequent: np.ndarray, random: np.random.Generator
 ) -> None:
-    """Exchange most tokens of a node for others; they stay ascending and as many as there are weights."""
-    kept = {token for token in node["tokens"] if random.random() > EXCHANGED}
+    """Replace most tokens of a node; they stay ascending, and as many as there are weights."""
+    kept = {token for token in node["tokens"] if random.random() > REPLACED}
     while len(kept) < len(node["tokens"]):
         kept.add(int(order[np.searchsorted(frequent, random.random() * frequent[-1])]))
     node["tokens"] = sorted(kept)
@@ -87,7 +87,7 @@ def timed(ask: Callable[[], Any]) -> tuple[float, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("neurons", type=int, help="how many, at least")
-    parser.add_argument("--processes", type=int, default=1, help="how many find alike neurons")
+    parser.add_argument("--processes", type=int, default=1, help="processes that find similar neurons")
     parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="names the finished run")
     given = parser.parse_args()
     run = Run.open(given.configfile)
@@ -105,7 +105,7 @@ def main() -> None:
             raise RuntimeError("similar.py failed")
         print(
             f"{len(blocks) * BLOCK:,} neurons, all pairs: {time.perf_counter() - begin:.0f} s "
-            f"({used.ru_utime + used.ru_stime:.0f} s of computing), {used.ru_maxrss / 1024:,.0f} MiB of memory"
+            f"({used.ru_utime + used.ru_stime:.0f} s of CPU time), {used.ru_maxrss / 1024:,.0f} MiB of memory"
         )
         atlas = load_atlas(folder, run.checkpoint.parent / "tokenizer.json")
         print(f"patterns: {(folder / 'patterns.parquet').stat().st_size / 1e6:.0f} MB")
@@ -122,8 +122,8 @@ def main() -> None:
             "predict": lambda: atlas[neuron].predict(TEXT),
         }
         for question, ask in questions.items():
-            (first, answer), (again, _) = timed(ask), timed(ask)
-            print(f"{question}: {first:.2f} s, asked again {again:.2f} s, {len(answer)} rows")
+            (first, answer), (repeated, _) = timed(ask), timed(ask)
+            print(f"{question}: {first:.2f} s, repeated {repeated:.2f} s, {len(answer)} rows")
 
 
 if __name__ == "__main__":

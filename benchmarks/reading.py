@@ -1,6 +1,6 @@
 """How long a reader waits: the pages of a built site in headless Chromium, from a server on the same machine.
 
-By hand, `python benchmarks/reading.py results/smollm2/atlas`; it needs Chromium, as the browser tests do.
+Run by hand: `python benchmarks/reading.py results/smollm2/atlas`; it needs Chromium, as the browser tests do.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def spread(values: list, count: int) -> list:
-    """So many of the values, at even distances."""
+    """`count` of the values, evenly spaced."""
     return values[:: max(1, len(values) // count)][:count]
 
 
 def opened(browser: Browser, address: str, work: Callable[[Page], Any]) -> Any:
-    """What `work` finds on a page that nothing is cached for."""
+    """What `work` finds on a page, with nothing cached."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.add_init_script(WATCH)
@@ -71,7 +71,7 @@ def texts(site: Path, pages: list[Path]) -> list[str]:
 
 
 def ask(page: Page, text: str, loaded: list[int], before: str = "") -> float:
-    """Milliseconds until a page says which neurons fire on a text, after it was asked another one."""
+    """Milliseconds until a page says which neurons fire on a text, optionally after another one."""
     if before:
         page.evaluate(ASK, before)
     page.on("response", lambda answer: loaded.append(int(answer.headers.get("content-length", 0))))
@@ -79,7 +79,7 @@ def ask(page: Page, text: str, loaded: list[int], before: str = "") -> float:
 
 
 def measure(browser: Browser, site: Path, address: str) -> None:
-    """Print what readers wait for."""
+    """Print the waiting times."""
     pages = sorted(path.relative_to(site) for path in site.glob("neurons/*/*/index.html"))
     watched = [
         opened(browser, f"{address}{path.as_posix()}", lambda page: page.evaluate("[window.ready, shift]"))

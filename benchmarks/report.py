@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from measure import Comparison, Growth, Results
-from meter import Share
+from meter import Ratio
 from notes import Job, Overhead, course
 from pages import Site
 from workload import BLOCK_STAGES, Measured, Run
@@ -17,7 +17,7 @@ def write(run: Run, results: Results) -> str:
     parts = [
         "# Benchmarks",
         f"Written by `make bench` in {results.seconds / 60:.1f} minutes. Everything was measured in this one run, "
-        "except where it says that Snakemake noted it when the atlas was made.",
+        "except where the figures are those that Snakemake recorded when the atlas was built.",
         table(["", ""], [*results.facts.items(), *gpu(results.stages, results.growth).items()]),
         f"Model: {run.config['model']['name']}, layers {run.config['layers']} of {run.model.n_layers}, "
         f"{run.model.d_mlp} neurons each.",
@@ -33,13 +33,13 @@ def write(run: Run, results: Results) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; all columns but the first to the right."""
+    """A Markdown table; all columns but the first are right-aligned."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def gpu(stages: Sequence[Measured], grown: Sequence[Growth]) -> Mapping[str, str]:
-    """What the GPU held and how busy it was. The largest block tells the latter, as no bare model runs beside it."""
+    """GPU memory and utilisation. The latter is taken from the largest block, as no bare model runs alongside it."""
     most: dict[str, int] = {}
     for one in (*stages, *(one.measured for one in grown)):
         most[one.stage] = max(one.memory, most.get(one.stage, 0))
@@ -49,18 +49,18 @@ def gpu(stages: Sequence[Measured], grown: Sequence[Growth]) -> Mapping[str, str
     held = ", ".join(f"{stage} {memory / 2**20:,.0f} MiB" for stage, memory in most.items())
     last = max(grown, key=lambda one: one.size)
     busy = (
-        "not measured: nvidia-smi does not tell"
+        "not measured: nvidia-smi does not report it"
         if last.busy is None
-        else f"{last.busy:.0f} %, told by nvidia-smi during {', '.join(BLOCK_STAGES)} of {last.size} neurons"
+        else f"{last.busy:.0f} %, reported by nvidia-smi during {', '.join(BLOCK_STAGES)} of {last.size} neurons"
     )
-    return dict(zip(names, (f"tensors held at most: {held}", busy), strict=True))
+    return dict(zip(names, (f"peak tensor memory: {held}", busy), strict=True))
 
 
 def stages(found: Sequence[Measured]) -> list[str]:
-    """Seconds and tokens a neuron, by layer and stage."""
+    """Seconds and tokens per neuron, by layer and stage."""
     block = [one for one in found if one.layer is not None]
     layers = sorted({one.layer for one in block})
-    head = ["Layer", *BLOCK_STAGES, "together"]
+    head = ["Layer", *BLOCK_STAGES, "total"]
     rows = {"seconds": [], "tokens": []}
     for layer in layers:
         ones = [one for name in BLOCK_STAGES for one in block if (one.layer, one.stage) == (layer, name)]
@@ -76,22 +76,26 @@ def stages(found: Sequence[Measured]) -> list[str]:
     ]
     return [
         "## Seconds and model tokens per neuron",
-        f"The scripts of the workflow ran on {block[0].neurons} neurons of each layer, evenly chosen from its largest "
-        "block; loading the model is not counted. Each stage does its work for both methods. Tokens are those that "
-        "went through the model, padding included.",
+        f"The scripts of the workflow ran on {block[0].neurons} neurons per layer, evenly sampled from its largest "
+        "block; loading the model is excluded. Each stage works for both methods. Tokens are those that went through "
+        "the model, padding included.",
         f"Seconds per neuron (mean over the layers: {average:.2f}):",
         table(head, rows["seconds"]),
         "Model tokens per neuron:",
         table(head, rows["tokens"]),
-        "Two stages serve all neurons at once; they ran for these blocks on a part of the texts and of the vocabulary:",
-        table(["Stage", "model tokens", "seconds", "tokens a second"], whole),
+        "Two stages serve all neurons at once; they ran for these blocks on a subset of the texts and of the "
+        "vocabulary:",
+        table(["Stage", "model tokens", "seconds", "tokens per second"], whole),
     ]
 
 
 def throughput(found: Sequence[Measured]) -> list[str]:
-    """The engine beside the bare model."""
-    if not any(one.share for one in found):
-        return ["## The engine beside the bare model", "Not measured: this model is none of Hugging Face's."]
+    """The engine against the bare model."""
+    if not any(one.ratio for one in found):
+        return [
+            "## The engine against the bare model",
+            "Not measured: this model is not a Hugging Face model.",
+        ]
     rows = [
         [
             one.stage,
@@ -99,49 +103,49 @@ def throughput(found: Sequence[Measured]) -> list[str]:
             f"{one.tokens / one.engine:,.0f}",
             f"{one.prompt_tokens / one.engine:,.0f}",
             f"{100 * one.engine / one.seconds:.0f} %",
-            *spread(one.share),
+            *spread(one.ratio),
         ]
         for one in found
         if one.tokens
     ]
-    middle = median(one.share.median for one in found if one.share)
+    middle = median(one.ratio.median for one in found if one.ratio)
     whole = sum(one.bare for one in found) / sum(one.engine for one in found)
     return [
-        "## The engine beside the bare model",
-        "After every forward pass of the engine the Hugging Face model's decoder did one of the same shape "
-        "[batch, length], with the same number format, stopped behind the same layer and without unembedding. The "
-        "share is the bare model's seconds divided by the engine's, where all that the engine does between two passes "
-        "counts: packing, picking keys and values, reading the answers. Passes are cut into five parts in "
-        "their order; median, least and greatest of these are given. The engine's passes also attend to the keys and "
-        "values of prefixes, which the bare model's do not have. So *prompt tokens* tells how many tokens of "
-        "prompts, as they stand, are answered in a second.",
-        f"Of all passes together the share is **{whole:.2f}**; the median of the rows below is {middle:.2f}.",
+        "## The engine against the bare model",
+        "After every forward pass of the engine, the decoder of the Hugging Face model ran one of the same shape "
+        "[batch, length] in the same number format, stopped after the same layer and without unembedding. The ratio "
+        "is the bare model's seconds divided by the engine's, which include everything the engine does between two "
+        "passes: packing, selecting keys and values, reading the answers. The passes are divided into five "
+        "consecutive parts, of which the median, minimum and maximum are given. The engine's passes also attend to the "
+        "keys and values of prefixes, which the bare model's passes lack; *prompt tokens* therefore counts the tokens "
+        "of complete prompts answered per second.",
+        f"Over all passes the ratio is **{whole:.2f}**; the median of the rows below is {middle:.2f}.",
         table(
             [
                 "Stage",
                 "layer",
-                "tokens a second",
-                "prompt tokens a second",
-                "engine's part",
-                "share",
-                "least",
-                "most",
+                "tokens per second",
+                "prompt tokens per second",
+                "time in the engine",
+                "ratio",
+                "min",
+                "max",
             ],
             rows,
         ),
     ]
 
 
-def spread(share: Share | None) -> list[str]:
-    """Median, least and greatest."""
-    return [f"{value:.2f}" for value in (share.median, share.low, share.high)] if share else ["–"] * 3
+def spread(ratio: Ratio | None) -> list[str]:
+    """Median, minimum and maximum."""
+    return [f"{value:.2f}" for value in (ratio.median, ratio.low, ratio.high)] if ratio else ["–"] * 3
 
 
 def published(found: Sequence[Comparison]) -> list[str]:
-    """The published procedure's cost."""
-    title = "## Against the procedure as published"
+    """The cost of the published procedure."""
+    title = "## Against the published procedure"
     if not found:
-        return [title, "Not measured: none of the neurons fires."]
+        return [title, "Not measured: no neuron fires."]
     rows = [
         [
             one.layer,
@@ -166,21 +170,21 @@ def published(found: Sequence[Comparison]) -> list[str]:
     ]
     return [
         title,
-        "The published code was written anew in its plainest form: one prompt at a time through the whole model with "
-        "its unembedding, every hook cached; endings of 5, 10, … 30 tokens; one mask at a time; five substitutes, one "
-        "at a time, for each important token (from the embedding matrix; naming them is not counted). It ran on only "
-        f"{' + '.join(str(one.examples) for one in found)} examples of the neurons measured above, and its cost was "
-        "scaled to all examples of a neuron. Beside it is what prune, saliency and augment take here for the same "
-        "method, and for both methods. The published code begins with known examples, so activations and sweep are "
-        "left out. All figures are per neuron.",
-        f"The same method is **{median(ratios):.0f} times** faster here (median of the layers; {min(ratios):.0f} to "
+        "The published procedure was reimplemented in its plainest form: one prompt at a time through the whole model "
+        "including the unembedding, with every hook cached; suffixes of 5, 10, … 30 tokens; one mask at a time; five "
+        "substitutes, one at a time, for each important token (from the embedding matrix; the time to propose them is "
+        f"excluded). It ran on only {' + '.join(str(one.examples) for one in found)} examples of the neurons measured "
+        "above, and its cost was extrapolated to all examples of a neuron. Next to it is the cost of prune, saliency "
+        "and augment here, for the same method and for both methods. The published code starts from given examples, so "
+        "activations and sweep are excluded. All figures are per neuron.",
+        f"The same method is **{median(ratios):.0f} times** as fast here (median over layers; {min(ratios):.0f} to "
         f"{max(ratios):.0f}).",
-        table([*head, "times faster", "with both"], rows),
+        table([*head, "speed-up", "with both"], rows),
     ]
 
 
 def growth(found: Sequence[Growth]) -> list[str]:
-    """The cost of more neurons."""
+    """The cost of larger blocks."""
     sizes = sorted({one.size for one in found})
     rows = []
     for size in sizes:
@@ -191,10 +195,10 @@ def growth(found: Sequence[Growth]) -> list[str]:
         seconds = (f"{value:.2f}" for value in (*each, sum(each)))
         rows.append([f"{size / sizes[0]:.0f}×", size, *seconds, f"{tokens:,.0f}"])
     return [
-        "## More neurons",
+        "## Larger blocks",
         f"The same {sizes[-1]} neurons of the largest block of layer {found[0].measured.layer}, in blocks of different "
-        "size. Seconds and model tokens are per neuron:",
-        table(["", "neurons of a block", *BLOCK_STAGES, "together", "model tokens"], rows),
+        "sizes. Seconds and model tokens are per neuron:",
+        table(["", "neurons per block", *BLOCK_STAGES, "total", "model tokens"], rows),
     ]
 
 
@@ -210,12 +214,12 @@ def noted(run: Run, jobs: Sequence[Job]) -> list[str]:
         rows.append([stage, len(some), f"{seconds:.0f}", f"{seconds / neurons:.2f}", most])
     seconds = sum(job.seconds for job in jobs)
     most = f"{max(job.memory or 0 for job in jobs):,.0f}"
-    rows.append(["together", len(jobs), f"{seconds:.0f}", f"{seconds / neurons:.2f}", most])
+    rows.append(["total", len(jobs), f"{seconds:.0f}", f"{seconds / neurons:.2f}", most])
     return [
         "## Time and peak memory of the run itself",
-        f"What Snakemake noted when the atlas of these {neurons} neurons was made: seconds with the start of each "
-        "program, and the most memory that a job held (`max_rss`).",
-        table(["Stage", "jobs", "seconds", "a neuron", "MiB"], rows),
+        f"What Snakemake recorded when the atlas of these {neurons} neurons was built: seconds, including the start-up "
+        "of each program, and the peak memory of a job (`max_rss`).",
+        table(["Stage", "jobs", "seconds", "per neuron", "MiB"], rows),
     ]
 
 
@@ -225,7 +229,7 @@ def selected(run: Run) -> int:
 
 
 def overhead(run: Run, jobs: Sequence[Job], cost: Overhead) -> list[str]:
-    """What is no work, as a share of the wall time."""
+    """Planning and start-up, as a fraction of the wall time."""
     known = course(jobs)
     total = sum(job.seconds for job in jobs)
     busy, between = (known.busy, known.between) if known else (total, 0.0)
@@ -250,24 +254,25 @@ def overhead(run: Run, jobs: Sequence[Job], cost: Overhead) -> list[str]:
         work * run.model.d_mlp + sum(job.seconds - cost.starts[job.stage] for job in once),
     )
     order = (
-        f"The jobs took {busy:.0f} s of wall time, {beside:.1f} at once on average."
+        f"The jobs took {busy:.0f} s of wall time, with {beside:.1f} running at once on average."
         if known
-        else "The dates of the files do not tell how the jobs followed each other; one after the other is assumed."
+        else "The timestamps of the files do not show how the jobs overlapped; they are assumed to have run one by one."
     )
     return [
         "## Snakemake and start-up",
-        "A dry run of the whole workflow was timed now, and so was the start of each stage's program: the imports and, "
-        f"where it needs the model, loading it. The rest is from the table above. {order}",
+        "A dry run of the whole workflow was timed for this report, as was the start-up of each stage's program: its "
+        f"imports and, where needed, loading the model. The rest is from the table above. {order}",
         table(
             ["", "seconds"],
             [
                 ["Snakemake, until the first job", f"{cost.planning:.1f}"],
                 ["Snakemake, between two jobs (median)", f"{between:.2f}" if known else "–"],
-                *([f"Start of {stage}", f"{value:.1f}"] for stage, value in sorted(cost.starts.items())),
+                *([f"Start-up of {stage}", f"{value:.1f}"] for stage, value in sorted(cost.starts.items())),
             ],
         ),
-        f"Of the wall time of this run, {here} was Snakemake and start-up. Of a whole layer ({run.model.d_mlp} neurons "
-        f"in {blocks} blocks, with the mean work of these {selected(run)} neurons) it would be **{layer}**.",
+        f"Snakemake and start-up took {here} of the wall time of this run. For a whole layer ({run.model.d_mlp} "
+        f"neurons in {blocks} blocks, each neuron as costly as these {selected(run)} on average) it would be "
+        f"**{layer}**.",
     ]
 
 
@@ -280,7 +285,7 @@ def site(found: Sequence[Site]) -> list[str]:
     ]
     return [
         "## The site",
-        "The site was built with every record of these largest blocks, and with copies of them under new numbers.",
-        table(["Neuron pages", "seconds", "MiB of memory", "MB on disk"], rows),
-        f"1,000 more pages take **{1000 * slope:.1f} s**.",
+        "The site was built from every record of the largest block of each layer, and from renumbered copies of them.",
+        table(["Neuron pages", "seconds", "peak memory, MiB", "MB on disk"], rows),
+        f"1,000 additional pages take **{1000 * slope:.1f} s**.",
     ]

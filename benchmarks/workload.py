@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from meter import Meter, Share, share
+from meter import Meter, Ratio, ratio
 
 from n2g.errors import InputError
 from n2g.files.tables import read_table, write_table
@@ -90,12 +90,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a stage took for some neurons of a layer (of all layers, where `layer` is None).
+    """The cost of a stage for some neurons of a layer (of all layers if `layer` is None).
 
-    seconds: of the whole stage in this process, the model being loaded; engine: of them in the engine; bare: those of
-    the bare model on the same shapes, not part of them. tokens: that went through the model, padding included;
-    prompt_tokens: of the prompts as they stand. memory: bytes that tensors held on the GPU at most, without those of
-    the bare model; 0 without a GPU.
+    seconds: of the whole stage in this process, with the model already loaded; engine: the part spent in the engine;
+    bare: seconds of the bare model on the same shapes, which are not included. tokens: that went through the model,
+    padding included; prompt_tokens: without padding. memory: peak bytes of tensors on the GPU, without those of the
+    bare model; 0 without a GPU.
     """
 
     stage: str
@@ -107,7 +107,7 @@ class Measured:
     tokens: int
     prompts: int
     prompt_tokens: int
-    share: Share | None
+    ratio: Ratio | None
     memory: int
 
 
@@ -125,7 +125,7 @@ def cut_block(source: Path, target: Path, neurons: Sequence[int]) -> Path:
 
 
 def cut_texts(corpus: Path, target: Path, tokens: int) -> Path:
-    """Write a corpus of the first documents of another, with about so many tokens."""
+    """Write a corpus of the first documents of another, with about that many tokens."""
     table = read_table(corpus / "documents.parquet", "documents")
     count = int(np.searchsorted(np.cumsum(table["length"].to_numpy()), tokens)) + 1
     shutil.copytree(corpus, target)
@@ -134,7 +134,7 @@ def cut_texts(corpus: Path, target: Path, tokens: int) -> Path:
 
 
 def cut_vocabulary(corpus: Path, target: Path, tokens: int) -> Path:
-    """Write a corpus whose vocabulary holds about so many tokens, evenly chosen."""
+    """Write a corpus whose vocabulary holds about that many tokens, evenly sampled."""
     table = read_table(corpus / "vocabulary.parquet", "vocabulary")
     shutil.copytree(corpus, target)
     kept = np.arange(0, len(table), max(1, len(table) // tokens))
@@ -143,13 +143,13 @@ def cut_vocabulary(corpus: Path, target: Path, tokens: int) -> Path:
 
 
 def spread(items: Sequence[int], count: int) -> list[int]:
-    """At most `count` of the items, evenly chosen."""
+    """At most `count` of the items, evenly sampled."""
     return list(items[:: max(1, len(items) // count)][:count])
 
 
 def run_stage(name: str, options: Sequence[object], meter: Meter) -> float:
-    """Run a stage's script in this process with a model that is loaded already; gives its seconds, those of the
-    bare model left out."""
+    """Run a stage's script in this process with a model that is already loaded; returns its seconds, without those of
+    the bare model."""
     meter.reset()
     spec = importlib.util.spec_from_file_location(f"stage_{name}", SCRIPTS / f"{name}.py")
     program = importlib.util.module_from_spec(spec)
@@ -166,7 +166,7 @@ def run_stage(name: str, options: Sequence[object], meter: Meter) -> float:
 def measure_block(
     run: Run, layer: int, block: Path, neurons: int, meter: Meter, method: str
 ) -> list[Measured]:
-    """Prune, saliency and augment of a cut block."""
+    """Prune, saliency and augment of such a block."""
     options = [*run.model_options(), "--corpus", run.corpus, "--block", block, "--layer", layer]
     options += ["--settings", run.settings(method=method)]
     found = []
@@ -192,6 +192,6 @@ def taken(stage: str, layer: int | None, neurons: int, seconds: float, meter: Me
         meter.tokens,
         meter.prompts,
         meter.prompt_tokens,
-        share(meter.passes),
+        ratio(meter.passes),
         meter.memory,
     )

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -26,35 +27,59 @@ HANDED_OVER = {
     "extra-index-url": ("UV_INDEX", " "),
     "find-links": ("UV_FIND_LINKS", ","),
     "cert": ("SSL_CERT_FILE", " "),
+    "trusted-host": ("UV_INSECURE_HOST", " "),
+    "default-timeout": ("UV_HTTP_TIMEOUT", " "),
     "timeout": ("UV_HTTP_TIMEOUT", " "),
 }
+TRUE = ("1", "t", "true", "y", "yes", "on")  # what pip takes for true
 SECTIONS = ("global", "install", ":env:")  # of `pip config list`; a later one wins
 
 CPU_INDEX = ("--torch-backend", "cpu")  # PyTorch's own index, whose address uv knows
 
 
-def from_pip(listed: str) -> dict[str, str]:
-    """Variables for uv that say what pip's settings say.
+def read_settings(listed: str) -> dict[str, str]:
+    """pip's settings by name.
 
     Args:
         listed: what `pip config list` prints, a line such as ``global.index-url='...'`` for each setting.
     """
-    lines = (line.partition("=") for line in listed.splitlines())
-    settings = {name: str(ast.literal_eval(value)) for name, _, value in lines if value}
+    lines = [line.partition("=") for line in listed.splitlines()]
+    known = {name: str(ast.literal_eval(value)) for name, _, value in lines if value}
     found: dict[str, str] = {}
     for section in SECTIONS:
-        for setting, (variable, between) in HANDED_OVER.items():
-            if f"{section}.{setting}" in settings:
-                found[variable] = between.join(settings[f"{section}.{setting}"].split())
+        start = f"{section}."
+        found |= {name.removeprefix(start): value for name, value in known.items() if name.startswith(start)}
+    return found
+
+
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Variables that tell uv what pip's settings say."""
+    found = {
+        variable: between.join(settings[name].split())
+        for name, (variable, between) in HANDED_OVER.items()
+        if name in settings
+    }
     if "UV_INDEX" in found:  # pip takes the best version of all indexes; uv alone would ask only the first
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return found
 
 
+@cache
+def pip_settings() -> dict[str, str]:
+    """The settings of this Python's pip, from its files and from the environment."""
+    pip = [sys.executable, "-m", "pip", "config", "list"]
+    return read_settings(subprocess.run(pip, capture_output=True, text=True, check=True).stdout)
+
+
 def uv_environment() -> dict[str, str]:
     """The environment for uv: pip's settings, and over them what is set for uv itself."""
-    pip = [sys.executable, "-m", "pip", "config", "list"]
-    return from_pip(subprocess.run(pip, capture_output=True, text=True, check=True).stdout) | os.environ
+    return variables(pip_settings()) | os.environ
+
+
+def install_command(*arguments: str) -> list[str]:
+    """The command by which uv installs. No variable tells it to use no index, as pip's `no-index` does."""
+    no_index = pip_settings().get("no-index", "").lower() in TRUE
+    return [*UV, "pip", "install", *(["--no-index"] if no_index else []), *arguments]
 
 
 def wants_cpu_build(system: str, has_gpu: bool, environment: Mapping[str, str]) -> bool:
@@ -77,7 +102,7 @@ def torch_options(finds_cpu_build: Callable[..., bool]) -> tuple[str, ...] | Non
 def finds_cpu_build(*options: str) -> bool:
     """Whether uv would install the pinned PyTorch as a CPU build. Asks quickly, as there may be no network."""
     (torch,) = re.findall(r"^torch==\S+", (HERE / "run.lock").read_text(), re.MULTILINE)
-    command = [*UV, "pip", "install", "--dry-run", "--no-deps", "--reinstall", *options, torch]
+    command = install_command("--dry-run", "--no-deps", "--reinstall", *options, torch)
     hasty = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "0"}
     done = subprocess.run(command, env=uv_environment() | hasty, capture_output=True, text=True)
     return f"+ {torch}+cpu" in done.stderr
@@ -110,7 +135,7 @@ def main() -> None:
 
     # Every job of a run is a process that imports the model's libraries. Where Python may write no bytecode, each would
     # compile them again, which takes several times as long as to import them.
-    command = [*UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable]
+    command = install_command("--quiet", "--compile-bytecode", "--python", sys.executable)
     for name in ("run", "cuda"):
         command += ["--constraints", str(HERE / f"{name}.lock")]
     for name in given.names:

@@ -10,7 +10,7 @@ ACTIVATION_FILES = [
 ]
 
 
-# rule activations, or activations_1, activations_2, ... for several passes; activations_again; activations_of_block
+# rule activations (activations_1, activations_2, ... for several passes); activations_recomputed; activations_of_block
 for part in [*PARTS, ANY_BLOCK]:
 
     rule:

@@ -56,8 +56,8 @@ CHECKPOINT = shared(MODEL_FILE)
 
 # A run is computed in results/{run}. The scratch folder of `reproduce` is a run inside it, made by the same rules.
 RUN = config["run"]
-AGAIN = f"{RUN}/again"
-RUN_PATTERN = rf"{re.escape(RUN)}(/again)?"
+RECOMPUTED = f"{RUN}/recomputed"
+RUN_PATTERN = rf"{re.escape(RUN)}(/recomputed)?"
 
 
 def script(stage):
@@ -94,7 +94,7 @@ def run_folder(wildcards, output):
 def block_names(wildcards, output):
     """The names of the blocks that the output files belong to.
 
-    Made from the output, it is no param that causes reruns: a smaller selection needs nothing anew.
+    Made from the output, it is no param that causes reruns: a smaller selection needs nothing recomputed.
     """
     folders = (path.split("/")[-3:-1] for path in output)
     return name_blocks((int(layer), Block.parse(block)) for layer, block in folders)
@@ -107,9 +107,9 @@ with exit_with_sentence():
     ASKED = neurons_to_reproduce(config, SELECTED)
 
 # What runs the texts through the model does so in passes, each for some layers; other stages take all selected blocks
-# at once. Both take the neurons to reproduce, in the scratch place, as one more part.
+# at once. Both take the neurons to reproduce, in the scratch folder, as one more part.
 PASSES = parts_of(RUN, SELECTED, config["passes"], threads=CORES.of_pass)
-SCRATCH = scratch_parts(AGAIN, ASKED, threads=CORES.of_pass)
+SCRATCH = scratch_parts(RECOMPUTED, ASKED, threads=CORES.of_pass)
 PARTS = [*PASSES, *SCRATCH]
 WHOLE = [*parts_of(RUN, SELECTED), *SCRATCH]
 ANY_BLOCK = AnyBlock()
@@ -137,8 +137,8 @@ def neuron_target(wildcards):
     return block_file("render").format(run=RUN, layer=neuron.layer, block=neuron.block)
 
 
-def again_target(wildcards):
-    """The records of the neurons to reproduce, each computed in a block of its own in the scratch place."""
+def recomputed_target(wildcards):
+    """The records of the neurons to reproduce, each recomputed in a block of its own in the scratch folder."""
     with exit_with_sentence():
         check_published(Path("results") / RUN, ASKED, SELECTED)
     return SCRATCH[0].files("render")

@@ -2,7 +2,7 @@
 # selected blocks at once.
 
 
-# rule logits for all selected blocks; logits_again; logits_of_block
+# rule logits for all selected blocks; logits_recomputed; logits_of_block
 for part in [*WHOLE, ANY_BLOCK]:
 
     rule:

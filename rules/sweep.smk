@@ -3,7 +3,7 @@
 
 # What the sweep needs of all blocks, in one small file: Snakemake notes and hashes all of a job's inputs for each of
 # its outputs, and would run the sweep again when layers are split differently.
-# rule maxima for all selected blocks; maxima_again
+# rule maxima for all selected blocks; maxima_recomputed
 for part in WHOLE:
 
     rule:
@@ -31,7 +31,7 @@ for part in WHOLE:
             " > {log:q} 2>&1"
 
 
-# rule sweep, or sweep_1, sweep_2, ... for several passes; sweep_again; sweep_of_block
+# rule sweep (sweep_1, sweep_2, ... for several passes); sweep_recomputed; sweep_of_block
 for part in [*PARTS, ANY_BLOCK]:
 
     rule:

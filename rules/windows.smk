@@ -1,7 +1,7 @@
 # The model itself on a sample of test documents, shown only the last tokens: all selected neurons at once.
 
 
-# rule windows, or windows_1, windows_2, ... for several passes; windows_again; windows_of_block
+# rule windows (windows_1, windows_2, ... for several passes); windows_recomputed; windows_of_block
 for part in [*PARTS, ANY_BLOCK]:
 
     rule:

@@ -1,4 +1,4 @@
-"""Run the corpus through the model once and keep what the later stages need of every neuron."""
+"""Run the corpus through the model once and keep what later stages need to know about every neuron."""
 
 import argparse
 from pathlib import Path

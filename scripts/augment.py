@@ -1,4 +1,4 @@
-"""Try substitutes for the tokens that matter in the examples of a block."""
+"""Test substitutes for the important tokens in the examples of a block."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Turn fetched texts into token ids: tokenise, leave out near-duplicates, split."""
+"""Turn fetched texts into token ids: tokenise, drop near-duplicates, split."""
 
 import argparse
 from pathlib import Path
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--further-tokens",
         type=int,
-        help="tokens after those of which only pairs are counted; without it, no pairs are counted",
+        help="tokens beyond those in which pairs are counted too; without it, no pairs are counted",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     given = parser.parse_args()

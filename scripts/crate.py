@@ -1,4 +1,4 @@
-"""Make the folder of a finished run an RO-Crate: its description, and a copy of the workflow next to the results."""
+"""Turn the folder of a finished run into an RO-Crate: a description, and a copy of the workflow next to the results."""
 
 import argparse
 import shutil

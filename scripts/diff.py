@@ -1,4 +1,4 @@
-"""Write down what changed since another run."""
+"""Record what changed since another run."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ask a language model what activates the neurons of a block, simulate and score its answers, and revise them."""
+"""Ask a language model what activates the neurons of a block; simulate, score and revise its answers."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Read from the weights which tokens neurons push and like, and which other neurons they are connected with."""
+"""Read from the weights the promoted, suppressed and input-aligned tokens, and the connected neurons."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Write the manifest of a finished run: what it was made of and with, and what each stage cost."""
+"""Write the manifest of a finished run: what it was made from and with, and what each stage cost."""
 
 import argparse
 import json

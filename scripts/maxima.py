@@ -1,4 +1,4 @@
-"""Gather the largest activation of every neuron of a run in one small table."""
+"""Collect the maximum activation of every neuron of a run in one small table."""
 
 import argparse
 from pathlib import Path

@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--published", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--again", type=Path, required=True, help="folder of the recomputed run; removed afterwards"
+        "--recomputed", type=Path, required=True, help="folder of the recomputed run; removed afterwards"
     )
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="the published ones")
     parser.add_argument("--device", default="auto", help="device used for recomputing")
@@ -28,20 +28,20 @@ def main() -> None:
     found, strict = [], not moved
     for published in given.records:
         neuron = NeuronId.parse(published.stem)
-        path = block_folder(given.again, neuron.layer, neuron.block) / "render" / published.name
-        record, again = read_json(published), read_json(path)
-        strict &= record["provenance"]["dtype"] == again["provenance"]["dtype"]
-        found.append(compare(record, again))
+        path = block_folder(given.recomputed, neuron.layer, neuron.block) / "render" / published.name
+        record, recomputed = read_json(published), read_json(path)
+        strict &= record["provenance"]["dtype"] == recomputed["provenance"]["dtype"]
+        found.append(compare(record, recomputed))
         kept = given.published / "reproduced" / published.name
         if found[-1].outcome == "identical":
             kept.unlink(missing_ok=True)
         else:
-            write_json(kept, again)
+            write_json(kept, recomputed)
     for line in report(found, strict):
         print(line)
     if given.table:
         write_rows(given.table, "reproduced", list(rows(found)))
-    shutil.rmtree(given.again)
+    shutil.rmtree(given.recomputed)
     passing = ("identical",) if strict else ("identical", "equivalent")
     sys.exit(not all(one.outcome in passing for one in found))
 

@@ -1,4 +1,4 @@
-"""Measure which tokens of the pruned examples of a block matter."""
+"""Measure the importance of the tokens in the pruned examples of a block."""
 
 import argparse
 

@@ -28,7 +28,9 @@ def main() -> None:
         "--maxima", type=Path, required=True, help="maxima.parquet, or statistics.parquet of the one block"
     )
     parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
-    parser.add_argument("--pair-tokens", type=int, default=0, help="tokens that pairs may take of the model")
+    parser.add_argument(
+        "--pair-tokens", type=int, default=0, help="budget for pairs, in tokens that the model reads"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
 

@@ -148,7 +148,9 @@ def planned(said: str) -> dict[str, int]:
         if rule not in ("all", "total"):
             inputs = rule == "checkpoint" or rule.startswith("fetch_")
             stage = (
-                "inputs" if inputs else re.sub("_(of_block|again|\\d+)$", "", rule).replace("maxima", "sweep")
+                "inputs"
+                if inputs
+                else re.sub("_(of_block|recomputed|\\d+)$", "", rule).replace("maxima", "sweep")
             )
             found[stage] = found.get(stage, 0) + int(count)
     return found

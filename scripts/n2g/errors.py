@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class InputError(Exception):
-    """Something outside the program is wrong: a file, a download, a setting.
+    """Something outside the program is wrong: a file, a download or a setting.
 
     The message is one sentence that names what is wrong and what to do about it; scripts print it as it is,
     without a traceback.
@@ -20,7 +20,7 @@ class ConfigError(InputError):
 
 
 def first_line(error: Exception) -> str:
-    """What a library's error says first, without the full stop, or the error's name; for a part of a sentence."""
+    """The first line of a library's error without its full stop, or the error's name; to be used within a sentence."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
@@ -28,7 +28,7 @@ def first_line(error: Exception) -> str:
 def exit_with_sentence() -> Generator[None]:
     """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr.
 
-    So too where the GPU's memory is full and smaller batches have not helped.
+    The same applies if the GPU runs out of memory and smaller batches do not help.
     """
     try:
         yield

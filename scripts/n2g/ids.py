@@ -30,7 +30,7 @@ class NeuronId:
     Attributes:
         layer: layer number, from 0.
         neuron: position in the layer's hidden MLP vector, from 0.
-        negative: True for the negative pole (the neuron's activation with its sign turned).
+        negative: True for the negative pole (the neuron's activation with its sign flipped).
     """
 
     layer: int
@@ -179,7 +179,7 @@ def blocks_by_layer(names: Iterable[str]) -> dict[int, list[Block]]:
 
 
 def block_folder(run: Path, layer: int, block: Block) -> Path:
-    """Where the results of a block are."""
+    """The folder with the results of a block."""
     return run / str(layer) / str(block)
 
 
@@ -200,7 +200,7 @@ def _ranges(numbers: Iterable[int]) -> str:
 
 
 def to_blocks(numbers: Iterable[int], size: int) -> list[Block]:
-    """Cut a selection of neurons into blocks of consecutive neurons.
+    """Divide a selection of neurons into blocks of consecutive neurons.
 
     A block ends where the selection has a gap and before every multiple of ``size``, so that the blocks in
     the middle of a range do not depend on where it begins.

@@ -1,4 +1,4 @@
-"""How well a prediction describes a neuron, on the tokens of all documents of a test set laid end to end.
+"""How well a prediction describes a neuron, on the tokens of all documents of a test set, concatenated.
 
 Pure functions of numpy arrays. Whatever is undefined is 0, so a predictor that predicts nothing scores 0 and
 is never left out of an average; no function returns NaN.
@@ -37,7 +37,7 @@ def scores(
     Args:
         real: float [token], activations.
         predicted: float [token], predicted activations, in the same unit.
-        firing: bool [token], where the neuron really fires.
+        firing: bool [token], where the neuron fires.
         decision_threshold: the predicted activation from which a token counts as predicted to fire.
 
     Returns:
@@ -106,7 +106,7 @@ def f1_interval(hits: int, errors: int) -> tuple[float, float]:
 def average_precision(firing: np.ndarray, predicted: np.ndarray) -> float:
     """Precision averaged over the recall gained at each distinct predicted value, from the largest down.
 
-    Tokens with equal predictions count together, whatever their order. A constant prediction scores the share
+    Tokens with equal predictions count together, whatever their order. A constant prediction scores the fraction
     of firing tokens; without a firing token the score is 0.
     """
     total = int(np.count_nonzero(firing))
@@ -140,7 +140,7 @@ def r2(real: np.ndarray, predicted: np.ndarray) -> float:
 def rsquared(real: np.ndarray, predicted: np.ndarray) -> float:
     """1 - mean squared error / mean squared activation: the `rsquared_score` of Bills et al. 2023.
 
-    It is not centred: to predict 0 everywhere scores 0.
+    It is not centred: predicting 0 everywhere scores 0.
     """
     power = _square(real)
     return 1.0 - _square(real - predicted) / power if power else 0.0

@@ -19,7 +19,7 @@ SHARES = (
 
 
 class Proposer(Protocol):
-    """Whatever can name tokens that might stand in a place."""
+    """Anything that proposes tokens for a place in a text."""
 
     def propose_many(self, queries: Sequence[tuple[tuple[int, ...], int]], count: int) -> list[list[int]]:
         """For each (tokens, place) at most `count` token ids, best first, excluding the token itself."""
@@ -56,8 +56,8 @@ class Settings:
         trust: how many matches the model's own answer about a pattern counts as.
         max_nodes: maximum number of nodes in a graph: the first, or another that is clearly better on validation;
             patterns with the least support are dropped first.
-        paper_share: fraction of the neurons for which method "atlas" is compared with "paper": as good as random, the
-            same in every layer, and of a larger fraction a part.
+        paper_share: fraction of the neurons for which method "atlas" is compared with "paper": pseudo-random, the same
+            in every layer, and a subset of the sample of any larger fraction.
         top_weight: weight of the top validation documents against all validation documents in these choices.
     """
 

@@ -94,11 +94,11 @@ def test_the_bare_model_stops_behind_the_layer(tmp_path: Path, save: Callable[[P
     assert ran == [0, 0, 1]
 
 
-def test_the_share_is_of_sums_over_parts() -> None:
+def test_the_ratio_is_of_sums_over_parts() -> None:
     passes = [meter.Pass(10, 2.0, 1.0)] * 3 + [meter.Pass(10, 1.0, 1.0)] * 2
-    assert meter.share(passes) == meter.Share(0.5, 0.5, 1.0)
-    assert meter.share(passes, parts=1) == meter.Share(5 / 8, 5 / 8, 5 / 8)
-    assert meter.share([meter.Pass(10, 2.0, 0.0)]) is None
+    assert meter.ratio(passes) == meter.Ratio(0.5, 0.5, 1.0)
+    assert meter.ratio(passes, parts=1) == meter.Ratio(5 / 8, 5 / 8, 5 / 8)
+    assert meter.ratio([meter.Pass(10, 2.0, 0.0)]) is None
 
 
 class Letters:
@@ -174,12 +174,15 @@ def test_all_blocks_of_a_layer_count(
     assert "the atlas of these 20 neurons" in text
     assert "| sweep | 1 | 50 | 2.50 | – |" in text
     assert "| prune | 4 | 40 | 2.00 | 7 |" in text
-    assert "| together | 5 | 90 | 4.50 | 7 |" in text
+    assert "| total | 5 | 90 | 4.50 | 7 |" in text
     # Starts of 5 s: 5 in this run's 90 s; 4 in a layer, beside 45 s of the sweep's work and 1 s for each of 24 neurons.
     cost = notes.Overhead(0.0, {"prune": 5.0, "sweep": 5.0})
     text = "\n".join(report.overhead(run, notes.jobs(run), cost))
-    assert "Of the wall time of this run, 27.8 % was" in text
-    assert "(24 neurons in 3 blocks, with the mean work of these 20 neurons) it would be **22.5 %**" in text
+    assert "Snakemake and start-up took 27.8 % of the wall time of this run." in text
+    assert (
+        "(24 neurons in 3 blocks, each neuron as costly as these 20 on average) it would be **22.5 %**"
+        in text
+    )
 
 
 def test_what_a_gpu_holds_is_without_the_bare_model(
@@ -216,11 +219,11 @@ def test_the_report_tells_of_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     grown = [measure.Growth(2, 10.0, taken("prune", 2**22)), measure.Growth(8, 40.4, taken("prune", 2**21))]
     assert report.gpu([taken("sweep", 2**30), taken("prune", 2**20)], grown) == {
-        "GPU memory": "tensors held at most: sweep 1,024 MiB, prune 4 MiB",
-        "GPU utilisation": "40 %, told by nvidia-smi during prune, saliency, augment of 8 neurons",
+        "GPU memory": "peak tensor memory: sweep 1,024 MiB, prune 4 MiB",
+        "GPU utilisation": "40 %, reported by nvidia-smi during prune, saliency, augment of 8 neurons",
     }
     unknown = [measure.Growth(8, None, taken("prune", 2**21))]
-    assert report.gpu([], unknown)["GPU utilisation"] == "not measured: nvidia-smi does not tell"
+    assert report.gpu([], unknown)["GPU utilisation"] == "not measured: nvidia-smi does not report it"
     without = [measure.Growth(8, None, taken("prune", 0))]
     assert set(report.gpu([], without).values()) == {"not measured: no GPU"}
 
@@ -262,14 +265,14 @@ def test_the_whole_benchmark_on_a_small_run(finished: Path, tmp_path: Path) -> N
     text = (tmp_path / "report.md").read_text()
     assert re.findall(r"^## (.*)", text, re.MULTILINE) == [
         "Seconds and model tokens per neuron",
-        "The engine beside the bare model",
-        "Against the procedure as published",
-        "More neurons",
+        "The engine against the bare model",
+        "Against the published procedure",
+        "Larger blocks",
         "Time and peak memory of the run itself",
         "Snakemake and start-up",
         "The site",
     ]
-    assert re.search(r"^Of all passes together the share is \*\*\d+\.\d\d\*\*; ", text, re.MULTILINE)
+    assert re.search(r"^Over all passes the ratio is \*\*\d+\.\d\d\*\*; ", text, re.MULTILINE)
     for stage in ("prune", "saliency", "augment"):
         assert len(re.findall(rf"^\| {stage} \| [01] \| [\d,]+ \| [\d,]+ \| ", text, re.MULTILINE)) == 2
     assert "nan" not in text

@@ -1,4 +1,4 @@
-"""Which neurons are alike: on graphs and activations where the answer is known, and on arbitrary ones."""
+"""Which neurons are similar: on graphs and activations where the answer is known, and on arbitrary ones."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run
 
 
-def test_openai_loads_and_scores_alike(exported: Path, finished: Path, foreign: Any) -> None:
+def test_openai_loads_and_scores_equally(exported: Path, finished: Path, foreign: Any) -> None:
     found = foreign("openai", exported / "openai")
     assert list(found) == NEURONS
     for neuron, one in found.items():

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from n2g.errors import InputError
-from n2g.files.contracts import describe
+from n2g.files.contracts import VERSION, describe
 from n2g.files.tables import (
     CONTRACTS,
+    VERSION_KEY,
     read_array,
     read_arrays,
     read_json,
@@ -49,7 +50,7 @@ def test_tables_that_break_their_contract_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     with pytest.raises(InputError, match="does not exist"):
         read_table(path, "vocabulary")
-    pq.write_table(pa.table({"token": [1]}), path)
+    write_table(path, "maxima", {"layer": [0], "neuron": [1], "pole": ["positive"], "maximum": [2.0]})
     with pytest.raises(InputError, match="columns of a vocabulary table"):
         read_table(path, "vocabulary")
     write_table(path, "vocabulary", VOCABULARY)
@@ -58,6 +59,22 @@ def test_tables_that_break_their_contract_are_not_read(tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(InputError, match="is damaged"):
             read_table(path, "vocabulary")
+
+
+@pytest.mark.parametrize("columns", [None, ["token"]])
+def test_a_table_of_another_version_is_not_read(tmp_path: Path, columns: list[str] | None) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table(VOCABULARY, CONTRACTS["vocabulary"].schema)
+    for metadata, found in (({}, 1), ({VERSION_KEY: str(VERSION + 1)}, VERSION + 1)):
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+        with pytest.raises(InputError) as error:
+            read_table(path, "vocabulary", columns)
+        assert str(error.value) == (
+            f"{path} is a table of version {found}, and this code reads version {VERSION}: "
+            f"delete it and run again, or, where the run is finished, `snakemake {path}`."
+        )
+    write_table(path, "vocabulary", VOCABULARY)
+    assert read_table(path, "vocabulary", columns)["token"].to_pylist() == VOCABULARY["token"]
 
 
 def test_arrays(tmp_path: Path) -> None:

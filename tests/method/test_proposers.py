@@ -273,10 +273,10 @@ def test_each_proposer_by_its_name(tmp_path: Path) -> None:
     assert isinstance(make_proposer("masked-lm", bridge, table, 0, folder), MaskedLMProposer)
     (tmp_path / "empty").mkdir()
     for name, path, message in (
-        ("magic", None, "proposer: 'magic' is none"),
+        ("magic", None, "proposer: 'magic' is not a proposer"),
         ("masked-lm", None, "masked_lm: is not set"),
         ("masked-lm", tmp_path / "nothing", "masked_lm: .* is not a folder"),
-        ("masked-lm", tmp_path / "empty", "masked_lm: .* is no masked language model"),
+        ("masked-lm", tmp_path / "empty", "masked_lm: .* is not a masked language model"),
     ):
         with pytest.raises(InputError, match=message):
             make_proposer(name, bridge, table, 0, path)

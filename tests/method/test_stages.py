@@ -100,7 +100,7 @@ def test_what_was_seen_is_what_a_plain_pass_gives(made: Made) -> None:
 
 
 def test_scores_are_those_of_the_published_graph(made: Made) -> None:
-    """Firing on random test documents, counted anew from a plain pass and from the graphs in the file."""
+    """Firing on random test documents, recounted from a plain pass and from the graphs in the file."""
     seen = activations(made.checkpoint, made.texts("test"), LAYER)
     texts = made.texts("test")
     block = made.output / BLOCKS[1]

@@ -1,4 +1,4 @@
-"""Test documents are withheld: nothing that fits the graphs reads them, and they change nothing there."""
+"""Test documents are withheld: fitting code cannot read them, and they do not change the graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's short cuts give what a plain pass over the whole prompt gives, whatever is asked beside it."""
+"""The engine's shortcuts give what a plain pass over the whole prompt gives, whatever is asked beside it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def booted(kind: str, folder: Path) -> Any:
 
 
 def draw(seed: int) -> tuple[list[Prompt], list[int]]:
-    """Prompts of all lengths that the model takes, many of them alike but for the last token; a neuron for each."""
+    """Prompts of all lengths that the model takes, many identical except for the last token; a neuron for each."""
     random = np.random.default_rng(seed)
 
     def ids(count: int) -> tuple[int, ...]:

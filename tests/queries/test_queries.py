@@ -1,4 +1,4 @@
-"""Questions to a finished run: as objects and on the command line."""
+"""Queries to a finished run: as objects and on the command line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from browsing import served
 from tiny_run import RUN
 
 from n2g import InputError, load_atlas
+from n2g.files import tables
+from n2g.files.contracts import VERSION
 from n2g.files.tables import read_table, write_rows
 from n2g.graphs.trie import NeuronGraph
+from n2g.queries import run_reader
 from n2g.queries.atlas import Atlas
 from n2g.queries.cli import main
 from n2g.queries.comparison import compare
@@ -103,6 +106,19 @@ def test_the_site_answers_as_the_run_does(published: bool, atlas: Atlas, run: Pa
         load_atlas(address)
 
 
+@pytest.mark.parametrize("site", [False, True], ids=["run", "site"])
+def test_tables_of_another_version_are_refused(
+    site: bool, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_reader if site else tables, "VERSION", VERSION + 1)
+    other = load_atlas(run / "atlas" if site else run)
+    for ask in (lambda: other.search("of"), lambda: other.table("similar")):
+        with pytest.raises(
+            InputError, match=rf"version {VERSION}, and this code reads version {VERSION + 1}: "
+        ):
+            ask()
+
+
 def test_fires_says_what_the_graphs_say(atlas: Atlas) -> None:
     found = atlas.fires(TEXT)
     assert {(one.position, one.neuron) for one in found} == firing(atlas, TEXT)
@@ -126,7 +142,7 @@ def test_search_finds_patterns_by_their_tokens(atlas: Atlas) -> None:
         context = one.pattern.split(" ")[-2].replace("␣", " ")
         assert one in atlas.search(context=context)
         assert one in atlas.search(activating=one.pattern.split(" ")[-1].replace("␣", " "), context=context)
-    with pytest.raises(InputError, match="no token is written"):
+    with pytest.raises(InputError, match="is not a token"):
         atlas.search(activating="no such token")
     with pytest.raises(InputError, match="name an activating token"):
         atlas.search()

@@ -1,4 +1,4 @@
-"""A neuron computed anew: the same bytes, or a list of what differs."""
+"""A recomputed neuron: the same bytes, or a list of what differs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from n2g.workflow.reproduce_targets import neurons_to_reproduce
 
 CONFIG = {"neuron": None, "sample": None, "seed": 0, "poles": ["positive", "negative"]}
 BLOCKS = [(0, Block(0, 31)), (3, Block(32, 63))]
-SCRIPT = [sys.executable, "scripts/reproduce.py", "--published", RUN, "--again", f"{RUN}/again"]
+SCRIPT = [sys.executable, "scripts/reproduce.py", "--published", RUN, "--recomputed", f"{RUN}/recomputed"]
 PLAIN = {"dtype": "float32"}
 
 
@@ -165,7 +165,7 @@ def edited(path: Path) -> dict:
 
 
 @pytest.mark.slow
-def test_a_sample_is_computed_anew_and_a_tampered_record_is_found(copied: Path) -> None:
+def test_a_sample_is_recomputed_and_a_tampered_record_is_found(copied: Path) -> None:
     """Of two neurons in two layers, one has another record than the inputs give."""
     tampered = copied / RUN / "1" / "00000-00001" / "render" / "L1.N1.json"
     honest = tampered.read_text()
@@ -189,7 +189,7 @@ def test_a_sample_is_computed_anew_and_a_tampered_record_is_found(copied: Path) 
     assert (copied / RUN / "reproduced" / "L1.N1.json").read_text() != tampered.read_text()
     assert json.loads((copied / RUN / "reproduced" / "L1.N1.json").read_text()) == json.loads(honest)
     assert not (copied / RUN / "reproduced" / "L0.N1.json").exists()
-    assert not (copied / RUN / "again").exists()
+    assert not (copied / RUN / "recomputed").exists()
     assert {path: path.stat().st_mtime_ns for path in before} == before
     status, said = snakemake(copied, f"{RUN}/atlas")
     assert status == 0, said
@@ -201,13 +201,13 @@ def test_a_sample_is_computed_anew_and_a_tampered_record_is_found(copied: Path) 
 def test_other_hardware_need_only_give_the_same_meaning(copied: Path, hardware: str) -> None:
     """The second of two equal records differs in the last digits."""
     block = copied / RUN / "1" / "00000-00001" / "render"
-    again = copied / RUN / "again" / "1" / "00001-00001" / "render"
-    shutil.copytree(block, again)
+    recomputed = copied / RUN / "recomputed" / "1" / "00001-00001" / "render"
+    shutil.copytree(block, recomputed)
     content = json.loads((block / "L1.N1.json").read_text())
     content = changed(content, "statistics", "maximum", value=content["statistics"]["maximum"] * (1 + 1e-4))
     if hardware == "bfloat16":
         content = changed(content, "provenance", "dtype", value="bfloat16")
-    (again / "L1.N1.json").write_text(dump(content))
+    (recomputed / "L1.N1.json").write_text(dump(content))
     if hardware == "other":
         manifest = copied / RUN / "manifest.json"
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"hardware": "an abacus"}))

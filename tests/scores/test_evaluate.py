@@ -187,7 +187,7 @@ def test_quantile_documents_come_equally_from_every_tenth() -> None:
 
 
 def shuffled(documents: Documents, observed: Observations, seed: int = 0) -> Observations:
-    """The same neurons, their activations on test documents dealt out anew among the tokens there."""
+    """The same neurons, their activations on test documents shuffled among the tokens there."""
     random = np.random.default_rng(seed)
     places = documents.positions(documents.of("test"))
     places = places[documents.tokens[places] != BOS]

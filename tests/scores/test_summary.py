@@ -1,11 +1,12 @@
-"""Averages over neurons and layers."""
+"""Averages over neurons and layers, against figures worked out by hand."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from n2g.files.tables import CONTRACTS
 from n2g.metrics import COUNTS, SCORES
-from n2g.scores.summary import summarise
+from n2g.scores.summary import macro_average, summarise
 
 
 def table(*rows: tuple[str, str, float]) -> pa.Table:
@@ -32,3 +33,24 @@ def test_the_share_of_a_window_is_that_of_the_mean_f1_on_the_same_tokens() -> No
 
 def test_without_windows_there_is_no_share() -> None:
     assert summarise([(0, table(("random", "graph", 0.9)))], [])["window_share"] == {}
+
+
+def test_macro_average_and_its_interval() -> None:
+    values = np.array([[0.0, 1.0], [1.0, 1.0]])
+    mean, low, high = macro_average([values])
+    assert mean.tolist() == [0.5, 1.0]
+    assert low.tolist() == [0.0, 1.0] and high.tolist() == [1.0, 1.0]
+    # Layers weigh the same, however many neurons they have, and one without neurons does not count.
+    mean, _, _ = macro_average([np.zeros((9, 1)), np.ones((1, 1)), np.zeros((0, 1))])
+    assert mean.tolist() == [0.5]
+    assert [part.tolist() for part in macro_average([np.zeros((0, 2))])] == [[0.0, 0.0]] * 3
+
+    random = np.random.default_rng(1)
+    wide = random.normal(3, 2, size=(400, 1))
+    mean, low, high = macro_average([wide], seed=5)
+    standard_error = wide.std() / 20
+    assert (high - low)[0] == pytest.approx(2 * 1.96 * standard_error, rel=0.1)
+    assert low[0] < mean[0] < high[0]
+    again = macro_average([wide], seed=5)
+    assert [part.tolist() for part in again] == [mean.tolist(), low.tolist(), high.tolist()]
+    assert macro_average([wide], seed=6)[1].tolist() != low.tolist()

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from n2g.errors import ConfigError
+from n2g.ids import NeuronId
 from n2g.workflow.config import complete_config, describe_keys, load_config, read_schema
-from n2g.workflow.selection import check_selection
+from n2g.workflow.selection import check_selection, named_neuron, require_blocks
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"model": {"source": "hf:org/model@v1"}, "corpus": {"source": "hf:org/texts@v1"}}
@@ -26,7 +27,7 @@ def changed(key: str, value: object) -> dict:
 def test_the_shipped_configuration_is_valid_and_complete() -> None:
     config = load_config(ROOT / "config.yaml")
     assert config["run"] == "smollm2"
-    assert config["corpus"]["max_tokens"] >= 300_000
+    assert config["corpus"]["max_tokens"] is None, "the whole corpus is read"
 
 
 def test_the_schema_is_valid_and_describes_every_key() -> None:
@@ -157,3 +158,11 @@ def test_selections_are_checked_against_the_model(key: str, value: str) -> None:
     check_selection(selection, 3, 24)
     with pytest.raises(ConfigError, match=f"^{key}: .*choose from"):
         check_selection(selection | {key: value}, 3, 24)
+
+
+def test_targets_that_nothing_is_selected_for() -> None:
+    with pytest.raises(ConfigError, match=r"^layers: 'all' can only be resolved"):
+        require_blocks([])
+    with pytest.raises(ConfigError, match=r"^neuron: is not set"):
+        named_neuron({"neuron": None})
+    assert named_neuron({"neuron": "L3.N42"}) == NeuronId(3, 42)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -21,24 +22,39 @@ def install() -> ModuleType:
     return module
 
 
-def test_pips_settings_reach_uv(install: ModuleType) -> None:
-    listed = """\
+LISTED = """\
 :env:.find-links='wheels  more'
 :env:.disable-pip-version-check='1'
 global.cert='/etc/ours.crt'
 global.extra-index-url='file:///a/simple\\nfile:///b/simple'
 global.find-links='other'
 global.index-url='https://user:a=b@example.org/simple'
+global.trusted-host='example.org\\nexample.org:8080'
 install.cert='/etc/theirs.crt'
 """
-    assert install.from_pip(listed) == {
+
+
+def test_pips_settings_reach_uv(install: ModuleType) -> None:
+    assert install.variables(install.read_settings(LISTED)) == {
         "UV_DEFAULT_INDEX": "https://user:a=b@example.org/simple",
         "UV_INDEX": "file:///a/simple file:///b/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_FIND_LINKS": "wheels,more",
         "SSL_CERT_FILE": "/etc/theirs.crt",
+        "UV_INSECURE_HOST": "example.org example.org:8080",
     }
-    assert install.from_pip("") == {}
+    assert install.variables(install.read_settings("")) == {}
+
+
+@pytest.mark.parametrize(("given", "handed_over"), [("1", True), ("true", True), ("0", False), (None, False)])
+def test_where_pip_uses_no_index_neither_does_uv(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch, given: str | None, handed_over: bool
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_NO_INDEX", raising=False)
+    if given is not None:
+        monkeypatch.setenv("PIP_NO_INDEX", given)
+    assert ("--no-index" in install.install_command("torch")) is handed_over
 
 
 def test_what_is_set_for_uv_wins(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

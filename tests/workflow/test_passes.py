@@ -1,21 +1,25 @@
-"""Runs of any size: passes over the texts shared out among jobs, and the plan of every neuron of a large model."""
+"""The parts of a run: in a rule, as jobs that share a pass over the texts, and in the plan of a large model."""
 
 from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
 from tiny_run import JOB, RUN, checkout, contents, snakemake
 
-from n2g.ids import Block, name_blocks, parse_blocks
+from n2g.ids import Block, NeuronId, name_blocks, parse_blocks
 from n2g.model.checkpoint import DESCRIPTION, checkpoint_key
 from n2g.workflow.config import complete_config
+from n2g.workflow.passes import AnyBlock, Part, parts_of, scratch_parts, share_out
 
 LAYERS, NEURONS = 32, 14_336  # of Llama with 8 billion parameters
 COMMAND = 131_072  # bytes that Linux takes for one argument, such as the command of `sh -c`
+
+BLOCKS = [(0, Block(0, 3)), (0, Block(4, 5)), (2, Block(0, 3))]
 
 
 def test_names_of_blocks_are_read_back() -> None:
@@ -25,13 +29,73 @@ def test_names_of_blocks_are_read_back() -> None:
     assert parse_blocks(names) == blocks
 
 
+def test_shares_are_whole_layers_in_order() -> None:
+    blocks = [(layer, Block(first, first + 1)) for layer in (0, 2, 3, 4, 9) for first in (0, 2)]
+    for passes in range(1, 8):
+        shares = share_out(blocks, passes)
+        assert list(chain(*shares)) == blocks
+        layers = [sorted({layer for layer, _ in share}) for share in shares]
+        assert len(layers) == min(passes, 5)
+        assert len(set(chain(*layers))) == sum(map(len, layers)), "no layer is in two shares"
+        assert max(map(len, layers)) - min(map(len, layers)) <= 1
+    assert share_out([], 3) == []
+
+
+def test_one_part_has_the_plain_name_and_several_are_numbered() -> None:
+    (whole,) = parts_of("tiny", BLOCKS)
+    assert whole.blocks == BLOCKS
+    assert whole.rule("sweep") == "sweep"
+    assert whole.log("sweep") == "results/tiny/logs/sweep.log"
+    assert whole.benchmark("sweep") == "results/tiny/benchmarks/sweep.tsv"
+    first, second = parts_of("tiny", BLOCKS, passes=3, threads=2)
+    assert (first.blocks, second.blocks) == (BLOCKS[:2], BLOCKS[2:])
+    assert [part.rule("sweep") for part in (first, second)] == ["sweep_1", "sweep_2"]
+    assert second.log("sweep") == "results/tiny/logs/sweep/2.log"
+    assert second.benchmark("sweep") == "results/tiny/benchmarks/sweep/2.tsv"
+    assert first.threads == 2
+    assert parts_of("tiny", []) == []
+
+
+def test_files_of_a_part_have_no_wildcards_and_those_of_any_block_do() -> None:
+    part = Part("", "tiny", BLOCKS[1:])
+    assert part.file("maxima.parquet") == "results/tiny/maxima.parquet"
+    assert part.files("a", "b") == [
+        *("results/tiny/0/00004-00005/a", "results/tiny/2/00000-00003/a"),
+        *("results/tiny/0/00004-00005/b", "results/tiny/2/00000-00003/b"),
+    ]
+    block = AnyBlock()
+    assert block.rule("sweep") == "sweep_of_block"
+    assert block.file("maxima.parquet") == "results/{run}/maxima.parquet"
+    assert block.files("a", "b") == ["results/{run}/{layer}/{block}/a", "results/{run}/{layer}/{block}/b"]
+    assert block.log("sweep") == "results/{run}/logs/sweep/{layer}/{block}.log"
+    assert block.benchmark("sweep") == "results/{run}/benchmarks/sweep/{layer}/{block}.tsv"
+
+
+def test_rules_find_the_same_members_in_a_part_and_in_any_block() -> None:
+    def members(kind: type) -> set[str]:
+        return {name for name in dir(kind) if not name.startswith("_")}
+
+    assert members(AnyBlock) <= members(Part) | {"threads"}
+    assert members(Part) <= members(AnyBlock) | {"blocks", "name", "run"}
+
+
+def test_neurons_to_reproduce_have_blocks_of_their_own() -> None:
+    neurons = [NeuronId(1, 5), NeuronId(0, 3), NeuronId(1, 5, negative=True)]
+    (part,) = scratch_parts("tiny/recomputed", neurons)
+    assert part.rule("sweep") == "sweep_recomputed"
+    assert part.files("render") == [
+        f"results/tiny/recomputed/{name}/render" for name in ("0/00003-00003", "1/00005-00005")
+    ]
+    assert scratch_parts("tiny/recomputed", []) == []
+
+
 @pytest.mark.slow
 def test_parts_of_a_pass_write_the_same_bytes(copied: Path) -> None:
     """Each part is a job of its own; all that is not theirs is left alone."""
     before = contents(copied / RUN)
     parts = [f"{rule}_{part}" for rule in ("activations", "sweep") for part in (1, 2)]
-    again = ("--forcerun", *parts, "--until", *parts, "--config", "passes=2", "--cores", "2")
-    status, said = snakemake(copied, *again, "--resources", "gpu=2")
+    rerun = ("--forcerun", *parts, "--until", *parts, "--config", "passes=2", "--cores", "2")
+    status, said = snakemake(copied, *rerun, "--resources", "gpu=2")
     assert status == 0, said
     assert dict(JOB.findall(said)) == dict.fromkeys([*parts, "maxima"], "1") | {"total": "5"}
     after = contents(copied / RUN)

@@ -156,7 +156,7 @@ def test_nothing_changed_reruns_nothing(finished: Path) -> None:
     assert "Nothing to be done" in said
 
 
-def test_a_smaller_selection_asks_the_model_little_anew(finished: Path) -> None:
+def test_a_smaller_selection_reruns_little_of_the_model(finished: Path) -> None:
     status, said = snakemake(finished, "--dry-run", "--nolock", "--config", "layers=0")
     assert status == 0, said
     assert set(planned(said)) == {

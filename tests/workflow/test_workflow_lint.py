@@ -65,6 +65,6 @@ def test_grep_finds_every_rule() -> None:
     text = "\n".join(path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")))
     listed = run("snakemake --list-rules --config passes=2 neuron=L0.N0")
     rules = re.findall(r"^(\w+)$", listed, re.MULTILINE)
-    assert {"sweep_1", "sweep_2", "sweep_again", "sweep_of_block", "prune"} <= set(rules)
+    assert {"sweep_1", "sweep_2", "sweep_recomputed", "sweep_of_block", "prune"} <= set(rules)
     for name in rules:
         assert re.search(rf"\brule .*\b{name}\b", text), name

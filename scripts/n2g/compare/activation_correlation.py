@@ -25,7 +25,7 @@ def behavioural(
     """The units whose activations correlate most with those of each unit.
 
     activations: for each block, float16 [unit of the block, token]; they may be memory maps. kept: bool [token],
-    which tokens count. A unit that is constant or not finite is like none. threads: how many work on it.
+    which tokens count. A unit that is constant or not finite is similar to none. threads: how many work on it.
     """
     rows = _Rows(activations, kept)
     sketch = _sketches(rows)

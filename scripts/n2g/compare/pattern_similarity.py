@@ -83,7 +83,7 @@ def structural(
 ) -> Iterator[Pair]:
     """The most similar units of each unit, those that cover it or that it covers, and those that are its equals.
 
-    Units without a pattern are like none. Equals are no subsets of each other.
+    Units without a pattern are similar to none. Equals are no subsets of each other.
 
     graphs: of each unit, in the form of `NeuronGraph.to_dict()`. processes: how many work on it.
     """
@@ -100,7 +100,7 @@ def structural(
 def _pairs_of(
     profiles: Profiles, equals: Mapping[int, list[int]], top: int, units: range
 ) -> tuple[list[Pair], np.ndarray]:
-    """The pairs of some units, and which units lie inside of others, as `_supersets` wants it."""
+    """The pairs of some units, and which units are covered by others, as `_supersets` wants it."""
     pairs: list[Pair] = []
     inside: list[np.ndarray] = []
     for unit in units:

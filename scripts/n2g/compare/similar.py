@@ -11,7 +11,7 @@ TOP = 10
 
 @dataclass(frozen=True)
 class Pair:
-    """What one unit is to another; units are numbers in the order in which they were given."""
+    """How one unit relates to another; units are numbers in the order in which they were given."""
 
     unit: int
     other: int

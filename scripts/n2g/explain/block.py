@@ -1,4 +1,4 @@
-"""A block of neurons: the rows of the `explanations` table."""
+"""The explanations of a block of neurons: the rows of the `explanations` table."""
 
 from __future__ import annotations
 

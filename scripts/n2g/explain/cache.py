@@ -1,4 +1,4 @@
-"""Answers cached on disk, so that nothing is asked twice, and the account of what a neuron's answers cost."""
+"""Answers cached on disk, so that nothing is asked twice, and the token account of each neuron."""
 
 from __future__ import annotations
 

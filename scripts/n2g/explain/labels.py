@@ -1,4 +1,4 @@
-"""Is an answer a label: one short line that says what the neuron fires on, and nothing else?"""
+"""Whether an answer is a label: one short line that says what the neuron fires on, and nothing else."""
 
 from __future__ import annotations
 

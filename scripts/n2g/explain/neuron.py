@@ -34,7 +34,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Explained:
-    """What came of a neuron.
+    """The outcome for a neuron.
 
     Attributes:
         status: `ok`, `invalid` (no answer was a label) or `budget` (its tokens were used up before the final score).

@@ -1,4 +1,4 @@
-"""The prompts. A change here asks everything again."""
+"""The prompts. Any change here invalidates all cached answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that the exports say of one neuron, gathered from what the stages wrote of its block."""
+"""Everything that exports say about one neuron, collected from what the stages wrote about its block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing files and folders so that they are whole from the moment they exist, whatever is killed when."""
+"""Writing files and folders so that they are complete from the moment they exist, whatever is killed when."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Generator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): make room or allow it, then run "
+            f"{path} cannot be written ({error.strerror or error}): free space or fix the permissions, then run "
             "again; what is finished is kept."
         ) from error
     finally:
@@ -44,7 +44,7 @@ def replacing(path: Path) -> Generator[Path]:
 
 @contextmanager
 def scratch_database(folder: Path) -> Generator[sqlite3.Connection]:
-    """An SQLite database on disk for what memory may not have room for; it is gone with the block, or the program.
+    """An SQLite database on disk for data that may not fit in memory; it disappears with the block, or the program.
 
     Raises:
         OSError: it could not be written in ``folder``, for example on a full disk.

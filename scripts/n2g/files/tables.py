@@ -1,7 +1,7 @@
 """What every file of numbers holds, and how it is written and read.
 
 Each Parquet table has a contract (see `n2g.files.contracts`); writing and reading both check it. Every file is written
-under a temporary name and renamed, so that a file that exists is whole.
+under a temporary name and renamed, so any file that exists is complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 
 from n2g.errors import InputError, first_line
 from n2g.files.atomic import replacing
-from n2g.files.contracts import CONTRACTS, TableContract
+from n2g.files.contracts import CONTRACTS, VERSION, TableContract
+
+VERSION_KEY = b"n2g.version"  # in the metadata of every table
 
 
 def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], group: int | None = None) -> None:
@@ -29,7 +31,7 @@ def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], grou
         path: the file to write.
         name: the contract that the table must meet.
         table: a pyarrow table, or column name -> values (a list, a numpy array or a pyarrow array).
-        group: rows that are read together, so that few are read where few are wanted; None for the usual number.
+        group: rows per row group, so that few are read where few are needed; None for the default.
 
     Raises:
         ValueError: columns are missing or unknown, a value is null or does not fit its type.
@@ -48,9 +50,19 @@ def write_table(path: Path, name: str, table: pa.Table | Mapping[str, Any], grou
     for column in table.column_names:
         if table[column].null_count:
             raise ValueError(f"table {name}: column {column} contains nulls")
-    with replacing(path) as temporary:
-        options = {"compression": "zstd", "compression_level": 3, "version": "2.6", "store_schema": False}
-        pq.write_table(table, temporary, row_group_size=group, **options)
+    with (
+        replacing(path) as temporary,
+        table_writer(temporary, contract.schema, compression_level=3) as writer,
+    ):
+        writer.write_table(table, row_group_size=group)
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema, **options: Any) -> Generator[pq.ParquetWriter]:
+    """A writer of a Parquet file that states the version of its contract. Options: those of `pq.ParquetWriter`."""
+    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False, **options) as writer:
+        writer.add_key_value_metadata({VERSION_KEY: str(VERSION)})
+        yield writer
 
 
 def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -59,9 +71,9 @@ def write_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def remedy(path: Path) -> str:
-    """What to do about a damaged file, in words: a finished run does not miss it before it is asked for.
+    """What to do about a damaged file, in words. A finished run does not notice that a file is gone, so it is named.
 
-    A record cannot be asked for, only its folder.
+    A record is not a target of its own; its folder is.
     """
     target, named = (path.parent, "its folder") if path.parent.name == "render" else (path, "it")
     return f"delete {named} and run again, or, where the run is finished, `snakemake {target}`."
@@ -69,7 +81,7 @@ def remedy(path: Path) -> str:
 
 @contextmanager
 def _reading(path: Path, damage: type[Exception]) -> Generator[None]:
-    """Say in a sentence that a file is missing or damaged. damage: what its reader raises, beside OSError."""
+    """Say in a sentence that a file is missing or damaged. damage: what its reader raises, besides OSError."""
     try:
         yield
     except FileNotFoundError as error:
@@ -82,16 +94,30 @@ def read_table(path: Path, name: str, columns: Sequence[str] | None = None) -> p
     """Read a Parquet table, or some of its columns, and check that it meets its contract.
 
     Raises:
-        InputError: the file is missing or damaged, or holds other columns than the contract.
+        InputError: the file is missing or damaged, is of another version, or has other columns than the contract.
     """
-    contract = CONTRACTS[name]
+    check_table(path, name)
     with _reading(path, pa.ArrowException):
-        table = pq.read_table(path, columns=columns)
-        schema = table.schema if columns is None else pq.read_schema(path)
-    found = [(field.name, field.type) for field in schema]
-    if found != [(field.name, field.type) for field in contract.schema]:
+        return pq.read_table(path, columns=columns)
+
+
+def table_version(path: Path) -> int:
+    """The version of the contracts that a table was written by. Raises InputError where it is missing or damaged."""
+    with _reading(path, pa.ArrowException):
+        metadata = pq.read_schema(path).metadata or {}
+    return int(metadata.get(VERSION_KEY, 1))
+
+
+def check_table(path: Path, name: str) -> None:
+    """Raise InputError unless a table has the version and the columns of its contract."""
+    if (found := table_version(path)) != VERSION:
+        raise InputError(
+            f"{path} is a table of version {found}, and this code reads version {VERSION}: {remedy(path)}"
+        )
+    with _reading(path, pa.ArrowException):
+        columns = [(field.name, field.type) for field in pq.read_schema(path)]
+    if columns != [(field.name, field.type) for field in CONTRACTS[name].schema]:
         raise InputError(f"{path} does not have the columns of a {name} table: {remedy(path)}")
-    return table
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -101,7 +127,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 class GrowingArray:
-    """A one-dimensional array in a file: it grows at its end, and what it holds can be read."""
+    """A one-dimensional array in a file that grows at its end, and can be read meanwhile."""
 
     def __init__(self, file: BinaryIO, dtype: np.dtype | type) -> None:
         self._file, self._dtype, self._size = file, np.dtype(dtype), 0
@@ -123,7 +149,7 @@ class GrowingArray:
         return np.frombuffer(os.pread(self._file.fileno(), size - place, place), self._dtype)
 
     def write_header(self) -> None:
-        """Say at the beginning of the file how much it holds; numpy leaves room there for any length."""
+        """Write the array's length at the beginning of the file, where numpy leaves room for any length."""
         self._file.seek(0)
         about = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._size,)}
         np.lib.format.write_array_header_1_0(self._file, about)
@@ -140,14 +166,14 @@ def growing_array(path: Path, dtype: np.dtype | type) -> Generator[GrowingArray]
 
 @contextmanager
 def new_array(path: Path, dtype: np.dtype | type) -> Generator[Callable[[int], np.ndarray]]:
-    """Write one array as .npy, in any order: what is given makes room for so many values, as a memory map."""
+    """Write one array as .npy, in any order: yields a function that allocates that many values as a memory map."""
     with replacing(path) as temporary:
 
         def room(size: int) -> np.ndarray:
             array = np.lib.format.open_memmap(temporary, "w+", np.dtype(dtype), (size,))
             with temporary.open(
                 "r+b"
-            ) as file:  # a full disk is an error here, and would end the program later
+            ) as file:  # a full disk raises here; in a memory map it would kill the program
                 os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
             return array
 

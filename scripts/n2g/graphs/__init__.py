@@ -1,1 +1,1 @@
-"""The neuron graph as an object: patterns, matching, prediction, words and drawing."""
+"""The neuron graph as an object: patterns, matching, prediction, sentence and drawing."""

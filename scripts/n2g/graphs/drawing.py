@@ -1,8 +1,8 @@
 """Pictures of neuron graphs: graph -> DOT -> layout by Graphviz -> a small SVG.
 
-The picture reads as text does: context at the left, the activating tokens at the right. Graphviz only places
+The picture reads as text does: context on the left, the activating tokens on the right. Graphviz only places
 the nodes; the SVG is written here, so that it is small, the same from every Graphviz, and styled by classes
-that the atlas and the file share. It shows the graph as it predicts: one box for each node, none merged.
+that the atlas and the file share. It shows the graph that predicts: one box per node, none merged.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def layout(dots: Mapping[str, str], program: str = "graphviz-pure") -> dict[str,
 
     Raises:
         InputError: the program is not there.
-        RuntimeError: when Graphviz fails; the message holds the end of what it said.
+        RuntimeError: Graphviz fails; the message contains the end of its output.
     """
     if not dots:
         return {}
@@ -182,7 +182,7 @@ def ordered(node: Mapping) -> list[int]:
 
 
 def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """What a box does not say itself: how many tokens, how important, and what is known of a pattern's end."""
+    """What the box itself does not show: number of tokens, importance, and the pattern that ends at the node."""
     kind, said = node["kind"], []
     if kind == "wildcard":
         said.append("any one token")

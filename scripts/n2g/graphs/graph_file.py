@@ -1,4 +1,4 @@
-"""Reading the `graphs.jsonl` files that the graph stage writes."""
+"""Reading the `graph.jsonl` files that the graph stage writes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Index(Protocol):
 
 
 class TokenIndex:
-    """Token ids of many sequences laid end to end, with the positions of each token.
+    """Token ids of many concatenated sequences, with the positions of each token.
 
     tokens: int array [n]; begins: int array [n], for each position the first position of its sequence that
     counts as text (after BOS). Positions before their own `begins` (BOS itself) never match.
@@ -89,7 +89,7 @@ class TokenIndex:
 
     @classmethod
     def of(cls, sequences: Sequence[Sequence[int]], bos: int | None) -> TokenIndex:
-        """Index of `sequences`; a leading `bos` is no text."""
+        """Index of `sequences`; a leading `bos` does not count as text."""
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64)
         tokens = np.array([token for sequence in sequences for token in sequence], dtype=np.int64)

@@ -17,7 +17,7 @@ Texts = tuple[tuple[int, int | str], ...]  # (place counted from the activating 
 
 
 def accepted(graph: Mapping[str, Any] | None) -> str:
-    """SHA-256 that tells on which texts a graph fires: equal digests mean equal texts.
+    """SHA-256 of the set of texts on which a graph fires: equal digests mean equal sets.
 
     The converse holds, as far as it does for `language`, where no pattern keeps another from firing. Where one may,
     the graphs must be written identically to have the same digest.
@@ -38,7 +38,7 @@ def accepted(graph: Mapping[str, Any] | None) -> str:
 
 
 def language(found: Iterable[Pattern]) -> str:
-    """SHA-256 of what patterns accept together: equal for equal languages, however these are written.
+    """SHA-256 of the language that patterns accept together: equal for equal languages, however they are written.
 
     A text is accepted if any pattern matches at its end. Equal digests always mean equal languages. The converse
     holds as long as there are tokens that no pattern names, and no pattern allows more than DISTANCES distances.

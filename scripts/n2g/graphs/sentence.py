@@ -14,7 +14,7 @@ LEAST = 0.005  # smallest share of the activation that is given
 
 
 def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
-    """What makes the graph fire; what it predicts below its decision threshold is left out.
+    """What makes the graph fire; predictions below its decision threshold are left out.
 
     The patterns that account for most of the activation come first, each with its share where that is known (see
     `n2g.scores.node_costs.node_shares`); then the strongest.
@@ -38,7 +38,7 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
 
 
 def _told(shares: Mapping[str, float], notes: Iterator[str]) -> list[str]:
-    """Words with their shares; the first share says what it is one of."""
+    """Words with their shares; the first share says what it is a share of."""
     ordered = sorted(shares, key=lambda words: -shares[words])
     return [
         f"{words} ({shares[words]:.0%}{next(notes)})" if shares[words] >= LEAST else words

@@ -1,6 +1,6 @@
-"""Token text as people may safely read it: invisible characters become visible.
+"""Token text that people can read safely: invisible characters become visible.
 
-Tokens come from models and corpora, so they hold line ends, control characters, bidirectional overrides and
+Tokens come from models and corpora, so they contain line ends, control characters, bidirectional overrides and
 lone bytes. Nothing here escapes for HTML or SVG: whoever writes markup does that.
 """
 
@@ -34,7 +34,7 @@ def visible(text: str) -> str:
 
 
 def elide(text: str, columns: int = 20) -> str:
-    """The text, cut to at most `columns` columns of a fixed-width font; a cut is marked by `…`."""
+    """The text, truncated to `columns` columns of a fixed-width font and then marked by `…`."""
     if width(text) <= columns:
         return text
     kept, used = [], 1

@@ -105,7 +105,7 @@ class NeuronGraph:
         return self.decide(self.matches(index), len(index.tokens))
 
     def decide(self, matches: Iterable[Match], size: int) -> tuple[np.ndarray, np.ndarray]:
-        """What `predict_index` says of the matches of some or all patterns in texts of `size` tokens."""
+        """The predictions of `predict_index`, given the matches of some or all patterns in texts of `size` tokens."""
         predicted, decided = np.zeros(size), np.zeros(size, dtype=np.int64)
         rank = np.zeros(size, dtype=np.int64)
         for match in matches:
@@ -177,7 +177,7 @@ class NeuronGraph:
 
 
 def _merge(old: End | None, new: End) -> End:
-    """Two patterns that accept the same text are one: activations and precisions averaged by support."""
+    """Patterns that accept the same texts are merged: activations and precisions are averaged by support."""
     if old is None:
         return new
     support = old.support + new.support

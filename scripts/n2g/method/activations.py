@@ -1,6 +1,6 @@
 """One pass over the corpus: what every later stage needs to know of every neuron, streamed.
 
-Memory is bounded by neurons x kept documents, whatever the size of the corpus. Begin-of-sequence tokens
+Memory is bounded by neurons × kept documents, whatever the size of the corpus. Begin-of-sequence tokens
 and padding never count.
 """
 
@@ -60,7 +60,7 @@ class Keep:
 
 
 class Collector:
-    """All that is gathered of one layer's units."""
+    """Everything that is collected about one layer's units."""
 
     def __init__(self, units: Units, documents: Documents, keep: Keep, device: str):
         self.units, self.documents, self.keep, self.device = units, documents, keep, device
@@ -79,7 +79,7 @@ class Collector:
         tokens: Int[torch.Tensor, "document position"],
         values: Float[torch.Tensor, "document position unit"],
     ) -> None:
-        """Take in a batch of documents, right-padded: their numbers, token ids and activations."""
+        """Add a batch of documents, right-padded: their numbers, token ids and activations."""
         lengths = torch.as_tensor(self.documents.lengths[batch], device=self.device)
         place = torch.arange(values.shape[1], device=self.device)
         real = (place > 0) & (place < lengths[:, None])
@@ -119,7 +119,7 @@ class Collector:
         }
 
     def _forget(self, failed: Bool[torch.Tensor, " unit"]) -> None:
-        """Units that have failed: whatever was seen of them counts as nothing."""
+        """Units that have failed: everything seen of them is discarded."""
         self.maximum[failed] = 0
         self.moments.forget(failed)
         self.means.forget(failed)
@@ -171,7 +171,7 @@ def collect(
 ) -> dict[int, list[dict[str, dict]]]:
     """Run the corpus once and collect for every block of units of every layer.
 
-    units: layer -> the units of each block. Gives layer -> what `Collector.finish` gives, block by block. A unit
+    units: layer -> the units of each block. Returns layer -> what `Collector.finish` returns, block by block. A unit
     with an activation that is not a finite number has failed: it is counted, and nothing else is kept of it.
     """
     collectors = {

@@ -1,4 +1,4 @@
-"""Augment: substitutes for the tokens that matter, each tested on the neuron (paper, section 3.4)."""
+"""Augment: substitutes for the important tokens, each tested on the neuron (paper, section 3.4)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def augment(
     """Steps that put each candidate in its place, everything that is not needed masked.
 
     candidates: place in `salient.tokens` -> token ids. least: the activation from which a substitute serves; in
-    method "atlas" one that fails by far after the first prefix is not tried after the others. Gives a list of
+    method "atlas" one that fails by far after the first prefix is not tried after the others. Returns a list of
     `Substitute`, in the order of places and candidates.
     """
     before = [bare(settings)] * len(fillers) if salient.start else list(prefixes)

@@ -1,4 +1,4 @@
-"""Candidate patterns of a neuron: what the corpus says of each, and which of them its graph takes."""
+"""Candidate patterns of a neuron: the corpus evidence for each, and which of them the graph accepts."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Candidate:
     total: float
 
     def precision(self, threshold: float, trust: float) -> float:
-        """Share of matches that fire, the model's word counting as `trust` further matches."""
+        """Fraction of matches that fire, the model's answer counting as `trust` more matches."""
         return (self.fired + trust * (self.model >= threshold)) / (self.matches + trust)
 
     def activation(self, trust: float) -> float:
-        """Mean activation of the matches, the model's word counting as `trust` further matches."""
+        """Mean activation of the matches, the model's answer counting as `trust` more matches."""
         return (self.total + trust * self.model) / (self.matches + trust)
 
 

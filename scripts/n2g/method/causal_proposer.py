@@ -14,7 +14,7 @@ from n2g.model.engine import ROWS, filled
 
 
 class CausalProposer:
-    """What the subject model itself finds likely between the left and the right context.
+    """Tokens that the subject model itself finds likely between the left and the right context.
 
     Ranked by log p(token | left) + log p(right | left, token). The second term is computed for the `pool`
     tokens with the largest first term, over the `ahead` tokens that follow: a place costs `pool` x `ahead`
@@ -90,7 +90,7 @@ class CausalProposer:
     ) -> list[float]:
         """Log probability of what follows: for each (row of `lefts`, token, what follows the token).
 
-        cache: keys and values of `lefts`; empty for native TransformerLens models, which read these anew.
+        cache: keys and values of `lefts`; empty for native TransformerLens models, which recompute these each time.
         """
         found = [0.0] * len(rows)
         for length in sorted({len(right) for _, _, right in rows} - {0}):

@@ -28,7 +28,7 @@ class EmbeddingProposer:
         return self.propose_many([(tokens, place)], count)[0]
 
     def propose_many(self, queries: Sequence[Query], count: int) -> list[list[int]]:
-        """The same for many places; what was asked before is not computed again."""
+        """The same for many places; repeated queries are cached."""
         wanted = [original_token(query) for query in queries]
         most = min(count, int(self.allowed.sum()))
         unknown = sorted({token for token in wanted if len(self._known.get(token, ())) < most})

@@ -87,7 +87,7 @@ Searched = TypeVar("Searched", bound=Index)
 
 @dataclass(frozen=True)
 class Evidence(Generic[Searched]):
-    """One neuron on some texts: the positions (int64, ascending) at which it comes to its floor, its activations
+    """One neuron on some texts: the positions (int64, ascending) at which it reaches its floor, its activations
     there (float32; elsewhere they count as 0), and the activation from which it fires."""
 
     texts: Searched

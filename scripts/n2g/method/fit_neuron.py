@@ -86,7 +86,7 @@ class _Studied(NamedTuple):
 def _study(
     activations: Activations, examples: Sequence[Example], threshold: float, settings: Settings
 ) -> list[_Studied]:
-    """Prune the examples, measure what matters in them, and try substitutes."""
+    """Prune the examples, measure their tokens' importance, and try substitutes."""
     neutral = from_examples(examples, settings)
     prefixes = prefixes_for(neutral, settings)
     fillers = neutral.fillers[: len(prefixes)]
@@ -133,5 +133,5 @@ def _ask(activations: Activations, sequences: Sequence[Sequence[int]]) -> list[S
     rows = list(activations([list(sequence) for sequence in sequences]))
     for sequence, row in zip(sequences, rows, strict=True):
         if len(row) != len(sequence) or not np.isfinite(np.asarray(row, dtype=np.float64)).all():
-            raise ValueError("the activations of a sequence must be one finite number a token")
+            raise ValueError("the activations of a sequence must be one finite number per token")
     return rows

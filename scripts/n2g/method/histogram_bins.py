@@ -1,4 +1,4 @@
-"""The bins in which activations are counted: eight to a power of ten, 0.001 to 1,000, either side of zero."""
+"""The bins in which activations are counted: eight per power of ten, from 0.001 to 1,000, on either side of zero."""
 
 import numpy as np
 

@@ -20,7 +20,7 @@ class MaskedLMProposer:
     """What a masked language model puts in the place of a token, as single tokens of the subject.
 
     The model reads the text with its mask in the place. Each of its guesses is written with the leading space
-    and the case of the original token; those that are then no single token of the subject are left out.
+    and the case of the original token; those that are not single tokens of the subject are dropped.
 
     folder: a local Hugging Face masked language model with its tokenizer. texts: text of each of the
     subject's tokens. allowed: bool [token], what may be proposed. guesses: how many of the model's guesses
@@ -42,13 +42,13 @@ class MaskedLMProposer:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         if not Path(folder).is_dir():
-            raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked model.")
+            raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self.model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True).to(device).eval()
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise InputError(
-                f"masked_lm: {folder} is no masked language model ({first_line(error)})."
+                f"masked_lm: {folder} is not a masked language model ({first_line(error)})."
             ) from error
         if self.tokenizer.mask_token_id is None:
             raise InputError(f"masked_lm: the tokenizer in {folder} has no mask token.")
@@ -99,7 +99,7 @@ class MaskedLMProposer:
             if piece[:1].isalnum() != word[:1].isalnum():
                 continue  # words stand for words, punctuation for punctuation
             if word[:1].isalnum() and continues != inside and before:
-                continue  # what goes on with a word fits in a word, a whole word elsewhere
+                continue  # a continuation fits inside a word, a whole word elsewhere
             token = self.ids.get(_space(original) + _cased(piece, word))
             if token is not None and token != tokens[place]:
                 found[token] = None
@@ -126,8 +126,8 @@ def _cased(piece: str, like: str) -> str:
 
 
 def _pieces(tokenizer: Any) -> list[tuple[str, bool]]:
-    """Text of each token of the masked model, and whether it goes on with the word before it; control tokens
-    have no text. Word pieces mark what goes on (##), the others what begins anew (Ġ or ▁)."""
+    """Text of each token of the masked model, and whether it continues the word before it; control tokens have no
+    text. WordPiece marks tokens that continue a word (##), other schemes those that begin one (Ġ or ▁)."""
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     special = set(tokenizer.all_special_ids)
     begins = next((mark for mark in ("Ġ", "▁") if any((name or "").startswith(mark) for name in names)), None)

@@ -28,7 +28,7 @@ class Observations:
     pools: Mapping[str, np.ndarray]
 
     def without_test(self, documents: Documents) -> Observations:
-        """What may be fitted on: nothing that was observed on a test document.
+        """What fitting may use: nothing that was observed on a test document.
 
         documents: the whole corpus. The statistics' `maximum` is of training documents; their other columns
         describe all texts and are for reading only.
@@ -51,7 +51,7 @@ def load_observations(folder: Path) -> Observations:
 
 
 def load_for_fitting(corpus: Path, folder: Path) -> tuple[Documents, Observations]:
-    """The corpus and a block's observations as all that fits must read them: without test documents."""
+    """The corpus and a block's observations as all fitting code must read them: without test documents."""
     documents = load_documents(corpus)
     return documents.without_test(), load_observations(folder).without_test(documents)
 

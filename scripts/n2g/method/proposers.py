@@ -39,7 +39,7 @@ def make_proposer(
     if name == "causal":
         return CausalProposer(bridge, allowed, bos)
     if name != "masked-lm":
-        raise InputError(f"proposer: {name!r} is none: write embedding, causal or masked-lm.")
+        raise InputError(f"proposer: {name!r} is not a proposer: choose embedding, causal or masked-lm.")
     if masked_lm is None:
-        raise InputError("masked_lm: is not set: name the folder of a masked language model.")
+        raise InputError("masked_lm: is not set: set the folder of a masked language model.")
     return MaskedLMProposer(masked_lm, texts, allowed, device=str(bridge.W_E.device))

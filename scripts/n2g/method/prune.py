@@ -80,7 +80,7 @@ def _first_that_holds(
 
 
 def medians(texts: Sequence[Sequence[Prompt]], least: float = -inf) -> Steps:
-    """Ask for every text in each of its ways; gives the median of each (float).
+    """Query every text in each of its ways; returns the median of each (float).
 
     Where more than half of the ways stay below `least`, so does the median: the others are not asked, and the
     largest answer stands for it.

@@ -42,7 +42,7 @@ class Salient:
 def saliency(
     pruned: Pruned, prefixes: Sequence[tuple[int, ...]], fillers: Sequence[int], settings: Settings
 ) -> Steps:
-    """Steps that measure a pruned example; gives a `Salient`.
+    """Steps that measure a pruned example; returns a `Salient`.
 
     fillers: token ids put in place of what is masked, one for each prefix. With method "paper" a token is needed
     where its importance is at least `importance_threshold`, and nothing is checked jointly. With "atlas" the

@@ -1,5 +1,5 @@
-"""Sweep: short texts after neutral text, asked once for all neurons: every token of the vocabulary, and the pairs of
-tokens that natural text contains. They say what a neuron fires on without further context."""
+"""Sweep: short texts after neutral text, run once for all neurons: every token of the vocabulary, and the pairs of
+tokens that natural text contains. They show what a neuron fires on without further context."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def sweep(
         if not kept:
             continue
         values[0] = {layer: value[near] for layer, value in values[0].items()}
-        again = [texts[number] for number in kept]
-        values += [_after(engine, prefix, again, units) for prefix in prefixes[1:]]
+        remaining = [texts[number] for number in kept]
+        values += [_after(engine, prefix, remaining, units) for prefix in prefixes[1:]]
         for layer in units:
-            # each unit by its own first answer: what others of the job fire on must not matter
+            # each unit by its own first answer: what other units of the job fire on must not matter
             row, unit = np.nonzero(values[0][layer] >= 0.5 * floors[layer])
             median = np.median([value[layer][row, unit] for value in values], axis=0)
             fires = median >= floors[layer][unit]

@@ -1,4 +1,4 @@
-"""The strongest fair baseline: the graph that the same fitting gives without any question to the model."""
+"""The strongest fair baseline: the graph that the same fitting yields without querying the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns that differ in one token, joined into one with a class of tokens there."""
+"""Patterns that differ in one token, merged into one with a class of tokens in its place."""
 
 from __future__ import annotations
 

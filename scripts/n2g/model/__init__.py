@@ -1,1 +1,1 @@
-"""A language model as something to ask: conversion, checkpoint, batching engine, vocabulary."""
+"""A language model that can be queried: conversion, checkpoint, batching engine, vocabulary."""

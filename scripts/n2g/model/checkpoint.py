@@ -30,7 +30,7 @@ DESCRIPTION = "checkpoint.json"
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a checkpoint without loading its weights.
+    """What is known about a checkpoint without loading its weights.
 
     Attributes:
         format: ``transformers`` or ``native``.
@@ -182,7 +182,7 @@ def save_native(model: TransformerBridge, folder: Path, tokenizer: Path | None =
 
 @contextmanager
 def reading_model(path: Path) -> Generator[None]:
-    """Turn whatever a library raises on a file that it cannot read into one sentence.
+    """Turn any error of a library that cannot read a file into one sentence.
 
     Readers of model files raise errors of many kinds on damaged files, so all of them count here.
     """
@@ -193,12 +193,12 @@ def reading_model(path: Path) -> Generator[None]:
     except Exception as error:
         raise InputError(
             f"{path} cannot be read as a model ({first_sentence(error)}): check that it is complete and in a supported "
-            "kind."
+            "format."
         ) from error
 
 
 def first_sentence(error: Exception) -> str:
-    """What an error says first; libraries add lists of thousands of characters."""
+    """The first sentence of an error; libraries append lists of thousands of characters."""
     return shorten(first_line(error).partition(". ")[0].rstrip("."), 300, placeholder=" …")
 
 

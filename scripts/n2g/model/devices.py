@@ -14,7 +14,7 @@ _HELD: list[TextIO] = []  # open files; the system closes them when the process 
 
 
 def free_gpu() -> str:
-    """``cuda:N``, the GPU with the fewest jobs; ``cuda`` where a job sees but one, as on Slurm."""
+    """``cuda:N``, the GPU with the fewest jobs; ``cuda`` if a job sees only one, as on Slurm."""
     import torch
 
     number = torch.cuda.device_count()

@@ -1,6 +1,6 @@
-"""The batching engine: asks a model for the activations of single neurons at the end of short prompts.
+"""The batching engine: queries a model for the activations of single neurons at the end of short prompts.
 
-Questions of many neurons and examples are packed into full batches. Each prompt is a shared prefix, a
+Queries about many neurons and examples are packed into full batches. Each prompt is a shared prefix, a
 context and one last token; keys and values of prefixes and contexts are computed once, the model stops at
 the layer, and only the last position of the last layer goes through the MLP.
 """
@@ -20,7 +20,7 @@ from n2g.model.gpu_memory import in_parts
 from n2g.model.prompts import Prompt
 
 # A batch is filled up to a multiple of this many rows. In fewer rows, or in the last few of an odd number, some
-# kernels add in another order or take another exponential, so that an answer would depend on what is asked beside it.
+# kernels add in another order or take another exponential, so an answer would depend on what is asked alongside it.
 ROWS = 8
 # Suffixes are padded to the next of these lengths, whatever else is asked with them.
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -28,9 +28,9 @@ LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 @dataclass
 class Engine(ForwardPass):
-    """Asks a model for single neurons at the end of prompts, in full batches.
+    """Queries a model for single neurons at the end of prompts, in full batches.
 
-    batch_tokens: tokens of one forward pass. prompts: what has been asked so far.
+    batch_tokens: tokens of one forward pass. prompts: how many have been run so far.
     """
 
     batch_tokens: int = 512
@@ -40,7 +40,7 @@ class Engine(ForwardPass):
 
     @torch.no_grad()
     def __post_init__(self) -> None:
-        """See whether the model takes up where keys and values leave off; native TransformerLens models do not."""
+        """Find out whether the model can continue from keys and values; native TransformerLens models cannot."""
         super().__post_init__()
         self.caches = bool(self._keys(0, [(0, 0)] * ROWS, None))
 
@@ -50,7 +50,7 @@ class Engine(ForwardPass):
     ) -> Float[np.ndarray, " prompt"]:
         """Activation (float32) of `neurons[i]` at the last token of `prompts[i]`.
 
-        shared: many prompts are the same but for their last token, so that contexts are worth computing once.
+        shared: many prompts differ only in their last token, so that contexts are worth computing once.
         """
         answers = np.zeros(len(prompts), dtype=np.float32)
         columns = sorted(set(neurons))
@@ -110,7 +110,7 @@ class Engine(ForwardPass):
     def _whole(
         self, columns: Mapping[int, Sequence[int]], prompts: Iterable[Prompt]
     ) -> Generator[tuple[list[Prompt], dict[int, np.ndarray]], None, None]:
-        """As `sweep`, each suffix in one go, right-padded to one of few lengths: the model looks only back."""
+        """Like `sweep`, but each suffix in one pass, right-padded to one of a few lengths: the model is causal."""
         groups: dict[tuple[int, int], list[Prompt]] = {}
         for prompt in prompts:
             begin, length = len(prompt.prefix), len(prompt.suffix)
@@ -123,20 +123,20 @@ class Engine(ForwardPass):
                 yield some, self._last(columns, cache, rows, [prompt.suffix for prompt in some], padded)
 
     def _in_parts(self, run: Callable[[int, int], Any], count: int) -> list:
-        """What `in_parts` gives. Where there was no room, batches are smaller from now on."""
+        """The result of `in_parts`. If memory was short, batches are smaller from now on."""
         parts = list(in_parts(run, count, ROWS))
         if len(parts) > 1:
             self.batch_tokens //= 2
         return parts
 
     def _rows(self, length: int) -> int:
-        """Prompts of one forward pass, each of so many tokens."""
+        """Number of prompts of this length in one forward pass."""
         return max(1, self.batch_tokens // (length * ROWS)) * ROWS
 
     def _prefixed(self, layer: int, prefixes: list[tuple[int, ...]]) -> tuple[list, list[int]]:
         """Keys and values of the distinct prefixes (all of one length), and the row of each of `prefixes`.
 
-        Where the model keeps no keys and values, the token ids of the prefixes themselves.
+        For a model without a cache, the token ids of the prefixes themselves.
         """
         distinct = sorted(set(prefixes))
         if not self.caches or not distinct[0]:
@@ -179,7 +179,7 @@ class Engine(ForwardPass):
             lambda begin, end: self._pass(columns, known, rows[begin:end], suffixes[begin:end], padded),
             len(rows),
         )
-        # A prompt after which the activation is no number is no evidence.
+        # A prompt with a non-finite activation is not evidence.
         return {
             layer: torch.nan_to_num(
                 torch.cat([part[layer] for part in parts])[:count].float(), 0, 0, 0

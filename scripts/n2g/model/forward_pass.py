@@ -19,7 +19,7 @@ class _Stop(Exception):
 class ForwardPass:
     """Runs a `TransformerBridge` up to a layer and reads `hook` there.
 
-    hook: template such as "blocks.{layer}.mlp.hook_post". tokens: what has been run so far.
+    hook: template such as "blocks.{layer}.mlp.hook_post". tokens: how many have been run so far.
     """
 
     bridge: Any
@@ -50,7 +50,7 @@ class ForwardPass:
         return found
 
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
-        """Keys and values of rows of tokens, those of the cache before them; empty where the model keeps none."""
+        """Keys and values of rows of tokens, after those in the cache; empty for a model without a cache."""
 
         def stop(value: torch.Tensor, hook: Any) -> None:
             raise _Stop
@@ -73,7 +73,7 @@ class ForwardPass:
         if not known or not known[0] or isinstance(known[0][0], int):
             begin = len(known[rows[0]])
             if (begin + padded) % 2 and begin + padded < self.bridge.cfg.n_ctx:
-                begin += 1  # odd numbers of tokens have the trouble that odd numbers of rows have
+                begin += 1  # odd numbers of tokens have the same problem as odd numbers of rows
             suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
         else:
             cache = select(known, rows)
@@ -105,7 +105,7 @@ class ForwardPass:
     def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
         self.tokens += tokens.numel()
         extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
-        # The bridge's own run_with_hooks looks all names of the model up anew, which takes as long as a short pass.
+        # The bridge's own run_with_hooks looks up every name in the model at each call: as slow as a short pass.
         handles = [
             self._points[name].register_forward_hook(lambda point, _, value, hook=hook: hook(value, point))
             for name, hook in hooks
@@ -119,7 +119,7 @@ class ForwardPass:
 
 
 def _rows_of(value: torch.Tensor, rows: int) -> Float[torch.Tensor, "row position neuron"]:
-    """A hook's value row by row; some models, such as OPT, string all rows' positions together."""
+    """A hook's value row by row; some models, such as OPT, flatten rows and positions into one axis."""
     return value.reshape(rows, -1, value.shape[-1])
 
 
@@ -133,7 +133,7 @@ def _cache(keys: list) -> Any:
 
 
 def joined(parts: list[list]) -> list:
-    """The keys and values of several lots of rows, layer by layer."""
+    """The keys and values of several groups of rows, layer by layer."""
     if len(parts) == 1:
         return parts[0]
     return [
@@ -143,7 +143,7 @@ def joined(parts: list[list]) -> list:
 
 
 def select(keys: list, rows: Sequence[int]) -> Any:
-    """The keys and values of some rows, in the form that the model takes up."""
+    """The keys and values of some rows, in the form that the model continues from."""
     first, count = rows[0], len(rows)
     if set(rows) == {first}:  # one row for all: no copy
         one = slice(first, first + 1)

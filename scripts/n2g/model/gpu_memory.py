@@ -1,4 +1,4 @@
-"""A GPU without room for a batch: the batch is halved, as often as it takes."""
+"""If a batch does not fit into GPU memory it is halved, as often as it takes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Result = TypeVar("Result")
 
 
 def in_parts(run: Callable[[int, int], Result], count: int, least: int) -> Iterator[Result]:
-    """What ``run(begin, end)`` gives for the rows 0 to ``count``: for all at once, if the GPU's memory has room.
+    """The results of ``run(begin, end)`` for the rows 0 to ``count``: for all at once, if they fit into GPU memory.
 
-    Where it has none, both halves are tried, and so on down to ``least`` rows; parts are multiples of that. A part is
+    Otherwise both halves are tried, and so on down to ``least`` rows; parts are multiples of that. A part is
     run when it is asked for, so that the one before need not be kept meanwhile.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Questions to a model, and how many neurons' questions are put side by side."""
+"""Queries to a model, and how the queries of many neurons are run side by side."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Prompt(NamedTuple):
     suffix: tuple[int, ...]
 
 
-# What a stage's steps look like: they yield lists of prompts and are sent the activations.
+# The form of a stage's steps: they yield lists of prompts and are sent the activations.
 Steps = Generator[list[Prompt], Sequence[float], Any]
 
 
 def drive(
     steps: Sequence[Steps], answer: Callable[[list[tuple[int, Prompt]]], Sequence[float]], label: str = ""
 ) -> list:
-    """Run many stages' steps side by side and pack all their questions of a round into one call.
+    """Run the steps of many neurons side by side and pack all their queries of a round into one call.
 
-    answer: takes (index of the steps, prompt) pairs, gives one activation each. Returns the steps' results.
+    answer: takes (index of the steps, prompt) pairs, returns one activation each. Returns the steps' results.
     """
     results: list[Any] = [None] * len(steps)
     waiting: dict[int, list[Prompt]] = {}

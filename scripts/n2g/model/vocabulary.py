@@ -1,4 +1,4 @@
-"""How the tokens of a model's vocabulary look to a reader."""
+"""How the tokens of a model's vocabulary are shown to readers."""
 
 from __future__ import annotations
 

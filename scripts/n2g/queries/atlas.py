@@ -1,7 +1,7 @@
 """A finished run: its neurons as objects, its tables as DataFrames, and queries over all of it.
 
-Questions about all neurons are answered from `patterns.parquet` and `similar.parquet`; only the rows of the tokens in
-question are read.
+Queries about all neurons are answered from `patterns.parquet` and `similar.parquet`; only the rows of the tokens in
+the query are read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Atlas:
 
     @cached_property
     def _patterns(self) -> pa.Table:
-        """All patterns, for what no index leads to."""
+        """All patterns, for queries without an index."""
         return pq.read_table(self.origin.file("patterns"), read_dictionary=["pole"]).combine_chunks()
 
     @cached_property
@@ -89,7 +89,7 @@ class Atlas:
         """A neuron by its name, such as `L3.N42`.
 
         Raises:
-            InputError: the name is none, or the neuron is not part of the run.
+            InputError: the name is malformed, or the neuron is not part of the run.
         """
         return Neuron(self, name if isinstance(name, NeuronId) else NeuronId.parse(name))
 
@@ -138,7 +138,7 @@ class Atlas:
             context: a token before it.
 
         Raises:
-            InputError: nothing is asked for, or no token is written so.
+            InputError: nothing is asked for, or there is no such token.
         """
         if activating is None and context is None:
             raise InputError("name an activating token, a token of the context, or both.")
@@ -169,7 +169,7 @@ class Atlas:
         forms = {word} if word.startswith(" ") else {word, f" {word}"}
         found = {token for token, text in enumerate(self.words) if text in forms}
         if not found:
-            raise InputError(f"no token is written {word!r}: name a single token of the model.")
+            raise InputError(f"{word!r} is not a token: name a single token of the model.")
         return found
 
     def __repr__(self) -> str:

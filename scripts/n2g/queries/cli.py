@@ -1,4 +1,4 @@
-"""Questions to a finished run on the command line: tables for people, `--json` for programs."""
+"""Queries to a finished run on the command line: tables for people, `--json` for programs."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def compare(
 
     Returns:
         `similarity`: weighted Jaccard index; `covered`: how much of the first the second covers, and the reverse;
-        `duplicate`: whether both surely fire on the same texts; `both`, `first`, `second`: patterns with their
+        `duplicate`: whether both provably fire on the same texts; `both`, `first`, `second`: patterns with their
         weights, the share of the graph's largest activation.
     """
     profiles = [profile(verified(graph)) for graph in (first, second)]

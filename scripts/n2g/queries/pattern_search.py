@@ -1,4 +1,4 @@
-"""Questions to all patterns of a run: which fire on a text, and which hold a token."""
+"""Queries to all patterns of a run: which fire on a text, and which contain a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the parts of a finished run are: in its folder, or on its site, published or not."""
+"""The parts of a finished run, read from its folder or from its site, published or not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from n2g.errors import InputError
-from n2g.files.contracts import CONTRACTS
-from n2g.files.tables import read_json, read_table
+from n2g.files.contracts import CONTRACTS, VERSION
+from n2g.files.tables import check_table, read_json, read_table, table_version
 from n2g.ids import NeuronId
 from n2g.model.checkpoint import checkpoint_key
 from n2g.results.stored_records import StoredRecords
@@ -25,11 +25,11 @@ TIMEOUT = 60.0  # seconds without an answer
 
 
 class RunReader(Protocol):
-    """A finished run, wherever it is. Whatever is not there raises InputError."""
+    """A finished run, wherever it is. Anything missing raises InputError."""
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Its name."""
 
     def names(self) -> list[NeuronId]:
         """Every neuron, in order."""
@@ -65,7 +65,9 @@ class RunFolder(StoredRecords):
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def file(self, name: str) -> Path:
-        return _existing(self.folder / f"{name}.parquet", "run the workflow to make it")
+        path = _existing(self.folder / f"{name}.parquet", "run the workflow to make it")
+        check_table(path, name)
+        return path
 
     def table(self, name: str) -> pa.Table:
         path = self.folder / f"{name}.parquet"
@@ -126,7 +128,13 @@ class RunSite:
         return to_svg(graph, words, places[name], name, record["explanation"])
 
     def file(self, name: str) -> Path:
-        return self._fetch(f"data/tables/{name}.parquet")
+        path = self._fetch(f"data/tables/{name}.parquet")
+        if (found := table_version(path)) != VERSION:
+            raise InputError(
+                f"{self._base} has tables of version {found}, and this code reads version {VERSION}: query it with "
+                "the version of Neuron Atlas that built it."
+            )
+        return path
 
     def table(self, name: str) -> pa.Table:
         table = pq.read_table(self.file(name))

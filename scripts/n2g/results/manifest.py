@@ -1,4 +1,4 @@
-"""What a run was made of and with, and what it cost: all that the records leave out because it may differ.
+"""What a run was made from and with, and what it cost: everything that records leave out because it may differ.
 
 Records name no machine and no time, so that they can be the same everywhere. The manifest names both.
 """
@@ -24,7 +24,7 @@ from n2g.workflow.code_digests import SOURCES, source_files
 
 
 def hardware(device: str) -> str:
-    """What computes: the name of the GPU or of the processor.
+    """The hardware that computes: the name of the GPU or of the processor.
 
     device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises InputError where it is not there.
     """

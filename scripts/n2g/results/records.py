@@ -1,4 +1,4 @@
-"""Neuron records: all that is known of one neuron, as one JSON document that needs no other file.
+"""Neuron records: everything that is known about one neuron, as one self-contained JSON document.
 
 A record holds the text of every token id in it (those of the graph's background are in the run's vocabulary
 table), the provenance of its numbers, and a digest over itself.
@@ -54,7 +54,7 @@ def record(
         neuron: which one.
         findings: what the stages found.
         texts: text of each token id that the findings hold.
-        provenance: run, model, corpus, hook, settings, versions and the command that makes the record anew.
+        provenance: run, model, corpus, hook, settings, versions and the command that recomputes the record.
 
     Returns:
         A JSON-ready record; numbers have at most four significant digits, and what is not a number is null.

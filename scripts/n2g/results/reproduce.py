@@ -36,19 +36,19 @@ class Comparison:
     differences: tuple[str, ...]
 
 
-def compare(published: Mapping[str, Any], again: Mapping[str, Any]) -> Comparison:
+def compare(published: Mapping[str, Any], recomputed: Mapping[str, Any]) -> Comparison:
     """Compare two records of one neuron (see docs/files.md)."""
-    digests = digest_of(published), digest_of(again)
+    digests = digest_of(published), digest_of(recomputed)
     tampered = list(_tampered(published, digests[0]))
-    words = {**again["vocabulary"], **published["vocabulary"]}
-    graphs = [Shape.of(record["graph"], words) for record in (published, again)]
+    words = {**recomputed["vocabulary"], **published["vocabulary"]}
+    graphs = [Shape.of(record["graph"], words) for record in (published, recomputed)]
     lines = [*tampered, *_patterns(*graphs)]
     first = ("status", "reason", "metrics", "statistics")
-    keys = [*first, *sorted((published.keys() | again.keys()) - {"graph", "digest", *first})]
+    keys = [*first, *sorted((published.keys() | recomputed.keys()) - {"graph", "digest", *first})]
     for key in keys:
-        lines += _differing(published.get(key), again.get(key), key)
+        lines += _differing(published.get(key), recomputed.get(key), key)
     largest = graphs[0].distance(graphs[1])
-    same = published["status"] == again["status"] and graphs[0].fires_like(graphs[1], TOLERANCE)
+    same = published["status"] == recomputed["status"] and graphs[0].fires_like(graphs[1], TOLERANCE)
     if digests[0] == digests[1] and not lines:
         outcome = "identical"
     elif same and largest <= TOLERANCE and not tampered:
@@ -113,9 +113,9 @@ def _tampered(record: Mapping[str, Any], digest: str) -> Iterator[str]:
         yield f"digest: the published record says {record.get('digest')}, its content has {digest}"
 
 
-def _patterns(published: Shape, again: Shape) -> Iterator[str]:
-    for name in sorted(published.patterns.keys() | again.patterns.keys()):
-        old, new = published.patterns.get(name), again.patterns.get(name)
+def _patterns(published: Shape, recomputed: Shape) -> Iterator[str]:
+    for name in sorted(published.patterns.keys() | recomputed.patterns.keys()):
+        old, new = published.patterns.get(name), recomputed.patterns.get(name)
         if new is None:
             yield f"pattern {name}: in the published record only"
         elif old is None:
@@ -124,7 +124,7 @@ def _patterns(published: Shape, again: Shape) -> Iterator[str]:
             parts = zip(("activation", "weights", "end"), old, new, strict=True)
             yield f"pattern {name}: " + "; ".join(_both(part, a, b) for part, a, b in parts if a != b)
     for name in ("decision_threshold", "scale"):
-        yield from _differing(getattr(published, name), getattr(again, name), f"graph.{name}")
+        yield from _differing(getattr(published, name), getattr(recomputed, name), f"graph.{name}")
 
 
 def _element(node: Mapping[str, Any], words: Mapping[str, str]) -> str:
@@ -155,22 +155,22 @@ def _both(name: str, old: Any, new: Any) -> str:
 
 
 def report(found: Iterable[Comparison], strict: bool) -> Iterator[str]:
-    """What to tell people: a line for a neuron, and below it what differs.
+    """The report: a line per neuron, followed by what differs.
 
-    strict: the same bytes are due, as the hardware and the number format are the same.
+    strict: the same bytes are expected, as hardware and number format are the same.
     """
     for one in found:
         if one.outcome == "identical":
             yield f"{one.neuron} reproduced {one.published}"
             continue
         within = f"within {one.largest_difference:.2g} of the largest (tolerance {TOLERANCE:g})"
-        alike = f"the same patterns, activations {within}"
+        equal = f"the same patterns, activations {within}"
         if one.outcome == "different":
             yield f"{one.neuron} differs:"
         elif strict:
-            yield f"{one.neuron} differs in bytes, but is equivalent: {alike}:"
+            yield f"{one.neuron} differs in bytes, but is equivalent: {equal}:"
         else:
-            yield f"{one.neuron} reproduced as equivalent: {alike}:"
+            yield f"{one.neuron} reproduced as equivalent: {equal}:"
         yield from (f"  {line}" for line in shortened(one.differences))
 
 
@@ -191,7 +191,7 @@ def rows(found: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
 
 
 def shortened(lines: Iterable[str], most: int = 20, width: int = 300) -> list[str]:
-    """The first lines, cut to a width, and how many more there are."""
+    """The first lines, truncated to a width, and how many more there are."""
     lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []
     return lines[:most] + more

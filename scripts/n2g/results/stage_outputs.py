@@ -1,4 +1,4 @@
-"""Gather what the stages wrote of a block of neurons into one `Findings` for each neuron."""
+"""Collect what the stages wrote about a block of neurons into one `Findings` for each neuron."""
 
 from __future__ import annotations
 

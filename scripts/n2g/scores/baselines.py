@@ -1,4 +1,4 @@
-"""What a graph has to beat: predictors made of corpus statistics alone, in token ids.
+"""What a graph has to beat: predictors from corpus statistics alone, in token ids.
 
 All see train and validation documents only, and all predict through the same two names as a graph does here:
 `predict`, activations of a `TokenIndex`, and `decision_threshold`, the activation from which a prediction counts as

@@ -33,7 +33,7 @@ Key = tuple[int, str]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Test documents laid end to end: the random pool first, then others that single neurons need.
+    """Test documents, concatenated: the random pool first, then others that single neurons need.
 
     numbers: int64 [document]. bounds: int64 [document + 1], where each begins and ends in `index`. origin:
     int64 [token], positions in the whole corpus. pool: how many of the documents are the pool.
@@ -71,7 +71,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Truth:
-    """What one neuron really does on the held-out documents.
+    """The actual activations of one neuron on the held-out documents.
 
     activations: float64 [token]. threshold: the activation from which it fires. firing: bool [token]. sets: test set ->
     document numbers, the documents of `top` and `quantile` in falling order of their largest activation.
@@ -106,7 +106,7 @@ class GraphPredictor:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All there is to say of one (neuron, pole): its truth, its predictors, and what they predict (float64
+    """Everything about one (neuron, pole): its truth, its predictors, and what they predict (float64
     [token]) on the held-out documents; `nodes` (int64 [token]) are those that decide in the graph."""
 
     key: Key
@@ -136,7 +136,7 @@ def evaluate(
     Args:
         documents: the whole corpus.
         observations: what the pass over the corpus found for the block.
-        graphs: what `store.read_graphs` gives: one line of the run's method for each (neuron, pole), and
+        graphs: what `graph_file` reads: one line of the run's method for each (neuron, pole), and
             maybe one of method `paper` beside it. Without a line, or without a graph in it, nothing is
             predicted.
         share: a neuron fires from this share of its training maximum on.
@@ -171,7 +171,7 @@ def graph_predictors(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, GraphP
 
 
 def truths(texts: HeldOut, observations: Observations, share: float) -> Iterator[tuple[Key, Truth]]:
-    """What every (neuron, pole) of the block really does on the held-out documents, in the order of the table."""
+    """The actual activations of every (neuron, pole) of the block on held-out documents, in the order of the table."""
     statistics, nothing = observations.statistics, observations.firings.slice(0, 0)
     firings, examples = dict(by_unit(observations.firings)), dict(by_unit(observations.examples))
     for row, unit in enumerate(statistics.select(["neuron", "pole", "maximum", "floor"]).to_pylist()):

@@ -1,4 +1,4 @@
-"""What the atlas shows of the test: excerpts with real and predicted activations, and the worst errors."""
+"""What the atlas shows of the evaluation: excerpts with actual and predicted activations, and the worst errors."""
 
 from __future__ import annotations
 

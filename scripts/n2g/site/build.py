@@ -34,7 +34,7 @@ def build(
         site: the folder of templates, style sheets and scripts.
         docs: the folder of written pages.
         out: where the site is to be; replaced as a whole.
-        processes: how many may work on it; the files do not depend on it.
+        processes: number of processes; the files do not depend on it.
 
     Raises:
         InputError: a selected neuron has no record.

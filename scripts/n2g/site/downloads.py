@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from n2g.files.tables import CONTRACTS, read_table, write_json
+from n2g.files.tables import CONTRACTS, read_table, table_writer, write_json
 from n2g.graphs.drawing import activations, is_background
 
 MEANINGS = {
@@ -82,8 +81,7 @@ def write_tables(folder: Path, names: Sequence[str], blocks: Iterable[Path]) -> 
     ordered = sorted(blocks, key=lambda block: (int(block.parent.name), block.name))
     for name in names:
         schema = pa.schema([("layer", pa.int32()), *CONTRACTS[name].schema])
-        path, form = folder / f"{name}.parquet", {"compression": "zstd", "use_dictionary": False}
-        with pq.ParquetWriter(path, schema, store_schema=False, **form) as writer:
+        with table_writer(folder / f"{name}.parquet", schema, use_dictionary=False) as writer:
             for block in ordered:
                 table = read_table(block / f"{name}.parquet", name)
                 layer = pa.array([int(block.parent.name)] * table.num_rows, pa.int32())

@@ -1,4 +1,4 @@
-"""Which explains more, the graph or a language model: over the neurons for which both were scored."""
+"""Which explains better, the graph or a language model, over the neurons for which both were scored."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def stamp_layers(
 
 
 def _cell(one: Mapping[str, Any]) -> str:
-    """The class of a neuron's cell in the map of its layer: by F1, or by what it has instead of a graph."""
+    """The class of a neuron's cell in the map of its layer: by F1, or by why it has no score."""
     if one["status"] != "ok":
         return one["status"]
     return "unknown" if one["f1"] is None else f"f{level(one['f1'], 1.0)}"

@@ -13,7 +13,7 @@ from n2g.metrics import f1_interval
 from n2g.site.plots import bars
 from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
 
-AROUND, ALIKE = 16, 5
+AROUND, COMPARED = 16, 5  # tokens on each side of the pivot: shown, and compared to fold similar excerpts
 ERRORS = ("false_positives", "false_negatives")
 STAMPED = {("top", "train"): 1, ("top", "test"): 3}  # excerpts in the page; the others come from the record
 LONGEST = 80
@@ -32,7 +32,7 @@ GROUPS = [
     ("false-negative", "test", "Worst false negatives", "the neuron fires, the graph does not"),
 ]
 _STATISTICS = [
-    ("density", "Active tokens", "fraction of tokens with an activation above 0.001", number),
+    ("density", "Activation density", "fraction of tokens with an activation above 0.001", number),
     ("firing", "Firing tokens", "at least half of the maximum", number),
     ("maximum", "Maximum", "on training documents", number),
     ("mean", "Mean", "", number),
@@ -120,11 +120,11 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     histogram = statistics.get("histogram") or {}
     if not histogram.get("counts"):
         return None
-    cut = (record.get("graph") or {}).get("decision_threshold")
+    threshold = (record.get("graph") or {}).get("decision_threshold")
     caption = "Tokens by activation, log–log; the red line is the graph’s decision threshold"
     edges = histogram["edges"]
     label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"
-    return bars(edges, histogram["counts"], label, caption, cut)
+    return bars(edges, histogram["counts"], label, caption, threshold)
 
 
 def _scale(record: Mapping[str, Any]) -> float:
@@ -155,7 +155,7 @@ def _folded(known: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, M
     """(index, excerpt, how often) of excerpts: of those with the same tokens around the pivot only the first."""
     first: dict[tuple, list] = {}
     for index, example in known:
-        near = slice(max(0, example["pivot"] - ALIKE), example["pivot"] + ALIKE + 1)
+        near = slice(max(0, example["pivot"] - COMPARED), example["pivot"] + COMPARED + 1)
         first.setdefault(tuple(example["tokens"][near]), [index, example, 0])[2] += 1
     return [tuple(one) for one in first.values()]
 

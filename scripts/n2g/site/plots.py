@@ -83,12 +83,20 @@ def spread(groups: Sequence[tuple[str, Sequence[float], Sequence[float | None]]]
     step, half = wide / len(known), min(14.0, wide / len(known) * 0.3)
     boxes = []
     for at, (name, values, others) in enumerate(known):
-        cuts = [round(high * (1 - _quantile(values, share)), 1) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
+        quantiles = [
+            round(high * (1 - _quantile(values, share)), 1) for share in (0.05, 0.25, 0.5, 0.75, 0.95)
+        ]
         mean = sum(one or 0.0 for one in others) / len(others)
         middle = round((at + 0.5) * step, 1)
         sides = {"left": round(middle - half, 1), "right": round(middle + half, 1)}
         boxes.append(
-            {"name": name, "middle": middle, "cuts": cuts, "mark": round(high * (1 - mean), 1), **sides}
+            {
+                "name": name,
+                "middle": middle,
+                "quantiles": quantiles,
+                "mark": round(high * (1 - mean), 1),
+                **sides,
+            }
         )
     return {"width": wide, "height": high, "boxes": boxes}
 

@@ -1,4 +1,4 @@
-"""The pages that speak of many neurons at once, each stamped into its place in the shell."""
+"""The pages about many neurons at once, each stamped into its place in the shell."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def stamp_all(
 
 
 def _stamp_repeats(environment: Environment, built: Path, rows: list[dict]) -> None:
-    """Neurons whose patterns need a token that was there before: the most of such patterns first."""
+    """Neurons with patterns that need an earlier occurrence of the same token, those with most such patterns first."""
     known = sorted(
         (one for one in rows if one["repeats"] > 0), key=lambda one: (-one["repeats"], best_first(one))
     )
@@ -71,7 +71,7 @@ def _stamp_repeats(environment: Environment, built: Path, rows: list[dict]) -> N
 
 
 def _stamp_changes(environment: Environment, built: Path, atlas: SiteInputs, rows: list[dict]) -> None:
-    """What changed since another run, where that is known."""
+    """What changed since another run, if there is one to compare with."""
     if table := diff_table(atlas):
         found = changes.summarise(table, [one["id"] for one in rows])
         template = environment.get_template("changes.html")

@@ -1,6 +1,6 @@
 """Small files by which the pages find neurons: a table in pieces, and sorted pieces of posting lists.
 
-No piece grows with the number of neurons, so that a page loads only what a question needs.
+No piece grows with the number of neurons, so that a page loads only what a query needs.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class TokenIndex:
         self._postings: dict[int, array] = {}
 
     def add(self, row: int, record: Mapping[str, Any]) -> None:
-        """Take in a record; `row` is the neuron's place in `ids.json`."""
+        """Add a record; `row` is the neuron's place in `ids.json`."""
         best: dict[tuple[int, int], int] = {}
         for token, role, strength in _uses(record):
             best[token, role] = max(best.get((token, role), 0), round(100 * strength))
@@ -96,7 +96,7 @@ class TokenIndex:
             self._postings[token].append(((row * 4 + role) * 128 + strength) * 128 + f1_of(record))
 
     def update(self, later: TokenIndex) -> None:
-        """Take in what another one has of later neurons."""
+        """Append the entries of an index of later neurons."""
         self._texts |= later._texts
         for token, postings in later._postings.items():
             self._postings.setdefault(token, array("Q")).extend(postings)
@@ -165,7 +165,7 @@ class FiringIndex:
         self._entries: dict[int, list[str]] = {}
 
     def add(self, row: int, record: Mapping[str, Any]) -> None:
-        """Take in a record; `row` is the neuron's place in `ids.json`.
+        """Add a record; `row` is the neuron's place in `ids.json`.
 
         Tokens on which no pattern can reach the decision threshold are left out, unless some pattern fires on any
         token: then a weaker pattern may take precedence over it.
@@ -185,7 +185,7 @@ class FiringIndex:
                 self._entries.setdefault(token, []).append(json.dumps(entry, separators=(",", ":")))
 
     def update(self, later: FiringIndex) -> None:
-        """Take in what another one has of later neurons."""
+        """Append the entries of an index of later neurons."""
         for token, entries in later._entries.items():
             self._entries.setdefault(token, []).extend(entries)
 
@@ -262,7 +262,7 @@ def f1_of(record: Mapping[str, Any]) -> int:
 
 
 def key_of(text: str) -> str:
-    """Under what a token is filed: lower case, without a space before it.
+    """The key of a token in the index: lower case, without a space before it.
 
     >>> key_of(" The"), key_of(" "), key_of("\\n")
     ('the', ' ', '\\n')

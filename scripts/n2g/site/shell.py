@@ -46,7 +46,7 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
         The folder of the built shell, inside `work`.
 
     Raises:
-        InputError: MkDocs failed; the message holds the end of what it said.
+        InputError: MkDocs failed; the message contains the end of its output.
     """
     pages = work / "pages"
     shutil.copytree(site / "static", pages)
@@ -102,7 +102,7 @@ def split(page: Path) -> tuple[str, str]:
 
 
 def secured(html: str) -> str:
-    """The page without what the theme and Markdown put there against the standard or the pages' policy.
+    """The page without the parts of the theme and of Markdown that violate the standard or the pages' policy.
 
     Links to folders become links to their `index.html`, so that the site can be read from a disk too.
     """
@@ -114,7 +114,7 @@ def secured(html: str) -> str:
 
 
 def squeezed(html: str) -> str:
-    """The same page without quotes and closing tags that HTML can do without: it has thousands of sisters.
+    """The same page without quotes and closing tags that HTML can do without: there are thousands of its kind.
 
     >>> squeezed('<dd><rect class="outer" rx="6"/><b class="a1 p2" title="">"</b></dd></dl>')
     '<dd><rect class=outer rx=6 /><b class="a1 p2" title="">"</b></dl>'

@@ -41,7 +41,7 @@ COLUMNS = [
     },
     {
         "key": "density",
-        "title": "Active tokens",
+        "title": "Activation density",
         "meaning": "fraction of tokens with an activation above 0.001",
         **_NUMBER,
     },
@@ -65,7 +65,7 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
     top = metrics.get("top") or {}
     graph = top.get("graph") or {}
     paths = list(firing_paths(record["graph"])) if record.get("graph") else []
-    again = sum(map(repeats, paths))
+    repeating = sum(map(repeats, paths))
     return {
         "id": record["id"],
         "layer": record["layer"],
@@ -83,7 +83,7 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "kurtosis": statistics.get("kurtosis"),
         "nodes": len((record.get("graph") or {"nodes": [0]})["nodes"]) - 1,
         "depth": max(map(len, paths), default=0),
-        "repeats": again / len(paths) if paths else 0.0,
+        "repeats": repeating / len(paths) if paths else 0.0,
         "explanation": record.get("explanation") or "",
         "explained": explainer_comparison.scores(record),
         "counts": _counts((metrics.get("random") or {}).get("graph")),

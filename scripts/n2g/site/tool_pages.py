@@ -12,7 +12,7 @@ from n2g.site.table_rows import COLUMNS
 
 
 def stamp_tools(environment: Environment, built: Path, layers: list[int], rows: list[dict]) -> None:
-    """Stamp each of them; `rows` tell how far the graphs' predictions can be trusted."""
+    """Stamp each of them; from `rows` comes how far the graphs' predictions can be trusted."""
     hit, false, missed = (sum(one["counts"][at] for one in rows) for at in range(3))
     for _, path in TOOLS:
         content = environment.get_template(path.replace("/index", "")).render(

@@ -36,16 +36,16 @@ Encoder = Callable[[list[str]], Sequence[Sequence[int]]]
 
 @dataclass(frozen=True)
 class Limits:
-    """What becomes of texts.
+    """How texts are selected and divided.
 
     Attributes:
         max_tokens: stop once so many tokens are taken, begin-of-sequence tokens included; None takes all.
         max_length: longest sequence in tokens, begin-of-sequence token included.
-        min_length: fewest tokens of a text, begin-of-sequence token not counted.
+        min_length: fewest tokens of a text, excluding the begin-of-sequence token.
         near_duplicates: Jaccard similarity of 5-token shingles from which texts count as duplicates; None for
             off.
-        further_tokens: so many tokens of the texts after those only have their pairs counted; None counts no pairs,
-            which else take memory for each distinct one.
+        further_tokens: in this many tokens after those, pairs are counted too; None counts no pairs, each of which
+            takes memory.
     """
 
     max_tokens: int | None = None
@@ -64,7 +64,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is known of the token sequences.
+    """The token sequences and their counts.
 
     Attributes:
         documents: the `documents` table.
@@ -84,7 +84,7 @@ def split_of(digest: bytes) -> str:
 
 
 def pieces(length: int, longest: int) -> list[range]:
-    """Cut ``length`` tokens into the fewest pieces of at most ``longest``, of equal length but for one token.
+    """Divide ``length`` tokens into the fewest pieces of at most ``longest``, equal in length to within one token.
 
     >>> pieces(10, 4)
     [range(0, 3), range(3, 6), range(6, 10)]
@@ -212,7 +212,7 @@ class _Documents:
 
 
 def _encoded(database: Connection, encode: Encoder) -> Iterator[tuple[bytes, int, str, np.ndarray]]:
-    """Digest, number, title and token ids (int32 [n_tokens]) of each text, made batch by batch as they are wanted."""
+    """Digest, number, title and token ids (int32 [n_tokens]) of each text, tokenised lazily, batch by batch."""
     rows: list[tuple] = []
     size = 0
 
@@ -250,7 +250,7 @@ def begin_token(chosen: int | None, bos: int | None, eos: int | None, d_vocab: i
 
 
 def encoder(tokenizer: Path) -> Encoder:
-    """Texts -> token ids by a tokenizer.json, without special tokens.
+    """Texts -> token ids with a tokenizer.json, without special tokens.
 
     Names of special tokens that occur in a text are tokenised as ordinary text.
     """

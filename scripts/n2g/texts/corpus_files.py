@@ -27,18 +27,18 @@ def load_documents(folder: Path) -> Documents:
 
 
 def read_places(folder: Path) -> Places:
-    """Where the tokens of a corpus stand. Raises InputError where a file is missing or damaged."""
+    """The positions of the tokens of a corpus. Raises InputError where a file is missing or damaged."""
     positions = read_array(folder / "positions.npy", np.int64)
     return Places(np.asarray(positions), np.array(read_array(folder / "counts.npy", np.int64, 2)))
 
 
 def write_places(folder: Path, documents: Documents) -> None:
-    """Find where the tokens of a corpus stand, and write it to disk, without holding it in memory."""
+    """Find the positions of the tokens of a corpus and write them to disk, without holding them in memory."""
     with new_array(folder / "positions.npy", np.int64) as room:
         found = find_places(documents.tokens, documents.offsets, documents.lengths, documents.split, room)
     write_array(folder / "counts.npy", found.counts)
 
 
 def load_texts_for_fitting(corpus: Path) -> Documents:
-    """The corpus as all that fits must read it: without test documents."""
+    """The corpus as all fitting code must read it: without test documents."""
     return load_documents(corpus).without_test()

@@ -1,5 +1,5 @@
-"""The tokenised corpus in memory: its documents, their splits, and the guard that keeps test documents out of
-everything that fits."""
+"""The tokenised corpus in memory: its documents, their splits, and the guard that keeps test documents away
+from all fitting code."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def locate(places: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 class WithheldError(LookupError):
-    """Something that fits asked for a test document."""
+    """Fitting code asked for a test document."""
 
 
 @dataclass(frozen=True)
 class Documents:
     """The tokenised corpus.
 
-    tokens: int32 [token], all documents end to end, each beginning with BOS. offsets: int64 [document].
+    tokens: int32 [token], all documents concatenated, each beginning with BOS. offsets: int64 [document].
     lengths: int64 [document], BOS included. split: int8 [document], an index into `SPLITS`. withheld: whether
-    test documents are closed, see `without_test`. read_places: reads where each token stands, where that is on disk.
+    test documents are closed, see `without_test`. read_places: reads the positions of each token, if they are on disk.
     """
 
     tokens: np.ndarray
@@ -53,7 +53,7 @@ class Documents:
     def ids(self, document: int) -> np.ndarray:
         """Token ids of one document."""
         if self.withheld and self.split[document] == TEST:
-            raise WithheldError(f"document {document} is a test document: nothing that fits may read it")
+            raise WithheldError(f"document {document} is a test document: fitting code may not read it")
         begin = self.offsets[document]
         return self.tokens[begin : begin + self.lengths[document]]
 
@@ -83,7 +83,7 @@ class Documents:
 
     def _open(self, split: str) -> None:
         if self.withheld and split == "test":
-            raise WithheldError("nothing that fits may ask for the test documents")
+            raise WithheldError("fitting code may not ask for the test documents")
 
     def pool(self, split: str, size: int) -> np.ndarray:
         """The first `size` documents of a split: documents are numbered in random order."""
@@ -108,11 +108,11 @@ class Documents:
         order = np.argsort(self.offsets, kind="stable")
         found = order[np.searchsorted(self.offsets[order], positions, side="right") - 1]
         if self.withheld and (positions >= self.offsets[found] + self.lengths[found]).any():
-            raise WithheldError("a position lies in a test document: nothing that fits may read it")
+            raise WithheldError("a position lies in a test document: fitting code may not read it")
         return found
 
     def without_test(self) -> Documents:
-        """The corpus as everything that fits must see it.
+        """The corpus as all fitting code must see it.
 
         Document numbers stay as they are, but a test document has no tokens and lies behind the last one; to
         ask for it by number, by split or by the position of a token raises WithheldError.

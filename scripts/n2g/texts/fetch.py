@@ -1,4 +1,4 @@
-"""How the files of a source are fetched, and what is noted about them.
+"""How the files of a source are fetched, and what is recorded about them.
 
 Nothing fetched is ever executed, and a wheel is downloaded but never installed.
 """
@@ -36,7 +36,7 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
         absolute) and ``files`` (path below the root -> SHA-256 in hexadecimal).
 
     Raises:
-        InputError: the source cannot be had, has no such file, or has another SHA-256.
+        InputError: the source cannot be fetched, has no such file, or has another SHA-256.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
@@ -77,7 +77,7 @@ def _read_manifest(manifest: Path) -> dict:
 
 
 def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ...]) -> dict:
-    """Check what came in, move it to its place, and describe it."""
+    """Check what was downloaded, move it into place, and describe it."""
     if source.kind == "local":
         source.check_exists()
         files = [file.absolute() for file in source.local_files(patterns)]

@@ -1,8 +1,8 @@
 """Texts that are nearly the same as one taken before.
 
 Candidates come from a MinHash index (128 permutations, tuned to miss few) on disk; the exact Jaccard similarity of the
-5-token shingles decides, which are made anew from the texts taken. So memory does not grow with the texts. Fixed seeds
-make the outcome depend on the texts and their order alone.
+5-token shingles decides. Shingles are recomputed from the accepted texts, so memory does not grow with the texts. Seeds
+are fixed, so the outcome depends on the texts and their order alone.
 """
 
 from __future__ import annotations

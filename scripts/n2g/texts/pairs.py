@@ -1,4 +1,4 @@
-"""Which pairs of tokens natural text contains, the most common first: what the sweep asks the model of."""
+"""Which pairs of tokens natural text contains, the most common first: the sweep tests them on the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 2**23
 
 
 class PairCounts:
-    """How often each token follows each other one, counted as documents come."""
+    """How often each token follows each other token, counted document by document."""
 
     def __init__(self, pending: int = PENDING):
         self._keys, self._counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
@@ -47,6 +47,6 @@ class PairCounts:
 def within(count: int, budget: int, prefixes: int) -> int:
     """How many of `count` pairs a budget of model tokens allows, each asked after every prefix.
 
-    The tokens before them come on top: they are fewer, as they are shared.
+    The preceding tokens are extra; they are fewer, as they are shared.
     """
     return min(count, budget // prefixes)

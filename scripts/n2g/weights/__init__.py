@@ -1,1 +1,1 @@
-"""What a neuron's weights show without any text."""
+"""What a neuron's weights alone show, without any text."""

@@ -1,4 +1,4 @@
-"""Which neurons of other layers a neuron is connected with most strongly by weight, as Bills et al. 2023 define it.
+"""Which neurons in other layers a neuron is connected to most strongly by weight, as Bills et al. 2023 define it.
 
 The connection from a neuron to one of a later layer is `W_out[first] · diag(scale of the later norm) · W_in[second]`,
 as if nothing stood between the two. In a gated MLP the gate's weights count as `W_in`; of a LayerNorm the centring is

@@ -31,7 +31,7 @@ _TYPES = {
     "null": "null",
 }
 
-# Values that one could well mean -> why they are refused.
+# Plausible values -> why they are refused.
 _REFUSED = {
     ("device", "mps"): "(the GPU of Apple silicon) is not supported, as it is not tested: set cpu or auto.",
 }

@@ -1,4 +1,4 @@
-"""Packages that only some runs need. Each set is an extra of the environment, with a lock of its own."""
+"""Packages that only some runs need. Each set is an extra of the environment with its own lock."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
 
 
 def always_add_in_one_order() -> None:
-    """Have CUDA's kernels give the same bits each time, where PyTorch has such kernels. To be called before the first.
+    """Make CUDA's kernels give the same bits each time, where PyTorch has such kernels. To be called before the first.
 
     Sums by index would otherwise be added in the order in which the GPU's threads happen to come.
     """
@@ -96,10 +96,10 @@ def always_add_in_one_order() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep the memory of freed tensors for the next ones, where it can (glibc).
+    """Make the C library keep the memory of freed tensors for the next ones, where it can (glibc).
 
-    By default it hands large pieces back and asks for them anew; the system then clears their pages, which took 10 to
-    25 % of each stage's time on two cores.
+    By default it returns large blocks to the system and requests new ones, whose pages the system then clears: that
+    took 10 to 25 % of each stage's time on two cores.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

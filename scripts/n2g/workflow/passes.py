@@ -21,7 +21,7 @@ class Part:
     it to the rule for any single block.
 
     Attributes:
-        name: ``1``, ``2``, ... where a run has several parts, ``again`` for the neurons to reproduce, else empty.
+        name: ``1``, ``2``, ... where a run has several parts, ``recomputed`` for the neurons to reproduce, else empty.
         run: the folder in ``results`` that holds the blocks.
         blocks: each with its layer.
         threads: of a job that all others wait for.
@@ -104,4 +104,4 @@ def parts_of(run: str, blocks: Sequence[tuple[int, Block]], passes: int = 1, thr
 def scratch_parts(run: str, neurons: Sequence[NeuronId], threads: int = 1) -> list[Part]:
     """The part of the neurons to reproduce, each layer and neuron in a block of its own; none without neurons."""
     blocks = sorted({(neuron.layer, neuron.block) for neuron in neurons})
-    return [Part("again", run, blocks, threads)] if blocks else []
+    return [Part("recomputed", run, blocks, threads)] if blocks else []

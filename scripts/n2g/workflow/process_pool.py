@@ -1,4 +1,4 @@
-"""Work that several processes share."""
+"""Work shared among several processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
-    """What comes of each item, in order.
+    """The result for each item, in order.
 
     Args:
         work: what is done with an item; sent to each process once, with all that it holds.

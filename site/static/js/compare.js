@@ -3,7 +3,7 @@ import { parseId } from "./jump.js";
 import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown, visible } from "./site.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random documents" };
-const NUMBERS = { density: "fraction of active tokens", maximum: "maximum", kurtosis: "kurtosis" };
+const NUMBERS = { density: "activation density", maximum: "maximum", kurtosis: "kurtosis" };
 
 /** Token ids of the activating nodes, and of the context; the background's, which have no text here, are left out. */
 export function tokensOf(record) {
@@ -12,7 +12,7 @@ export function tokensOf(record) {
   return { activating: of(true), context: of(false) };
 }
 
-/** Shared share of two sets of tokens: intersection over union. */
+/** What two sets of tokens share: the tokens, and the Jaccard index. */
 export function overlap(a, b) {
   const both = [...a].filter((token) => b.has(token));
   const union = a.size + b.size - both.length;

@@ -122,8 +122,8 @@ async function panelOf(record, prepared, id, title) {
   if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without this node, F1 on validation documents stays the same." : `Without this node, F1 on validation documents ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
   facts.push(`${found.length} of ${record.examples.length} examples pass through this node.`);
   panel.append(make("p", {}, facts.join(" ")));
-  const alike = node.tokens ? await others(node, vocabulary, record.id) : [];
-  if (alike.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...alike.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
+  const similar = node.tokens ? await others(node, vocabulary, record.id) : [];
+  if (similar.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
   const list = make("ol");
   for (const [example, marked, pivot] of found.slice(0, 12)) {
     const paragraph = make("p", { class: "tokens" });

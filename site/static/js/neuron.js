@@ -8,7 +8,7 @@ const AROUND = { 5: "±5", 16: "±16", full: "all" };
 
 export const recordOf = (page) => load(recordAt(page.dataset.id));
 
-/** Fill the paragraph of an example anew. */
+/** Refill the paragraph of an example. */
 export function fill(paragraph, record, example, around, marked) {
   const [from, last] = around === "full" ? [0, example.tokens.length] : windowOf(example, Number(around));
   const first = Math.max(from, example.start === 0 && example.tokens[0] === record.graph?.bos ? 1 : 0);

@@ -19,7 +19,7 @@ export function parse(question) {
   });
 }
 
-/** For each token of the question: the ids that it stands for, and the graphs (row -> F1) that hold one in its role. */
+/** For each token of the query: the ids that it stands for, and the graphs (row -> F1) that hold one in its role. */
 async function resolve(elements) {
   await Promise.all(elements.map(async (element, at) => {
     if (element.kind !== "token") return;
@@ -35,7 +35,7 @@ async function resolve(elements) {
   }));
 }
 
-/** Whether a pattern, in the order of the text, ends as the question does: what stands before is left open. */
+/** Whether a pattern, in the order of the text, ends as the query does; what precedes it is left open. */
 export function matches(pattern, question) {
   const one = (element, asked) => asked.kind === "any" ? element === "*" || Array.isArray(element)
     : asked.kind === "start" ? element === "^"
@@ -75,7 +75,7 @@ export async function search(elements, least, most, count) {
   return hits.sort((a, b) => b.f1 - a.f1 || a.row - b.row);
 }
 
-/** An element in words; of a class the tokens that were asked for come first. */
+/** An element in words; of a class the queried tokens come first. */
 function said(element, asked, words) {
   if (element === "*") return "∗";
   if (element === "^") return "⊢";

@@ -1,4 +1,4 @@
-// The table of all neurons: sorted and narrowed down in the browser, its state in the URL, CSV of what is shown.
+// The table of all neurons: sorted and filtered in the browser, its state in the URL, CSV of what is shown.
 import { keepInUrl, load, make, pageOf, ratio, settled, shown } from "./site.js";
 
 const PAGE = 200;

@@ -12,7 +12,7 @@ export const keyOf = (text) => ((text.startsWith(" ") && text.length > 1 ? text.
 /** What was typed as a token's text: ␣, ⏎, ⇥ and \n, \t are what they stand for. */
 export const typed = (text) => text.replaceAll("␣", " ").replaceAll(/⏎|\\n/g, "\n").replaceAll(/⇥|\\t/g, "\t");
 
-/** Entries [key, text, token, postings] whose text meets the question. */
+/** Entries [key, text, token, postings] whose text matches the query. */
 export async function find(question, match, space) {
   const key = keyOf(question);
   const firsts = await load("data/tokens.json");

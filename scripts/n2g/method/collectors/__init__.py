@@ -1,1 +1,1 @@
-"""What one pass over the corpus gathers, a module for each table that comes of it."""
+"""What one pass over the corpus collects, one module per table."""

@@ -31,7 +31,7 @@ class Firings:
         maximum: Float[torch.Tensor, " unit"],
         failed: Bool[torch.Tensor, " unit"],
     ) -> None:
-        """Take in a batch: where its documents begin in the corpus, and activations, -inf where they do not count.
+        """Add a batch: where its documents begin in the corpus, and activations, -inf where they do not count.
 
         maximum: of each unit on train documents so far. failed: units of which nothing is kept.
         """
@@ -44,9 +44,9 @@ class Firings:
             self._compact(maximum, failed)
 
     def _compact(self, maximum: torch.Tensor, failed: torch.Tensor) -> None:
-        """Forget what lies below the floors, and all but the largest.
+        """Drop what lies below the floors, and all but the largest.
 
-        Floors only rise, so that it does not matter when something was forgotten.
+        Floors only rise, so it does not matter when something was dropped.
         """
         position, unit, value = (np.concatenate(part) for part in zip(*self._parts, strict=True))
         floors = np.maximum(self._floor * maximum.float().cpu().numpy(), self.floors).astype(np.float32)

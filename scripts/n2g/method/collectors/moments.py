@@ -19,8 +19,8 @@ class Moments:
         self._edges = torch.tensor(EDGES, dtype=torch.float32, device=device)
 
     def add(self, flat: Float[torch.Tensor, "token unit"]) -> None:
-        """Take in the activations of some tokens."""
-        # Summed along rows: so the order of adding does not depend on the number of units.
+        """Add the activations of some tokens."""
+        # Summed along rows, so that the order of addition does not depend on the number of units.
         columns = flat.T.contiguous()
         wide = columns.double()
         square = wide * wide
@@ -30,12 +30,12 @@ class Moments:
         self._histogram.scatter_add_(1, bins, torch.ones_like(bins))
 
     def forget(self, units: Bool[torch.Tensor, " unit"]) -> None:
-        """Whatever was seen of these units counts as nothing."""
+        """Discard everything seen of these units."""
         self._sums[units] = 0
         self._histogram[units] = 0
 
     def columns(self) -> dict[str, np.ndarray | list]:
-        """Columns of the table `statistics`: those that come of sums and bins."""
+        """Columns of the table `statistics`: those computed from sums and bins."""
         count, *sums = self._sums.cpu().numpy().T
         m1, m2, m3, m4 = (total / np.maximum(count, 1) for total in sums)
         variance = np.maximum(m2 - m1**2, 0)

@@ -24,7 +24,7 @@ class RandomPool:
             self._values[split] = np.zeros((units, int(ends[-1]) if len(ends) else 0), dtype=np.float16)
 
     def add(self, batch: np.ndarray, values: Float[torch.Tensor, "document position unit"]) -> None:
-        """Take in those documents of a batch (their numbers, and activations) that belong to a pool."""
+        """Add those documents of a batch (their numbers, and activations) that belong to a pool."""
         for split, begins in self._begins.items():
             rows = [row for row, document in enumerate(batch.tolist()) if document in begins]
             # one copy from the GPU, not one a document
@@ -34,7 +34,7 @@ class RandomPool:
                 self._values[split][:, begin : begin + length] = part[:length].T
 
     def forget(self, units: Bool[np.ndarray, " unit"]) -> None:
-        """Whatever was seen of these units counts as nothing."""
+        """Discard everything seen of these units."""
         for values in self._values.values():
             values[units] = 0
 

@@ -1,4 +1,4 @@
-"""Sums over many tokens, to as many digits as do not depend on how they were added up."""
+"""Sums over many tokens, rounded to the digits that do not depend on the order of addition."""
 
 from __future__ import annotations
 

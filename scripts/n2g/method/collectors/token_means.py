@@ -17,16 +17,16 @@ class TokenMeans:
         self._counts = torch.zeros(vocabulary, dtype=torch.int64, device=device)
 
     def add(self, tokens: Int[torch.Tensor, " token"], values: Float[torch.Tensor, "token unit"]) -> None:
-        """Take in some tokens of train documents."""
+        """Add some tokens of training documents."""
         self._sums.index_add_(0, tokens, values)
         self._counts.index_add_(0, tokens, torch.ones_like(tokens))
 
     def forget(self, units: Bool[torch.Tensor, " unit"]) -> None:
-        """Whatever was seen of these units counts as nothing."""
+        """Discard everything seen of these units."""
         self._sums[:, units] = 0
 
     def strongest(self, most: int) -> dict[str, np.ndarray]:
-        """The tokens that say most of a unit's activation on their own: largest mean x root of count.
+        """The tokens that predict most of a unit's activation on their own: largest mean × √count.
 
         most: how many of a unit. Gives columns: `unit` (its number), `token`, `count`, `mean`.
         """

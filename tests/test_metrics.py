@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2g.metrics import COUNTS, SCORES, average_precision, correlation, firing_scores, scores
-from n2g.scores.summary import macro_average
 
 #                 hit  hit  miss  false  quiet  quiet
 REAL = np.array([4.0, 3.0, 2.0, 0.5, -0.5, 0.0])
@@ -97,29 +96,8 @@ def test_average_precision_by_its_definition(pairs: list) -> None:
     real, predicted = np.array(pairs, dtype=float).reshape(-1, 2).T
     firing = real >= 1
     expected, before = 0.0, 0.0
-    for cut in sorted(set(predicted.tolist()), reverse=True) if firing.any() else ():
-        part = firing_scores(firing, predicted >= cut)
+    for threshold in sorted(set(predicted.tolist()), reverse=True) if firing.any() else ():
+        part = firing_scores(firing, predicted >= threshold)
         expected += (part["recall"] - before) * part["precision"]
         before = part["recall"]
     assert average_precision(firing, predicted) == pytest.approx(expected)
-
-
-def test_macro_average_and_its_interval() -> None:
-    values = np.array([[0.0, 1.0], [1.0, 1.0]])
-    mean, low, high = macro_average([values])
-    assert mean.tolist() == [0.5, 1.0]
-    assert low.tolist() == [0.0, 1.0] and high.tolist() == [1.0, 1.0]
-    # Layers weigh the same, however many neurons they have, and one without neurons does not count.
-    mean, _, _ = macro_average([np.zeros((9, 1)), np.ones((1, 1)), np.zeros((0, 1))])
-    assert mean.tolist() == [0.5]
-    assert [part.tolist() for part in macro_average([np.zeros((0, 2))])] == [[0.0, 0.0]] * 3
-
-    random = np.random.default_rng(1)
-    wide = random.normal(3, 2, size=(400, 1))
-    mean, low, high = macro_average([wide], seed=5)
-    standard_error = wide.std() / 20
-    assert (high - low)[0] == pytest.approx(2 * 1.96 * standard_error, rel=0.1)
-    assert low[0] < mean[0] < high[0]
-    again = macro_average([wide], seed=5)
-    assert [part.tolist() for part in again] == [mean.tolist(), low.tolist(), high.tolist()]
-    assert macro_average([wide], seed=6)[1].tolist() != low.tolist()

@@ -1,0 +1,22 @@
+"""What rules pass on of a configuration."""
+
+from __future__ import annotations
+
+import json
+
+from n2g.workflow.params import command_options, explains, settings_given
+
+
+def test_params_hold_what_a_rule_names_and_no_more() -> None:
+    config = {
+        "seed": 0,
+        "method": "atlas",
+        "corpus": {"text": "a b", "bos": None},
+        "settings": {"keep": 0.6, "gaps": [1]},
+    }
+    assert command_options(config, text_field="corpus.text", bos="corpus.bos", seed="seed") == (
+        "--text-field 'a b' --seed 0"
+    )
+    assert json.loads(settings_given(config, "keep", "alone")) == {"method": "atlas", "seed": 0, "keep": 0.6}
+    assert explains({"explain": {"model": None, "local": "folder"}})
+    assert not explains({"explain": {"model": None, "local": None}})
