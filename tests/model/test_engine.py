@@ -105,6 +105,19 @@ def test_a_sweep_reads_several_layers_at_once(model: Any, plain: dict) -> None:
         assert_equal(np.concatenate(found[layer]), np.stack([plain[p][layer][chosen] for p in seen]))
 
 
+def test_a_span_holds_the_answers_of_all_its_beginnings(model: Any) -> None:
+    prompts = sorted({prompt for prompt in draw(0)[0] if len(prompt.suffix) < 5})[::3]
+    columns = {0: [0, 3], model.cfg.n_layers - 1: [2, 1]}
+    seen = []
+    for chunk, values in Engine(model).spans(columns, prompts):
+        seen += chunk
+        for row, (prefix, suffix) in enumerate(chunk):
+            plain = [plainly(model, Prompt(prefix, suffix[: end + 1])) for end in range(len(suffix))]
+            for layer, chosen in columns.items():
+                assert_equal(values[layer][row], np.stack([one[layer][chosen] for one in plain]))
+    assert sorted(seen) == prompts
+
+
 def test_reading_whole_texts_does_not_see_their_padding(model: Any) -> None:
     random = np.random.default_rng(2)
     texts = [random.integers(2, 300, length) for length in (N_CTX, 3, 17, 40, 1)]

@@ -107,6 +107,24 @@ class Engine(ForwardPass):
                     yield [Prompt(p.prefix, (*p.suffix, last)) for _, p, last in part], values
 
     @torch.no_grad()
+    def spans(
+        self, columns: Mapping[int, Sequence[int]], prompts: Iterable[Prompt]
+    ) -> Generator[tuple[list[Prompt], dict[int, Float[np.ndarray, "prompt token column"]]], None, None]:
+        """Activations (float32) at all tokens of every suffix, batch by batch: columns[layer] of each layer.
+
+        All prompts of a batch are equally long. Asking for a text once gives what `sweep` gives for each of its
+        beginnings, to the last bits.
+        """
+        groups: dict[tuple[int, int], list[Prompt]] = {}
+        for prompt in prompts:
+            groups.setdefault((len(prompt.prefix), len(prompt.suffix)), []).append(prompt)
+        for (_, length), group in sorted(groups.items()):
+            for some in _parts(sorted(group), self._rows(length)):
+                cache, rows = self._prefixed(max(columns), [prompt.prefix for prompt in some])
+                suffixes = [prompt.suffix for prompt in some]
+                yield some, self._last(columns, cache, rows, suffixes, length, throughout=True)
+
+    @torch.no_grad()
     def _whole(
         self, columns: Mapping[int, Sequence[int]], prompts: Iterable[Prompt]
     ) -> Generator[tuple[list[Prompt], dict[int, np.ndarray]], None, None]:
@@ -170,13 +188,16 @@ class Engine(ForwardPass):
         rows: Sequence[int],
         suffixes: list,
         padded: int,
+        throughout: bool = False,
     ) -> dict[int, np.ndarray]:
-        """Activations at the last token of each suffix after the prefixes `known[rows]`."""
+        """Activations at the last token of each suffix after the prefixes `known[rows]`, or at all of its tokens."""
         count, whole = len(suffixes), self._rows(padded)
         rows, suffixes = filled(list(rows), whole, self.device), filled(suffixes, whole, self.device)
         self.prompts += count
         parts = self._in_parts(
-            lambda begin, end: self._pass(columns, known, rows[begin:end], suffixes[begin:end], padded),
+            lambda begin, end: self._pass(
+                columns, known, rows[begin:end], suffixes[begin:end], padded, throughout
+            ),
             len(rows),
         )
         # A prompt with a non-finite activation is not evidence.

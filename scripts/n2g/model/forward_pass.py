@@ -67,11 +67,15 @@ class ForwardPass:
         rows: Sequence[int],
         suffixes: list,
         padded: int,
+        throughout: bool = False,
     ) -> dict[int, torch.Tensor]:
-        """Activations at the last token of each suffix after the prefixes `known[rows]`: keys and values, or tokens."""
-        cache, begin = None, 0
+        """Activations at the last token of each suffix after the prefixes `known[rows]`: keys and values, or tokens.
+
+        throughout: at all tokens of the suffixes, which then are as long as `padded`: [suffix, token, column].
+        """
+        cache, begin, first = None, 0, 0
         if not known or not known[0] or isinstance(known[0][0], int):
-            begin = len(known[rows[0]])
+            begin = first = len(known[rows[0]])
             if (begin + padded) % 2 and begin + padded < self.bridge.cfg.n_ctx:
                 begin += 1  # odd numbers of tokens have the same problem as odd numbers of rows
             suffixes = [(*known[row], *suffix) for row, suffix in zip(rows, suffixes, strict=True)]
@@ -90,14 +94,17 @@ class ForwardPass:
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
                 value = _rows_of(value, len(tokens))
-                at = value[:, 0] if layer == deepest else value[every, places]
+                if throughout:
+                    at = value[:, first : first + padded]
+                else:
+                    at = value[:, 0] if layer == deepest else value[every, places]
                 found[layer] = at.index_select(-1, pick[layer])
                 if layer == deepest:
                     raise _Stop
 
             return hook
 
-        hooks: list[tuple[str, Callable]] = [(f"blocks.{deepest}.mlp.hook_in", narrow)]
+        hooks: list[tuple[str, Callable]] = [] if throughout else [(f"blocks.{deepest}.mlp.hook_in", narrow)]
         hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
         self._forward(tokens, hooks, cache)
         return {layer: value.cpu() for layer, value in found.items()}

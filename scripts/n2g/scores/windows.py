@@ -98,38 +98,42 @@ def ask_windows(
     """
     columns = {layer: u.neurons.tolist() for layer, u in units.items()}
     found: dict[int, list[tuple]] = {layer: [] for layer in units}
-    for length in tqdm(lengths, desc="windows", unit="length", mininterval=5):
-        askers = _prompts(documents, numbers, length, prefix)
-        for chunk, answers in engine.sweep(columns, askers):
-            for layer, u in units.items():
-                row, unit = np.nonzero(answers[layer] * u.signs >= floors[layer])
-                values = (answers[layer] * u.signs)[row, unit]
-                places = [askers[chunk[r]] for r in row]
-                times = np.array([len(p) for p in places], dtype=np.int64)
-                at = np.concatenate([np.zeros(0, np.int64), *places]).astype(np.int64)
-                found[layer].append(
-                    (np.repeat(unit, times), np.full(len(at), length), at, np.repeat(values, times))
-                )
+    askers = _prompts(documents, numbers, max(lengths), prefix)
+    asked = np.zeros(max(lengths) + 1, dtype=bool)
+    asked[list(lengths)] = True
+    for chunk, answers in tqdm(engine.spans(columns, askers), desc="windows", unit="batch", mininterval=5):
+        for layer, u in units.items():
+            values = answers[layer] * u.signs
+            row, token, unit = np.nonzero(values >= floors[layer])
+            for r, t, n in zip(row.tolist(), token.tolist(), unit.tolist(), strict=True):
+                for position, whole in askers[chunk[r]]:
+                    # At the start of a text longer windows hold no more than this one does.
+                    ends = range(t + 1, (len(asked) if whole else t + 2))
+                    found[layer] += [(n, k, position + t, values[r, t, n]) for k in ends if asked[k]]
     return {layer: _ordered(parts) for layer, parts in found.items()}
 
 
 def _prompts(
-    documents: Documents, numbers: Sequence[int], length: int, prefix: tuple[int, ...]
-) -> dict[Prompt, list[int]]:
-    """Prompt -> positions in the corpus at which it is the window of this length."""
-    askers: dict[Prompt, list[int]] = {}
+    documents: Documents, numbers: Sequence[int], longest: int, prefix: tuple[int, ...]
+) -> dict[Prompt, list[tuple[int, bool]]]:
+    """The longest window from each token on: its tokens' activations are those of shorter windows, too.
+
+    Gives prompt -> where in the corpus it begins, and whether that is the first token of a document.
+    """
+    askers: dict[Prompt, list[tuple[int, bool]]] = {}
     for number in numbers:
         ids, offset = documents.ids(int(number)).tolist(), int(documents.offsets[number])
-        for at in range(1, len(ids)):
-            begin = at + 1 - length
-            before = prefix if begin > 1 else (ids[0],)
-            prompt = Prompt(before, tuple(ids[max(begin, 1) : at + 1]))
-            askers.setdefault(prompt, []).append(offset + at)
+        for begin in range(1, len(ids)):
+            prompt = Prompt(prefix if begin > 1 else (ids[0],), tuple(ids[begin : begin + longest]))
+            askers.setdefault(prompt, []).append((offset + begin, begin == 1))
     return askers
 
 
-def _ordered(parts: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    nothing = (np.zeros(0, np.int64),) * 3 + (np.zeros(0, np.float32),)
-    unit, length, position, value = (np.concatenate(column) for column in zip(nothing, *parts, strict=True))
+def _ordered(found: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    columns = zip(*found, strict=True) if found else [()] * 4
+    kinds = (np.int64, np.int64, np.int64, np.float32)
+    unit, length, position, value = (
+        np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)
+    )
     order = np.lexsort((position, length, unit))
-    return unit[order], length[order], position[order], value[order].astype(np.float32)
+    return unit[order], length[order], position[order], value[order]
