@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from hashlib import blake2b
 from typing import Any, Protocol
 
 SHARES = (
@@ -129,14 +128,6 @@ def methods_of(settings: Settings) -> list[Settings]:
     if settings.method == "paper":
         return [replace(settings, paper_share=1.0)]
     return [settings, replace(settings, method="paper")]
-
-
-def described(settings: Settings, neuron: int) -> bool:
-    """Whether a neuron is one of those that the method of these settings describes."""
-    if settings.method != "paper" or settings.paper_share == 1.0:
-        return True
-    drawn = blake2b(f"{settings.seed}/{neuron}".encode(), digest_size=8).digest()
-    return int.from_bytes(drawn, "big") < settings.paper_share * 2**64
 
 
 def _is_number(value: object, whole: bool) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 
 from n2g.method.evidence import Evidence, Texts
 from n2g.method.observations import Observations, by_unit, load_for_fitting
-from n2g.settings import Settings, described
+from n2g.method.paper import described
+from n2g.settings import Settings
 
 
 @dataclass(frozen=True)

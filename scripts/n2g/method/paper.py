@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from n2g.graphs.elements import WILDCARD, Element, End, Pattern, one_of
 from n2g.graphs.trie import NeuronGraph
@@ -66,3 +67,11 @@ def merge_ignored(patterns: Sequence[Pattern]) -> list[Pattern]:
 
 def _wild_at(elements: tuple[Element, ...], depth: int) -> tuple[Element, ...]:
     return (*elements[:depth], WILDCARD, *elements[depth + 1 :])
+
+
+def described(settings: Settings, neuron: int) -> bool:
+    """Whether a neuron is one of those that the method of these settings describes."""
+    if settings.method != "paper" or settings.paper_share == 1.0:
+        return True
+    drawn = blake2b(f"{settings.seed}/{neuron}".encode(), digest_size=8).digest()
+    return int.from_bytes(drawn, "big") < settings.paper_share * 2**64

@@ -25,6 +25,9 @@ ROWS = 8
 # Suffixes are padded to the next of these lengths, whatever else is asked with them.
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
+# Tokens of one forward pass. A GPU needs many at a time to be busy; where its memory has no room, they are halved.
+BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
+
 
 @dataclass
 class Engine(ForwardPass):
@@ -33,7 +36,7 @@ class Engine(ForwardPass):
     batch_tokens: tokens of one forward pass. prompts: how many have been run so far.
     """
 
-    batch_tokens: int = 512
+    batch_tokens: int = BATCH_TOKENS["cpu"]
     prompts: int = 0
     caches: bool = field(init=False)
     _prefixes: dict = field(default_factory=dict)

@@ -54,7 +54,7 @@ def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
 
 
 def node_shares(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
-    """Node at which a pattern ends -> the share of the activation that the pattern accounts for: of the activation on
+    """Node to which a whole pattern leads -> the share of the activation that it accounts for: of the activation on
     all tokens on which the neuron fires, what is on those where this pattern decides that the graph fires.
 
     Args:

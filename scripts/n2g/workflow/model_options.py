@@ -11,11 +11,8 @@ from pathlib import Path
 from n2g.errors import InputError
 from n2g.files.tables import read_json, read_table
 from n2g.model.devices import free_gpu
-from n2g.model.engine import Engine
+from n2g.model.engine import BATCH_TOKENS, Engine
 from n2g.settings import Proposer, Settings, methods_of
-
-# Tokens of one forward pass. A GPU needs many at a time to be busy; where its memory has no room, they are halved.
-BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

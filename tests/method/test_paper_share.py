@@ -1,8 +1,9 @@
-"""Settings of the method."""
+"""On which neurons the published method is compared."""
 
 import pytest
 
-from n2g.settings import Settings, described, methods_of
+from n2g.method.paper import described
+from n2g.settings import Settings, methods_of
 
 
 def compared(share: float, seed: int = 0) -> set[int]:
