@@ -26,6 +26,13 @@ def test_jobs_share_the_cores(cores: Cores, threads: int, share: str, large_shar
     assert (own[job_environment.THREADS], own[job_environment.ALL_THREADS]) == ("3", "3")
 
 
+def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert job_environment.variables(None, 2, 1)["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert job_environment.variables(None, 2, 1)["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_a_job_about_many_neurons_takes_all_cores() -> None:
     assert Cores(6, 2, 1).for_neurons(192) == 1
     assert Cores(6, 2, 1).for_neurons(18_432) == 6
