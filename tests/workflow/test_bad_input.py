@@ -1,5 +1,6 @@
 """Bad input through the real command: one sentence, no traceback, exit status not 0."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,7 @@ def test_texts_that_cannot_be_used(ready: Path, content: bytes, changes: dict, s
     assert not list((ready / "results" / "bad" / "corpus").glob("*"))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "no weights", "not a model"])
+@pytest.mark.parametrize("damage", ["truncated", "no weights", "more layers", "not a model"])
 def test_models_that_cannot_be_read(ready: Path, tmp_path: Path, damage: str) -> None:
     model = tiny.save_llama(tmp_path / "model")
     weights = model / "model.safetensors"
@@ -137,6 +138,10 @@ def test_models_that_cannot_be_read(ready: Path, tmp_path: Path, damage: str) ->
     elif damage == "no weights":
         weights.unlink()
         sentence = "the model has no .safetensors weights: convert it with save_pretrained"
+    elif damage == "more layers":
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
+        sentence = "the model is not whole: its files lack 9 of 39 tensors"
     else:
         (model / "config.json").write_text("[]")
         sentence = "cannot be read as a model"

@@ -99,6 +99,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("model.file", "../secret", "is outside the source"),
         ("model.tokenizer", "nowhere.json", "does not exist"),
         ("explain.model", "gpt", "explain.base_url: is needed"),
+        ("proposer", "masked-lm", "masked_lm: null is not a folder with a model"),
         ("explain.local", "nowhere", "does not exist"),
         ("explain", {"local": ".", "model": "gpt"}, "set only one of them"),
         ("explain.base_url", "http://me:secret@host/v1", "must match"),
@@ -112,7 +113,7 @@ def test_each_mistake_is_one_sentence_with_key_and_remedy(key: str, value: objec
         complete_config(changed(key, value))
     message = str(caught.value)
     assert said in message
-    assert message.startswith(key.split(".")[0])
+    assert message.startswith("masked_lm" if key == "proposer" else key.split(".")[0])
     assert "\n" not in message and message.endswith((".", "?"))
 
 

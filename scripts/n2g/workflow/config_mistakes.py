@@ -63,6 +63,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         )
     _check_against(config["run"], config["against"])
     _check_settings(config["settings"])
+    _check_proposer(config["proposer"], config["masked_lm"])
     _check_explain(config["explain"])
     for part in ("model", "corpus"):
         _check_source(part, config[part])
@@ -93,6 +94,12 @@ def _check_settings(given: Mapping[str, Any]) -> None:
         Settings.from_options(dict(given))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _check_proposer(proposer: str, folder: str | None) -> None:
+    """Check that the masked language model is there, if it is what proposes."""
+    if proposer == "masked-lm" and not (folder and Path(folder, "config.json").is_file()):
+        raise ConfigError(f"masked_lm: {folder or 'null'} is not a folder with a model: name one.")
 
 
 def _check_explain(given: Mapping[str, Any]) -> None:
