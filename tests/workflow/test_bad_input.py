@@ -8,6 +8,8 @@ import tiny
 import tiny_run
 import yaml
 
+from n2g.files.tables import read_table
+
 ROOT = Path(__file__).parents[2]
 CORPUS = "results/tiny/corpus/corpus.json"
 
@@ -117,8 +119,23 @@ TEXT = "a text of a few words, long enough to be one"
         ),
         (TEXT.encode(), {"corpus__max_length": 65}, "corpus.max_length: 65 exceeds the model's context"),
         (TEXT.encode(), {"corpus__bos": 999}, "corpus.bos: 999 is not in the model's vocabulary"),
+        (
+            TEXT.encode(),
+            {},
+            "the corpus has 1 document after short ones and duplicates are dropped, none of which",
+        ),
+        ("\n\n".join([TEXT] * 300).encode(), {}, "the corpus has 1 document after short ones and duplicates"),
+        (
+            "\n".join(tiny.TEXTS).encode(),
+            {},
+            "what stands between the documents of a .txt file in corpus.separator.",
+        ),
+        ("\n\n".join(tiny.TEXTS).encode(), {"corpus__max_tokens": 10}, "raise corpus.max_tokens"),
     ],
-    ids=["empty", "not UTF-8", "short", "checksum", "too long", "begin token"],
+    ids=[
+        *("empty", "not UTF-8", "short", "checksum", "too long", "begin token"),
+        *("one document", "one document 300 times", "one line each", "one document taken"),
+    ],
 )
 def test_texts_that_cannot_be_used(ready: Path, content: bytes, changes: dict, sentence: str) -> None:
     (ready / "bad").mkdir(exist_ok=True)
@@ -126,6 +143,39 @@ def test_texts_that_cannot_be_used(ready: Path, content: bytes, changes: dict, s
     configure(ready, run="bad", corpus__source="bad/texts.txt", **changes)
     failed_with(sentence, ready, "results/bad/corpus/corpus.json")
     assert not list((ready / "results" / "bad" / "corpus").glob("*"))
+
+
+BAD_ROWS = [
+    {"text": None},
+    {"body": TEXT},
+    {"text": f"{TEXT} \ud83d", "title": "\ude42"},
+    {"text": TEXT, "title": 3},
+]
+
+
+def test_a_corpus_is_not_lost_to_a_bad_row(ready: Path) -> None:
+    (ready / "rows").mkdir(exist_ok=True)
+    rows = [json.dumps(row) for row in [*BAD_ROWS, *({"text": text, "title": None} for text in tiny.TEXTS)]]
+    (ready / "rows" / "texts.jsonl").write_text("\n".join([*rows, '{"text": "cut o']))
+    configure(ready, run="rows", corpus__source="rows/texts.jsonl", corpus__title="title")
+    status, said = snakemake(ready, "results/rows/corpus/corpus.json")
+    assert status == 0, said
+    counts = json.loads((ready / "results" / "rows" / "corpus" / "corpus.json").read_text())
+    assert counts["skipped"] == {"no_text": 2, "not_json": 1}
+    assert counts["texts"]["read"] == len(tiny.TEXTS) + 2
+    titles = read_table(ready / "results" / "rows" / "corpus" / "documents.parquet", "documents")["title"]
+    assert {"texts 5"} < set(titles.to_pylist()) and "None" not in titles.to_pylist()
+
+
+def test_one_text_a_line(ready: Path) -> None:
+    (ready / "lines").mkdir(exist_ok=True)
+    (ready / "lines" / "texts.txt").write_text("\n".join(tiny.TEXTS))
+    configure(ready, run="lines", corpus__source="lines/texts.txt", corpus__separator="\n")
+    status, said = snakemake(ready, "results/lines/corpus/corpus.json")
+    assert status == 0, said
+    assert json.loads((ready / "results/lines/corpus/corpus.json").read_text())["texts"]["read"] == len(
+        tiny.TEXTS
+    )
 
 
 @pytest.mark.parametrize("damage", ["truncated", "no weights", "more layers", "not a model"])

@@ -49,7 +49,7 @@ def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
     shown = {key for key in given if not isinstance(given[key], dict)} | {
         f"{part}.{key}" for part in ("model", "corpus", "explain") for key in given[part]
     }
-    rare = {"model.tokenizer", "corpus.bos"}
+    rare = {"model.tokenizer", "corpus.bos", "corpus.separator"}
     assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
 
 
@@ -91,6 +91,8 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("corpus.near_duplicates", 1.5, "at most 1"),
         ("corpus.min_length", 256, "smaller than corpus.max_length"),
         ("pair_tokens", 5, "set corpus.further_tokens"),
+        ("corpus.separator", "", "corpus.separator"),
+        ("settings", {"prefix_length": 255}, "do not fit into corpus.max_length (256)"),
         ("model.source", "pypi:name", "pypi:NAME==VERSION"),
         ("model.source", "hf:org/model", "@REVISION"),
         ("model.source", "no/such/folder", "does not exist"),

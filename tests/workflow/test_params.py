@@ -15,7 +15,7 @@ def test_params_hold_what_a_rule_names_and_no_more() -> None:
         "settings": {"keep": 0.6, "gaps": [1]},
     }
     assert command_options(config, text_field="corpus.text", bos="corpus.bos", seed="seed") == (
-        "--text-field 'a b' --seed 0"
+        "--text-field='a b' --seed=0"
     )
     assert json.loads(settings_given(config, "keep", "alone")) == {"method": "atlas", "seed": 0, "keep": 0.6}
     assert explains({"explain": {"model": None, "local": "folder"}})

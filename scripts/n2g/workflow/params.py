@@ -20,12 +20,12 @@ def value_at(config: Mapping[str, Any], path: str) -> Any:
 
 
 def command_options(config: Mapping[str, Any], **keys: str) -> str:
-    """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length 256``.
+    """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length=256``.
 
-    A null key gives no option.
+    A null key gives no option. A value may begin with a dash, so that it must not stand alone.
     """
     given = [(name.replace("_", "-"), value_at(config, key)) for name, key in keys.items()]
-    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
+    return " ".join(f"--{name}={shlex.quote(str(value))}" for name, value in given if value is not None)
 
 
 def settings_given(config: Mapping[str, Any], *names: str) -> str:
