@@ -62,7 +62,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
             "pair_tokens: needs the pairs of the texts: set corpus.further_tokens, at least to 0."
         )
     _check_against(config["run"], config["against"])
-    _check_settings(config["settings"])
+    _check_settings(config["settings"], config["corpus"]["max_length"])
     _check_proposer(config["proposer"], config["masked_lm"])
     _check_explain(config["explain"])
     for part in ("model", "corpus"):
@@ -79,7 +79,7 @@ def _check_against(run: str, other: str | None) -> None:
         raise ConfigError(f"against: results/{other} is not a finished run: finish it, or name another one.")
 
 
-def _check_settings(given: Mapping[str, Any]) -> None:
+def _check_settings(given: Mapping[str, Any], max_length: int) -> None:
     """Check names and values of single settings; those that have a key of their own are set there."""
     from n2g.settings import Settings
 
@@ -91,9 +91,14 @@ def _check_settings(given: Mapping[str, Any]) -> None:
         if name not in known:
             raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
     try:
-        Settings.from_options(dict(given))
+        settings = Settings.from_options(dict(given))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    if settings.prefix_length > max_length - 2:  # a prefix, one token more, and BOS
+        raise ConfigError(
+            f"settings.prefix_length: {settings.prefix_length} tokens do not fit into corpus.max_length ({max_length}) "
+            "with two more: lower it, or raise corpus.max_length."
+        )
 
 
 def _check_proposer(proposer: str, folder: str | None) -> None:
