@@ -1,5 +1,4 @@
 # Paths, selections and params that every rule file uses; longer Python is in scripts/n2g/workflow.
-import json
 import os
 import re
 import sys
@@ -16,7 +15,7 @@ from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
 from n2g.workflow.cores import Cores
 from n2g.workflow.extras import require_extra
-from n2g.workflow.params import NO_MATTER, command_options, explains, settings_given
+from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, settings_given
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
 from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record

@@ -27,7 +27,7 @@ rule explain:
     params:
         script=script("explain"),
         options=f"{model_options()} {options(method='method', seed='seed')}",
-        explain=json.dumps(config["explain"], sort_keys=True),
+        explain=as_json(config["explain"], sort_keys=True),
         answers="resources/answers",
         code=code_digest("explain"),
         lock=[lock_digest(), lock_digest("explain")],

@@ -1,6 +1,7 @@
 """Fetching: sources, checksums, unpacking, manifests. The network is replaced by local files."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,18 @@ def test_local_files_stay_where_they_are(tmp_path: Path) -> None:
     found[0].unlink()
     with pytest.raises(InputError, match=r"a\.txt is missing"):
         fetched_files(tmp_path / "out" / "fetched.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(b"caf\xe9.txt", "'.*/caf[?].txt' is not UTF-8: rename it"), (b"{x}.txt", "{x}.txt' has a brace")],
+)
+def test_names_that_snakemake_cannot_work_with(tmp_path: Path, name: bytes, said: str) -> None:
+    (tmp_path / os.fsdecode(name)).write_text("a")
+    with pytest.raises(InputError, match=said) as caught:
+        Source.parse(str(tmp_path)).local_files(wanted_files("corpus"))
+    assert str(caught.value).encode()
+    assert Source.parse(str(tmp_path)).local_files(wanted_files("model")) == []
 
 
 def test_a_local_file_is_checked(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ CHANGES = {
     "corpus.sha256": {"corpus": {"sha256": "0" * 64}},
     "corpus.text": {"corpus": {"text": "body"}},
     "corpus.title": {"corpus": {"title": "name"}},
+    "corpus.separator": {"corpus": {"separator": "\n"}},
     "corpus.name": {"corpus": {"name": "Animals"}},
     "corpus.licence": {"corpus": {"licence": "CC0"}},
     "corpus.url": {"corpus": {"url": "texts.html"}},

@@ -119,11 +119,24 @@ class Source:
     def local_files(self, patterns: tuple[str, ...]) -> list[Path]:
         """The files of a local source, sorted: itself, or those in it that match a pattern.
 
-        There are none for a download.
+        There are none for a download. Raises InputError where Snakemake could not work with a name.
         """
         if self.kind != "local":
             return []
-        return matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
+        files = matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
+        for file in files:
+            _check_name(str(file))
+        return files
+
+
+def _check_name(file: str) -> None:
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        shown = file.encode(errors="replace").decode()
+        raise InputError(f"the name of the file {shown!r} is not UTF-8: rename it.") from None
+    if "{" in file:  # a wildcard
+        raise InputError(f"the name of the file {file!r} has a brace: rename it.")
 
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:

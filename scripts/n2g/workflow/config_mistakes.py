@@ -19,7 +19,7 @@ import jsonschema
 
 from n2g.errors import ConfigError, InputError
 from n2g.ids import NeuronId, parse_numbers
-from n2g.texts.sources import Source
+from n2g.texts.sources import Source, wanted_files
 
 _TYPES = {
     "string": "a text",
@@ -126,6 +126,7 @@ def _check_source(part: str, section: Mapping[str, Any]) -> None:
         raise ConfigError(f"{part}.sha256: can only be checked for a single file: name it in {part}.file.")
     with about_key(f"{part}.file" if source.file else f"{part}.source"):
         source.check_exists()
+        source.local_files(wanted_files(part, section.get("loader", "auto")))
 
 
 def sentence_about(error: jsonschema.ValidationError) -> str:
