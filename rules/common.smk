@@ -13,6 +13,7 @@ from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.texts.sources import Source, wanted_files
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
+from n2g.workflow.given import given_config
 from n2g.workflow.cores import Cores
 from n2g.workflow.extras import require_extra
 from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, settings_given
@@ -24,8 +25,20 @@ from n2g.workflow.selection import named_neuron, require_blocks, selected_blocks
 BASE = Path(workflow.basedir)
 LOCK = BASE / "requirements" / "run.lock"
 
+# A file named with --configfile replaces config.yaml entirely.
 with exit_with_sentence():  # instead of a traceback, before any job starts
-    config = complete_config(config)
+    GIVEN = given_config(
+        workflow.overwrite_configfiles or ["config.yaml"], workflow.config_settings.config_args
+    )
+
+# Snakemake knows the file, to hand it on to jobs elsewhere; its values are read above, as they are written.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+with exit_with_sentence():
+    config = complete_config(GIVEN)
 
 CORES = Cores(
     # Snakemake in a job of a cluster may see all cores of a node, more than the job was given.

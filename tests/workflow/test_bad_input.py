@@ -89,6 +89,46 @@ def test_mistakes_on_the_command_line(ready: Path) -> None:
     assert said.strip().splitlines()[-1] == "neuron: is not set: name one, as in --config neuron=L3.N42."
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"neurons: 10:20\n", "neurons: '10:20' is not a selection: write numbers and ranges such as"),
+        (b"seed: 010\n", "seed: '010' is not a whole number: give a whole number."),
+        (b"seed: 2026-01-05\n", "seed: '2026-01-05' is not a whole number: give a whole number."),
+        (b"# Gr\xf6\xdfe\n", "config.yaml: is not UTF-8 at byte "),
+        (b"layers: [0\n", "config.yaml: line "),
+        (b"run: twice\n", "config.yaml: line 10 is not valid YAML (run is given twice): correct it."),
+    ],
+    ids=["base 60", "base 8 or 10", "date", "Latin-1", "syntax", "key twice"],
+)
+def test_files_that_mean_something_else_or_nothing(ready: Path, content: bytes, sentence: str) -> None:
+    configure(ready)
+    file = ready / "config.yaml"
+    key = content.partition(b":")[0]
+    kept = [
+        line
+        for line in file.read_bytes().splitlines(keepends=True)
+        if not line.startswith(key) or key == b"run"
+    ]
+    file.write_bytes(b"".join(kept) + content)
+    status, said = snakemake(ready, CORPUS)
+    assert status != 0
+    assert said.strip().splitlines()[-1].startswith(sentence)
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["2026-01-05", "2024_01", "1.10", "7", "no"])
+def test_a_run_has_the_name_that_is_written(ready: Path, name: str) -> None:
+    configure(ready)
+    file = ready / "config.yaml"
+    target = f"results/{name}/corpus/corpus.json"
+    status, said = snakemake(ready, target, "--dry-run", "--config", f"run={name}")
+    assert status == 0, said
+    file.write_text(file.read_text().replace("run: tiny", f"run: {name}"))
+    status, said = snakemake(ready, target, "--dry-run")
+    assert status == 0, said
+
+
 def test_all_layers_need_the_model(tmp_path: Path) -> None:
     tiny.save_llama(tmp_path / "model")
     (tmp_path / "texts.txt").write_text("\n\n".join(tiny.TEXTS))

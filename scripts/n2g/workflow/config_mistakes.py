@@ -172,4 +172,4 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 
 def _show(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else repr(value)
