@@ -112,8 +112,10 @@ class Source:
     def check_exists(self) -> None:
         """Raise :class:`InputError` if this is a local path and nothing is there."""
         if self.kind == "local" and not self.path.exists():
+            hub = re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) and not Path(self.name).parent.exists()
+            also = f", or write hf:{self.name}@REVISION for the Hugging Face hub" if hub else ""
             raise InputError(
-                f"{str(self.path)!r} does not exist: give the path of a file or folder that does."
+                f"{str(self.path)!r} does not exist: give the path of a file or folder that does{also}."
             )
 
     def local_files(self, patterns: tuple[str, ...]) -> list[Path]:
