@@ -9,7 +9,7 @@ from n2g.model.checkpoint import read_description
 from n2g.model.vocabulary import vocabulary
 from n2g.texts.corpus import Limits, begin_token, build, encoder, require_splits
 from n2g.texts.corpus_files import load_documents, write_places
-from n2g.texts.fetch import fetched_files
+from n2g.texts.fetch import fetched_files, other_files_beside
 from n2g.texts.readers import SKIPPED, read_texts
 from n2g.workflow.run_script import run_script
 
@@ -44,7 +44,8 @@ def main() -> None:
     )
     limits.check(model.n_ctx)
     skipped = Counter(dict.fromkeys(SKIPPED, 0))
-    texts = read_texts(fetched_files(given.texts), given.text, given.title, given.separator, skipped)
+    files = fetched_files(given.texts)
+    texts = read_texts(files, given.text, given.title, given.separator, skipped)
     corpus = build(texts, encoder(tokenizer), bos, limits, given.output / "tokens.npy")
     require_splits(corpus.counts)
 
@@ -52,7 +53,8 @@ def main() -> None:
     write_table(given.output / "pairs.parquet", "pairs", corpus.pairs)
     write_places(given.output, load_documents(given.output))
     write_table(given.output / "vocabulary.parquet", "vocabulary", vocabulary(tokenizer, model.d_vocab))
-    counts = {**corpus.counts, "skipped": dict(skipped)}
+    beside = {"read": len(files), "other": other_files_beside(given.texts)}
+    counts = {**corpus.counts, "skipped": dict(skipped), "files": beside}
     write_json(given.output / "corpus.json", {**counts, "bos": bos, "max_length": given.max_length})
     print(counts)
 

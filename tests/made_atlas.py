@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 COUNTS = {
     "texts": {"read": 5000, "exact_duplicates": 1, "kept": 4000, "too_short": 0, "near_duplicates": 2},
     "skipped": {"no_text": 3, "not_json": 0},
+    "files": {"read": 2, "other": {".csv": 4, ".pdf": 1}},
 }
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
 

@@ -83,10 +83,10 @@ def test_measurements_show_every_score_with_its_interval(atlas):
 def test_the_first_page_counts_the_documents(atlas):
     page = (atlas / "index.html").read_text()
     assert (
-        "4,000 kept of 5,003 that were read; left out: 3 without text, 1 as copies of others, 2 as near-duplicates, "
+        "4,000 kept of 5,003 that were read from 2 files; left out: 3 without text, 1 as copies of others"
         in page
     )
-    assert "997 beyond the limit of tokens" in page
+    assert "997 beyond the limit of tokens; files in other formats: 4 .csv, 1 .pdf" in page
 
 
 def test_what_your_text_finds_is_said_with_its_errors(atlas):

@@ -1,5 +1,6 @@
 """Bad input through the real command: one sentence, no traceback, exit status not 0."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -205,6 +206,31 @@ def test_a_corpus_is_not_lost_to_a_bad_row(ready: Path) -> None:
     assert counts["texts"]["read"] == len(tiny.TEXTS) + 2
     titles = read_table(ready / "results" / "rows" / "corpus" / "documents.parquet", "documents")["title"]
     assert {"texts 5"} < set(titles.to_pylist()) and "None" not in titles.to_pylist()
+
+
+def test_a_folder_of_texts(ready: Path) -> None:
+    """Whatever the case and the place, compressed or linked; not what is hidden, and no file without a word."""
+    folder, elsewhere = ready / "folder", ready / "elsewhere"
+    for place in (folder / ".ipynb_checkpoints", folder / "deep", elsewhere):
+        place.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"text": text}) + "\n" for text in tiny.TEXTS]
+    (folder / "a.jsonl").write_text("".join(lines[:10]))
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress("".join(lines[10:20]).encode()))
+    (folder / "C.JSONL").write_text("".join(lines[20:30]))
+    (folder / "deep" / "d.ndjson").write_text("".join(lines[30:40]))
+    (elsewhere / "e.jsonl").write_text("".join(lines[40:]))
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "deep" / "loop").symlink_to(folder)
+    for name in (".ipynb_checkpoints/x.txt", ".hidden.txt", "notes.csv", "README"):
+        (folder / name).write_text(TEXT)
+    configure(ready, run="folder", corpus__source="folder")
+    status, said = snakemake(ready, "results/folder/corpus/corpus.json")
+    assert status == 0, said
+    counts = json.loads((ready / "results/folder/corpus/corpus.json").read_text())
+    assert counts["files"] == {"read": 5, "other": {".csv": 1, "README": 1}}
+    assert counts["texts"]["read"] == len(tiny.TEXTS)
+    titles = read_table(ready / "results/folder/corpus/documents.parquet", "documents")["title"].to_pylist()
+    assert {title.split()[0] for title in titles} == {"a", "b", "C", "d", "e"}
 
 
 def test_one_text_a_line(ready: Path) -> None:

@@ -69,10 +69,11 @@ def _showcase(scored: Sequence[dict]) -> dict | None:
 def _documents(counts: Mapping[str, Any]) -> dict[str, Any]:
     """How many records of the corpus were read and kept, and how many were left out, for which reasons."""
     texts, skipped = counts["texts"], counts["skipped"]
-    found = {**texts, **skipped}
-    found["beyond"] = texts["read"] - sum(count for name, count in texts.items() if name != "read")
-    left_out = [(found[name], why) for name, why in wording.LEFT_OUT.items() if found[name]]
-    return {"read": texts["read"] + sum(skipped.values()), "kept": texts["kept"], "left_out": left_out}
+    numbers = {**texts, **skipped}
+    numbers["beyond"] = texts["read"] - sum(count for name, count in texts.items() if name != "read")
+    left_out = [(numbers[name], why) for name, why in wording.LEFT_OUT.items() if numbers[name]]
+    found = {"read": texts["read"] + sum(skipped.values()), "kept": texts["kept"], "left_out": left_out}
+    return found | {"files": counts["files"]}
 
 
 def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:

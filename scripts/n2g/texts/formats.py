@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from n2g.errors import InputError, first_line
+from n2g.texts.sources import LINE_SUFFIXES, TEXT_SUFFIXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-UNREADABLE = object()  # in the place of a line that is not JSON
-SUFFIXES = (".json", ".jsonl", ".parquet", ".txt")
+_DAMAGED = (OSError, EOFError, zlib.error)  # what reading raises, of compressed files too
+NOT_JSON = object()  # in the place of a line that is not JSON
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _END_OF_TEXT = re.compile(r"^[^\S\n]*<\|endoftext\|>[^\S\n]*$", re.MULTILINE)
 
@@ -29,21 +32,35 @@ def read_records(file: Path, fields: tuple[str, ...], separator: str | None, alo
         alone: whether it is the only file, so that a .txt file holds several documents.
 
     Returns:
-        Texts, mappings with the fields that a record has, and anything else that a list holds; UNREADABLE for a line
+        Texts, mappings with the fields that a record has, and anything else that a list holds; NOT_JSON for a line
         that is not JSON.
 
     Raises:
         InputError: the file cannot be read as a whole.
     """
-    if file.suffix == ".parquet":
+    kind = suffix(file)
+    if kind == ".parquet":
         return _read_parquet(file, fields)
-    if file.suffix in (".json", ".jsonl"):
+    if kind in (".json", *LINE_SUFFIXES):
         return _read_json(file, fields[0])
-    if file.suffix == ".txt":
+    if kind == ".txt":
         return iter(_documents(_decode(file), separator, alone))
-    raise InputError(
-        f"{file} has an unsupported format: use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files."
-    )
+    known = f"{', '.join(TEXT_SUFFIXES[:-1])} or {TEXT_SUFFIXES[-1]}"
+    raise InputError(f"{file} has an unsupported format: use {known} files.")
+
+
+def suffix(file: Path) -> str:
+    """The suffix that tells a file's format, in lower case, without that of a compressed file."""
+    return Path(file.name.lower().removesuffix(".gz")).suffix
+
+
+def stem(file: Path) -> str:
+    """A file's name without the suffixes that tell its format."""
+    return (file.with_suffix("") if file.suffix.lower() == ".gz" else file).stem
+
+
+def _opened(file: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(file)) if file.suffix.lower() == ".gz" else file.open("rb")
 
 
 def _documents(content: str, separator: str | None, alone: bool) -> list[str]:
@@ -56,16 +73,18 @@ def _documents(content: str, separator: str | None, alone: bool) -> list[str]:
 
 def _decode(file: Path) -> str:
     try:
-        content = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
+        with _opened(file) as opened:
+            content = opened.read().decode("utf-8-sig").replace("\r\n", "\n")
+    except _DAMAGED as error:
         raise _unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise _not_text(file, error.start) from error
     return content if "\n" in content else content.replace("\r", "\n")
 
 
-def _unreadable(file: Path, error: OSError) -> InputError:
-    return InputError(f"{file} cannot be read ({error.strerror}): check the corpus.")
+def _unreadable(file: Path, error: Exception) -> InputError:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+    return InputError(f"{file} cannot be read ({why}): check the corpus.")
 
 
 def _not_text(file: Path, byte: int) -> InputError:
@@ -75,7 +94,7 @@ def _not_text(file: Path, byte: int) -> InputError:
 def _read_json(file: Path, text: str) -> Iterator[Any]:
     """The records of a .json or .jsonl file, whichever of the two forms it is in: names mislead."""
     first = _first_line(file)
-    if file.suffix == ".jsonl" and not first.startswith("[") and first != "{":
+    if suffix(file) in LINE_SUFFIXES and not first.startswith("[") and first != "{":
         return _read_lines(file)
     try:
         content = json.loads(_decode(file))
@@ -113,9 +132,9 @@ def _rows(columns: Mapping[str, Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
 def _first_line(file: Path) -> str:
     """The first line that is not empty."""
     try:
-        with file.open("rb") as lines:
+        with _opened(file) as lines:
             line = next((line for line in lines if line.strip(b" \t\r\n\xef\xbb\xbf")), b"")
-    except OSError as error:
+    except _DAMAGED as error:
         raise _unreadable(file, error) from error
     return line.decode("utf-8-sig", "replace").strip()
 
@@ -124,19 +143,19 @@ def _parsed(line: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
-        return UNREADABLE
+        return NOT_JSON
 
 
 def _read_lines(file: Path) -> Iterator[Any]:
     begin = 0  # of the line, in bytes
     try:
-        with file.open("rb") as lines:
+        with _opened(file) as lines:
             for number, line in enumerate(lines, start=1):
                 content = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if content.strip():
                     yield _parsed(content.removesuffix("\n").removesuffix("\r"))
                 begin += len(line)
-    except OSError as error:
+    except _DAMAGED as error:
         raise _unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise _not_text(file, begin + error.start) from error

@@ -12,7 +12,7 @@ from math import isfinite
 from pathlib import Path
 
 from n2g.errors import InputError
-from n2g.texts.formats import UNREADABLE, read_records
+from n2g.texts.formats import NOT_JSON, read_records, stem, suffix
 
 SKIPPED = ("no_text", "not_json")  # why a record is no document
 
@@ -62,7 +62,7 @@ def read_texts(
     sample: Mapping | None = None
     for file in files:
         alone = len(files) == 1
-        whole = file.suffix == ".txt" and not alone
+        name_of, whole = stem(file), suffix(file) == ".txt" and not alone
         for position, record in enumerate(read_records(file, fields, separator, alone)):
             content, name = record, None
             if isinstance(record, Mapping):
@@ -71,10 +71,10 @@ def read_texts(
                 titled |= name is not None
             content = as_text(content)
             if content is None:
-                skipped["not_json" if record is UNREADABLE else "no_text"] += 1
+                skipped["not_json" if record is NOT_JSON else "no_text"] += 1
             else:
                 found = True
-                default = file.stem if whole and not position else f"{file.stem} {position + 1}"
+                default = name_of if whole and not position else f"{name_of} {position + 1}"
                 yield Text(number, (as_text(default) or "") if name is None else name, content.strip())
             number += 1
     if skipped and not found:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from n2g.errors import InputError
@@ -34,8 +38,9 @@ MODEL_FILES = (
     *TOKENIZER_FILES,
 )
 LEGACY_FILES = ("config.json", "*final.pth")
-TEXT_SUFFIXES = (".json", ".jsonl", ".parquet", ".txt")
-TEXT_FILES = tuple(f"**/*{suffix}" for suffix in TEXT_SUFFIXES)
+LINE_SUFFIXES = (".jsonl", ".ndjson")
+TEXT_SUFFIXES = (".json", *LINE_SUFFIXES, ".parquet", ".txt")
+TEXT_FILES = tuple(f"**/*{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", ".gz"))
 _NO_TEXTS = ("dataset_info.json", "dataset_infos.json", "state.json")  # metadata of Hugging Face data sets
 
 
@@ -142,6 +147,29 @@ def _check_name(file: str) -> None:
 
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files in a folder whose names match one of the patterns (``**/`` means: at any depth), sorted by path."""
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(path for path in found if path.name not in (MANIFEST, *_NO_TEXTS))
+    """Files in a folder that match one of the patterns, sorted by path. ``**/`` means: at any depth, in any case."""
+    deep = tuple(pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))
+    found = {
+        file
+        for file in files_in(folder)
+        if (file.parent == folder and any(fnmatchcase(file.name, pattern) for pattern in patterns))
+        or any(fnmatchcase(file.name.lower(), pattern) for pattern in deep)
+    }
+    return sorted(file for file in found if file.name not in (MANIFEST, *_NO_TEXTS))
+
+
+def other_files(folder: Path, files: Iterable[Path]) -> dict[str, int]:
+    """How many files of a folder are not among the given ones, by their suffixes in lower case."""
+    given = {MANIFEST, *_NO_TEXTS, *(str(file) for file in files)}
+    left = (file for file in files_in(folder) if file.name not in given and str(file) not in given)
+    return dict(sorted(Counter(file.suffix.lower() or file.name for file in left).items()))
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """All files in a folder at any depth, in linked folders too, each folder once; none of those hidden by a dot."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        inside = {name: os.path.realpath(Path(place, name)) for name in sorted(folders) if name[0] != "."}
+        folders[:] = [name for name, where in inside.items() if where not in seen]
+        yield from (file for name in names if name[0] != "." and (file := Path(place, name)).is_file())
