@@ -10,7 +10,7 @@ from n2g.errors import exit_with_sentence
 from n2g.files.digests import file_digest
 from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
 from n2g.model.checkpoint import checkpoint_key, model_size
-from n2g.texts.sources import Source, wanted_files
+from n2g.texts.sources import Source, state_of, wanted_files
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
 from n2g.workflow.given import given_config
@@ -53,6 +53,8 @@ os.environ.update(
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
+MODEL_FILES = MODEL.local_files(wanted_files("model", config["model"]["loader"]))
+TEXT_FILES = TEXTS.local_files(wanted_files("corpus"))
 MODEL_FILE = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
 
 
@@ -81,6 +83,11 @@ def script(stage):
 def code_digest(stage):
     """Digest of scripts/{stage}.py and of every n2g module that it imports."""
     return code_digests.code_digest(stage, BASE / "scripts")
+
+
+def folder_state(folder):
+    """The state of the files in a folder that a key names, which may be null."""
+    return state_of(sorted(Path(folder).glob("*"))) if folder else None
 
 
 @cache

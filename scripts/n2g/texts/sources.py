@@ -146,6 +146,15 @@ def _check_name(file: str) -> None:
         raise InputError(f"the name of the file {file!r} has a brace: rename it.")
 
 
+def state_of(files: Iterable[Path]) -> str:
+    """A digest of the sizes and times of files: others under the same names have another, even if they are older.
+
+    A copy that keeps its times, wherever it is, has the same.
+    """
+    found = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+
+
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files in a folder that match one of the patterns, sorted by path. ``**/`` means: at any depth, in any case."""
     deep = tuple(pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))
