@@ -246,8 +246,8 @@ def _describe(folder: Path, form: str) -> Description:
         d_vocab=model.cfg.d_vocab,
         n_ctx=model.cfg.n_ctx,
         gated=bool(getattr(model.cfg, "gated_mlp", False)),
-        bos=_special_token(folder, "bos_token"),
-        eos=_special_token(folder, "eos_token"),
+        bos=_special_token(folder, "bos_token", model.cfg.d_vocab),
+        eos=_special_token(folder, "eos_token", model.cfg.d_vocab),
         files={name: file_digest(folder / name) for name in names},
     )
 
@@ -297,16 +297,24 @@ def _count_neurons(model: TransformerBridge) -> int:
     return widths.pop()
 
 
-def _special_token(folder: Path, name: str) -> int | None:
-    """Id of ``bos_token`` or ``eos_token``, from the model's configuration or else from its tokenizer's."""
-    config = json.loads((folder / "config.json").read_bytes())
-    found = config.get(f"{name}_id", config.get("text_config", {}).get(f"{name}_id"))
-    if isinstance(found, list):
-        found = found[0] if found else None
-    if found is None and (folder / "tokenizer_config.json").exists():
-        from tokenizers import Tokenizer
+def _special_token(folder: Path, name: str, d_vocab: int) -> int | None:
+    """Id of ``bos_token`` or ``eos_token``, from the model's configuration or else from its tokenizer's.
 
-        token = json.loads((folder / "tokenizer_config.json").read_bytes()).get(name)
+    An id outside of the vocabulary, such as -1, is none. Where the two differ, the log says so.
+    """
+    from tokenizers import Tokenizer
+
+    config = json.loads((folder / "config.json").read_bytes())
+    ids = [config.get(f"{name}_id", (config.get("text_config") or {}).get(f"{name}_id"))]
+    if (folder / "tokenizer_config.json").exists():
+        with reading_model(folder / "tokenizer_config.json"):
+            token = json.loads((folder / "tokenizer_config.json").read_bytes()).get(name)
         token = token.get("content") if isinstance(token, dict) else token
-        found = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token) if token else None
-    return found
+        ids.append(Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token) if token else None)
+    ids = [found[0] if isinstance(found, list) and found else found for found in ids]
+    known = [found for found in ids if isinstance(found, int) and 0 <= found < d_vocab]
+    if len(set(known)) > 1:
+        print(
+            f"{name}: the configuration names token {known[0]}, the tokenizer {known[1]}: the first is used."
+        )
+    return known[0] if known else None
