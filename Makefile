@@ -23,7 +23,9 @@ WANTED_ENVIRONMENT = $(ENVIRONMENT) $(foreach extra,$(WANTED),$(call with_extra,
 VENV := . .venv/bin/activate &&
 INSTALL := .venv/bin/python requirements/install.py
 # The run that ARGS names, as in `make serve ARGS="--config run=demo"`, or else config.yaml
-CONFIGURED = $(shell .venv/bin/python -c 'import yaml; print(yaml.safe_load(open("config.yaml")).get("run", "default"))')
+CONFIGURED = $(shell PYTHONPATH=scripts .venv/bin/python -c 'from pathlib import Path; \
+    from n2g.workflow.given import read_config_file as read; \
+    print(read(Path("config.yaml")).get("run", "default"))' 2>/dev/null)
 RUN_NAME = $(or $(patsubst run=%,%,$(filter run=%,$(subst ",,$(ARGS)))),$(CONFIGURED))
 
 # As many jobs side by side as there are cores, and of those that run the model one for each GPU. Without a GPU, at most

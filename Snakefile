@@ -12,12 +12,6 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# A file named with --configfile replaces config.yaml entirely.
-if not workflow.overwrite_configfiles:
-
-    configfile: "config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/corpus.smk"

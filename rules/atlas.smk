@@ -29,7 +29,7 @@ rule atlas:
     params:
         script=script("atlas"),
         blocks=name_blocks(SELECTED),
-        config=json.dumps({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
+        config=as_json({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
         tables=",".join(TABLES),
         site=lambda wildcards: os.path.relpath(BASE / "site"),
         docs=lambda wildcards: os.path.relpath(BASE / "docs"),

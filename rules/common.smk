@@ -1,5 +1,4 @@
 # Paths, selections and params that every rule file uses; longer Python is in scripts/n2g/workflow.
-import json
 import os
 import re
 import sys
@@ -11,12 +10,13 @@ from n2g.errors import exit_with_sentence
 from n2g.files.digests import file_digest
 from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
 from n2g.model.checkpoint import checkpoint_key, model_size
-from n2g.texts.sources import Source, wanted_files
+from n2g.texts.sources import Source, state_of, wanted_files
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
+from n2g.workflow.given import given_config
 from n2g.workflow.cores import Cores
 from n2g.workflow.extras import require_extra
-from n2g.workflow.params import NO_MATTER, command_options, explains, settings_given
+from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, settings_given
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
 from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record
@@ -25,8 +25,20 @@ from n2g.workflow.selection import named_neuron, require_blocks, selected_blocks
 BASE = Path(workflow.basedir)
 LOCK = BASE / "requirements" / "run.lock"
 
+# A file named with --configfile replaces config.yaml entirely.
 with exit_with_sentence():  # instead of a traceback, before any job starts
-    config = complete_config(config)
+    GIVEN = given_config(
+        workflow.overwrite_configfiles or ["config.yaml"], workflow.config_settings.config_args
+    )
+
+# Snakemake knows the file, to hand it on to jobs elsewhere; its values are read above, as they are written.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+with exit_with_sentence():
+    config = complete_config(GIVEN)
 
 CORES = Cores(
     # Snakemake in a job of a cluster may see all cores of a node, more than the job was given.
@@ -41,6 +53,8 @@ os.environ.update(
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
+MODEL_FILES = MODEL.local_files(wanted_files("model", config["model"]["loader"]))
+TEXT_FILES = TEXTS.local_files(wanted_files("corpus"))
 MODEL_FILE = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
 
 
@@ -69,6 +83,11 @@ def script(stage):
 def code_digest(stage):
     """Digest of scripts/{stage}.py and of every n2g module that it imports."""
     return code_digests.code_digest(stage, BASE / "scripts")
+
+
+def folder_state(folder):
+    """The state of the files in a folder that a key names, which may be null."""
+    return state_of(sorted(Path(folder).glob("*"))) if folder else None
 
 
 @cache

@@ -23,6 +23,7 @@ rule corpus:
         options=options(
             text="corpus.text",
             title="corpus.title",
+            separator="corpus.separator",
             bos="corpus.bos",
             max_tokens="corpus.max_tokens",
             further_tokens="corpus.further_tokens",

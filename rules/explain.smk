@@ -27,8 +27,9 @@ rule explain:
     params:
         script=script("explain"),
         options=f"{model_options()} {options(method='method', seed='seed')}",
-        explain=json.dumps(config["explain"], sort_keys=True),
+        explain=as_json(config["explain"], sort_keys=True),
         answers="resources/answers",
+        local=folder_state(config["explain"]["local"]),
         code=code_digest("explain"),
         lock=[lock_digest(), lock_digest("explain")],
     message:

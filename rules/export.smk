@@ -27,7 +27,7 @@ rule export:
         script=script("export"),
         run=lambda wildcards, output: os.path.dirname(output[0]),
         blocks=name_blocks(SELECTED),
-        config=json.dumps({key: config[key] for key in ("run", "model", "corpus")}),
+        config=as_json({key: config[key] for key in ("run", "model", "corpus")}),
         options=options(seed="seed"),
         code=code_digest("export"),
         lock=lock_digest(),

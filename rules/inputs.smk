@@ -1,10 +1,10 @@
 # Fetch the model and the texts, and convert the model. Fetching runs on the machine where Snakemake runs, as the nodes
-# of a cluster often have no network.
+# of a cluster often have no network. Local files are known by their sizes and times, as a link may lead to older ones.
 
 
 rule fetch_model:
     input:
-        local(MODEL.local_files(wanted_files("model", config["model"]["loader"]))),
+        local(MODEL_FILES),
     output:
         local(f"resources/models/{MODEL.key}/fetched.json"),
     log:
@@ -19,6 +19,7 @@ rule fetch_model:
         options=options(
             source="model.source", file="model.file", sha256="model.sha256", loader="model.loader"
         ),
+        state=state_of(MODEL_FILES),
         code=code_digest("fetch"),
     message:
         "Fetching the model"
@@ -28,7 +29,7 @@ rule fetch_model:
 
 rule fetch_corpus:
     input:
-        local(TEXTS.local_files(wanted_files("corpus"))),
+        local(TEXT_FILES),
     output:
         local(f"resources/texts/{TEXTS.key}/fetched.json"),
     log:
@@ -41,6 +42,7 @@ rule fetch_corpus:
     params:
         script=script("fetch"),
         options=options(source="corpus.source", file="corpus.file", sha256="corpus.sha256"),
+        state=state_of(TEXT_FILES),
         code=code_digest("fetch"),
     message:
         "Fetching the texts"
@@ -49,10 +51,11 @@ rule fetch_corpus:
 
 
 if config["model"]["tokenizer"]:
+    TOKENIZER_FILES = Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))
 
     rule fetch_tokenizer:
         input:
-            local(Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))),
+            local(TOKENIZER_FILES),
         output:
             local(f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json"),
         log:
@@ -65,6 +68,7 @@ if config["model"]["tokenizer"]:
         params:
             script=script("fetch"),
             options=options(source="model.tokenizer"),
+            state=state_of(TOKENIZER_FILES),
             code=code_digest("fetch"),
         message:
             "Fetching the tokenizer"

@@ -28,9 +28,7 @@ rule manifest:
         gpu=1,
     params:
         script=script("manifest"),
-        config=json.dumps(
-            {key: value for key, value in config.items() if key not in NO_MATTER}, sort_keys=True
-        ),
+        config=as_json({key: value for key, value in config.items() if key not in NO_MATTER}, sort_keys=True),
         blocks=name_blocks(SELECTED),
         # Made from the output, as in `block_names`: a different split of the passes reruns nothing.
         parts=lambda wildcards, output: len(PASSES),

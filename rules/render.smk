@@ -24,7 +24,7 @@ rule render:
     params:
         script=script("render"),
         options=options(method="method", dot="dot"),
-        provenance=json.dumps(provenance.origin(config, LOCK), sort_keys=True),
+        provenance=as_json(provenance.origin(config, LOCK), sort_keys=True),
         code=code_digest("render"),
         lock=lock_digest(),
     message:

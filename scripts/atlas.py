@@ -43,7 +43,8 @@ def main() -> None:
     known = vocabulary(given.corpus, given.checkpoint)
     tables = tuple(filter(None, given.tables.split(",")))
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
-    atlas = SiteInputs(given.config, summary, expected, known, tables, run_tables)
+    counts = read_json(given.corpus / "corpus.json")
+    atlas = SiteInputs(given.config, summary, expected, known, tables, run_tables, counts)
     build(atlas, renders, given.site, given.docs, given.out, given.processes)
 
 

@@ -1,15 +1,16 @@
 """Turn fetched texts into token ids: tokenise, drop near-duplicates, split."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from n2g.files.tables import write_json, write_table
 from n2g.model.checkpoint import read_description
 from n2g.model.vocabulary import vocabulary
-from n2g.texts.corpus import Limits, begin_token, build, encoder
+from n2g.texts.corpus import Limits, begin_token, build, encoder, require_splits
 from n2g.texts.corpus_files import load_documents, write_places
-from n2g.texts.fetch import fetched_files
-from n2g.texts.readers import read_texts
+from n2g.texts.fetch import fetched_files, other_files_beside
+from n2g.texts.readers import SKIPPED, read_texts
 from n2g.workflow.run_script import run_script
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--text", default="text", help="field or column with a document's text")
     parser.add_argument("--title", help="field or column with its title")
+    parser.add_argument("--separator", help="what stands between the documents of a .txt file")
     parser.add_argument("--bos", type=int, help="token id before every sequence, instead of the model's own")
     parser.add_argument("--max-tokens", type=int, help="maximum number of tokens")
     parser.add_argument("--max-length", type=int, default=256, help="maximum sequence length in tokens")
@@ -41,15 +43,20 @@ def main() -> None:
         given.max_tokens, given.max_length, given.min_length, given.near_duplicates, given.further_tokens
     )
     limits.check(model.n_ctx)
-    texts = read_texts(fetched_files(given.texts), given.text, given.title)
+    skipped = Counter(dict.fromkeys(SKIPPED, 0))
+    files = fetched_files(given.texts)
+    texts = read_texts(files, given.text, given.title, given.separator, skipped)
     corpus = build(texts, encoder(tokenizer), bos, limits, given.output / "tokens.npy")
+    require_splits(corpus.counts)
 
     write_table(given.output / "documents.parquet", "documents", corpus.documents)
     write_table(given.output / "pairs.parquet", "pairs", corpus.pairs)
     write_places(given.output, load_documents(given.output))
     write_table(given.output / "vocabulary.parquet", "vocabulary", vocabulary(tokenizer, model.d_vocab))
-    write_json(given.output / "corpus.json", {**corpus.counts, "bos": bos, "max_length": given.max_length})
-    print(corpus.counts)
+    beside = {"read": len(files), "other": other_files_beside(given.texts)}
+    counts = {**corpus.counts, "skipped": dict(skipped), "files": beside}
+    write_json(given.output / "corpus.json", {**counts, "bos": bos, "max_length": given.max_length})
+    print(counts)
 
 
 if __name__ == "__main__":

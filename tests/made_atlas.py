@@ -10,6 +10,11 @@ from n2g.site.build import build
 from n2g.site.inputs import SiteInputs, Vocabulary
 
 ROOT = Path(__file__).parents[1]
+COUNTS = {
+    "texts": {"read": 5000, "exact_duplicates": 1, "kept": 4000, "too_short": 0, "near_duplicates": 2},
+    "skipped": {"no_text": 3, "not_json": 0},
+    "files": {"read": 2, "other": {".csv": 4, ".pdf": 1}},
+}
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
 
 
@@ -25,7 +30,7 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
     diff = fake_records.write_diff(folder / "diff.parquet")
     config, tables = fake_records.CONFIG | {"against": "<b>old</b>"}, (similar, diff)
-    atlas = SiteInputs(config, fake_records.summary(), expected, vocabulary, ("connections",), tables)
+    atlas = SiteInputs(config, fake_records.summary(), expected, vocabulary, ("connections",), tables, COUNTS)
     build(atlas, renders, ROOT / "site", docs, folder / "atlas")
     return folder / "atlas"
 

@@ -60,7 +60,9 @@ def test_selections() -> None:
     assert [str(b) for b in to_blocks(parse_numbers("0-31,100"), 256)] == ["00000-00031", "00100-00100"]
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1..3", "3-1", "1,,2", "1.5", "all,1"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1-", "-1", "1..3", "3-1", "1,,2", "1.5", "all,1", "010", "10:20", "1_0", "٣"]
+)
 def test_malformed_selections_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_numbers(text, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,8 +21,19 @@ class ConfigError(InputError):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a library's error without its full stop, or the error's name; to be used within a sentence."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    """The first line of a library's error without its full stop, or the error's name; to be used within a sentence.
+
+    A line that only announces the next, as in "Error(s) in loading state_dict:", brings that along.
+    """
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()] or [
+        type(error).__name__
+    ]
+    last = next((number for number, line in enumerate(lines) if not _announces(line)), len(lines) - 1)
+    return " ".join(lines[: last + 1]).rstrip(".:")
+
+
+def _announces(line: str) -> bool:
+    return line.endswith(":") or re.match(r"\d{3} (Client|Server) Error", line) is not None
 
 
 @contextmanager

@@ -119,6 +119,30 @@ def test_another_tokenizer_takes_the_place(models: Path, tmp_path: Path) -> None
     assert (tmp_path / "out" / "tokenizer.json").read_bytes() == other.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("given", "bos", "said"),
+    [
+        (1, 1, "names token 1, the tokenizer 0"),
+        (-1, 0, ""),
+        (999, 0, ""),
+        ("0", 0, ""),
+        ([], 0, ""),
+        (None, 0, ""),
+    ],
+)
+def test_the_begin_token_is_one_that_there_is(
+    given: object, bos: int, said: str, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.copytree(models / "native", tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(
+        json.dumps(config | {"bos_token_id": given, "text_config": None})
+    )
+    capsys.readouterr()
+    assert convert(files_of(tmp_path / "model"), tmp_path / "out").bos == bos
+    assert said in capsys.readouterr().out
+
+
 def test_a_tokenizer_of_a_larger_model_is_refused(models: Path, tmp_path: Path) -> None:
     path = tiny.save_tokenizer(tmp_path)
     content = json.loads(path.read_text())

@@ -80,6 +80,15 @@ def test_measurements_show_every_score_with_its_interval(atlas):
     assert page.count("0.55–0.65") == 3 * 2 * len(fake_records.PREDICTORS)
 
 
+def test_the_first_page_counts_the_documents(atlas):
+    page = (atlas / "index.html").read_text()
+    assert (
+        "4,000 kept of 5,003 that were read from 2 files; left out: 3 without text, 1 as copies of others"
+        in page
+    )
+    assert "997 beyond the limit of tokens; files in other formats: 4 .csv, 1 .pdf" in page
+
+
 def test_what_your_text_finds_is_said_with_its_errors(atlas):
     """Counted over all firing tokens of random test texts: of 8 predicted ones 5, of 9 real ones 5, for each neuron."""
     page = (atlas / "fires/index.html").read_text()

@@ -1,6 +1,7 @@
 """Fetching: sources, checksums, unpacking, manifests. The network is replaced by local files."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from n2g.errors import InputError
 from n2g.files.atomic import write_bytes
 from n2g.texts.fetch import fetch, fetched_files, fetched_name, unpack
-from n2g.texts.sources import Source, wanted_files
+from n2g.texts.sources import Source, state_of, wanted_files
 
 
 def sha256(content: bytes) -> str:
@@ -150,6 +151,33 @@ def test_local_files_stay_where_they_are(tmp_path: Path) -> None:
     found[0].unlink()
     with pytest.raises(InputError, match=r"a\.txt is missing"):
         fetched_files(tmp_path / "out" / "fetched.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(b"caf\xe9.txt", "'.*/caf[?].txt' is not UTF-8: rename it"), (b"{x}.txt", "{x}.txt' has a brace")],
+)
+def test_names_that_snakemake_cannot_work_with(tmp_path: Path, name: bytes, said: str) -> None:
+    (tmp_path / os.fsdecode(name)).write_text("a")
+    with pytest.raises(InputError, match=said) as caught:
+        Source.parse(str(tmp_path)).local_files(wanted_files("corpus"))
+    assert str(caught.value).encode()
+    assert Source.parse(str(tmp_path)).local_files(wanted_files("model")) == []
+
+
+def test_the_state_of_files_is_their_size_and_time(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("a")
+    os.utime(file, (1, 1))
+    state = state_of([file])
+    copy = Path(shutil.copy2(file, tmp_path / "b.txt"))
+    assert state_of([copy]) == state
+    os.utime(copy, (0, 0))
+    assert state_of([copy]) != state
+    copy.write_text("ab")
+    os.utime(copy, (1, 1))
+    assert state_of([copy]) != state
+    assert state_of([tmp_path / "none"]) == state_of([])
 
 
 def test_a_local_file_is_checked(tmp_path: Path) -> None:

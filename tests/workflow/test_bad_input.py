@@ -1,11 +1,15 @@
 """Bad input through the real command: one sentence, no traceback, exit status not 0."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
 import tiny
 import tiny_run
 import yaml
+
+from n2g.files.tables import read_table
 
 ROOT = Path(__file__).parents[2]
 CORPUS = "results/tiny/corpus/corpus.json"
@@ -86,6 +90,46 @@ def test_mistakes_on_the_command_line(ready: Path) -> None:
     assert said.strip().splitlines()[-1] == "neuron: is not set: name one, as in --config neuron=L3.N42."
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"neurons: 10:20\n", "neurons: '10:20' is not a selection: write numbers and ranges such as"),
+        (b"seed: 010\n", "seed: '010' is not a whole number: give a whole number."),
+        (b"seed: 2026-01-05\n", "seed: '2026-01-05' is not a whole number: give a whole number."),
+        (b"# Gr\xf6\xdfe\n", "config.yaml: is not UTF-8 at byte "),
+        (b"layers: [0\n", "config.yaml: line "),
+        (b"run: twice\n", "config.yaml: line 10 is not valid YAML (run is given twice): correct it."),
+    ],
+    ids=["base 60", "base 8 or 10", "date", "Latin-1", "syntax", "key twice"],
+)
+def test_files_that_mean_something_else_or_nothing(ready: Path, content: bytes, sentence: str) -> None:
+    configure(ready)
+    file = ready / "config.yaml"
+    key = content.partition(b":")[0]
+    kept = [
+        line
+        for line in file.read_bytes().splitlines(keepends=True)
+        if not line.startswith(key) or key == b"run"
+    ]
+    file.write_bytes(b"".join(kept) + content)
+    status, said = snakemake(ready, CORPUS)
+    assert status != 0
+    assert said.strip().splitlines()[-1].startswith(sentence)
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["2026-01-05", "2024_01", "1.10", "7", "no"])
+def test_a_run_has_the_name_that_is_written(ready: Path, name: str) -> None:
+    configure(ready)
+    file = ready / "config.yaml"
+    target = f"results/{name}/corpus/corpus.json"
+    status, said = snakemake(ready, target, "--dry-run", "--config", f"run={name}")
+    assert status == 0, said
+    file.write_text(file.read_text().replace("run: tiny", f"run: {name}"))
+    status, said = snakemake(ready, target, "--dry-run")
+    assert status == 0, said
+
+
 def test_all_layers_need_the_model(tmp_path: Path) -> None:
     tiny.save_llama(tmp_path / "model")
     (tmp_path / "texts.txt").write_text("\n\n".join(tiny.TEXTS))
@@ -116,8 +160,23 @@ TEXT = "a text of a few words, long enough to be one"
         ),
         (TEXT.encode(), {"corpus__max_length": 65}, "corpus.max_length: 65 exceeds the model's context"),
         (TEXT.encode(), {"corpus__bos": 999}, "corpus.bos: 999 is not in the model's vocabulary"),
+        (
+            TEXT.encode(),
+            {},
+            "the corpus has 1 document after short ones and duplicates are dropped, none of which",
+        ),
+        ("\n\n".join([TEXT] * 300).encode(), {}, "the corpus has 1 document after short ones and duplicates"),
+        (
+            "\n".join(tiny.TEXTS).encode(),
+            {},
+            "what stands between the documents of a .txt file in corpus.separator.",
+        ),
+        ("\n\n".join(tiny.TEXTS).encode(), {"corpus__max_tokens": 10}, "raise corpus.max_tokens"),
     ],
-    ids=["empty", "not UTF-8", "short", "checksum", "too long", "begin token"],
+    ids=[
+        *("empty", "not UTF-8", "short", "checksum", "too long", "begin token"),
+        *("one document", "one document 300 times", "one line each", "one document taken"),
+    ],
 )
 def test_texts_that_cannot_be_used(ready: Path, content: bytes, changes: dict, sentence: str) -> None:
     (ready / "bad").mkdir(exist_ok=True)
@@ -127,7 +186,65 @@ def test_texts_that_cannot_be_used(ready: Path, content: bytes, changes: dict, s
     assert not list((ready / "results" / "bad" / "corpus").glob("*"))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "no weights", "not a model"])
+BAD_ROWS = [
+    {"text": None},
+    {"body": TEXT},
+    {"text": f"{TEXT} \ud83d", "title": "\ude42"},
+    {"text": TEXT, "title": 3},
+]
+
+
+def test_a_corpus_is_not_lost_to_a_bad_row(ready: Path) -> None:
+    (ready / "rows").mkdir(exist_ok=True)
+    rows = [json.dumps(row) for row in [*BAD_ROWS, *({"text": text, "title": None} for text in tiny.TEXTS)]]
+    (ready / "rows" / "texts.jsonl").write_text("\n".join([*rows, '{"text": "cut o']))
+    configure(ready, run="rows", corpus__source="rows/texts.jsonl", corpus__title="title")
+    status, said = snakemake(ready, "results/rows/corpus/corpus.json")
+    assert status == 0, said
+    counts = json.loads((ready / "results" / "rows" / "corpus" / "corpus.json").read_text())
+    assert counts["skipped"] == {"no_text": 2, "not_json": 1}
+    assert counts["texts"]["read"] == len(tiny.TEXTS) + 2
+    titles = read_table(ready / "results" / "rows" / "corpus" / "documents.parquet", "documents")["title"]
+    assert {"texts 5"} < set(titles.to_pylist()) and "None" not in titles.to_pylist()
+
+
+def test_a_folder_of_texts(ready: Path) -> None:
+    """Whatever the case and the place, compressed or linked; not what is hidden, and no file without a word."""
+    folder, elsewhere = ready / "folder", ready / "elsewhere"
+    for place in (folder / ".ipynb_checkpoints", folder / "deep", elsewhere):
+        place.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"text": text}) + "\n" for text in tiny.TEXTS]
+    (folder / "a.jsonl").write_text("".join(lines[:10]))
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress("".join(lines[10:20]).encode()))
+    (folder / "C.JSONL").write_text("".join(lines[20:30]))
+    (folder / "deep" / "d.ndjson").write_text("".join(lines[30:40]))
+    (elsewhere / "e.jsonl").write_text("".join(lines[40:]))
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "deep" / "loop").symlink_to(folder)
+    for name in (".ipynb_checkpoints/x.txt", ".hidden.txt", "notes.csv", "README"):
+        (folder / name).write_text(TEXT)
+    configure(ready, run="folder", corpus__source="folder")
+    status, said = snakemake(ready, "results/folder/corpus/corpus.json")
+    assert status == 0, said
+    counts = json.loads((ready / "results/folder/corpus/corpus.json").read_text())
+    assert counts["files"] == {"read": 5, "other": {".csv": 1, "README": 1}}
+    assert counts["texts"]["read"] == len(tiny.TEXTS)
+    titles = read_table(ready / "results/folder/corpus/documents.parquet", "documents")["title"].to_pylist()
+    assert {title.split()[0] for title in titles} == {"a", "b", "C", "d", "e"}
+
+
+def test_one_text_a_line(ready: Path) -> None:
+    (ready / "lines").mkdir(exist_ok=True)
+    (ready / "lines" / "texts.txt").write_text("\n".join(tiny.TEXTS))
+    configure(ready, run="lines", corpus__source="lines/texts.txt", corpus__separator="\n")
+    status, said = snakemake(ready, "results/lines/corpus/corpus.json")
+    assert status == 0, said
+    assert json.loads((ready / "results/lines/corpus/corpus.json").read_text())["texts"]["read"] == len(
+        tiny.TEXTS
+    )
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no weights", "more layers", "not a model"])
 def test_models_that_cannot_be_read(ready: Path, tmp_path: Path, damage: str) -> None:
     model = tiny.save_llama(tmp_path / "model")
     weights = model / "model.safetensors"
@@ -137,6 +254,10 @@ def test_models_that_cannot_be_read(ready: Path, tmp_path: Path, damage: str) ->
     elif damage == "no weights":
         weights.unlink()
         sentence = "the model has no .safetensors weights: convert it with save_pretrained"
+    elif damage == "more layers":
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
+        sentence = "the model is not whole: its files lack 9 of 39 tensors"
     else:
         (model / "config.json").write_text("[]")
         sentence = "cannot be read as a model"

@@ -49,7 +49,7 @@ def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
     shown = {key for key in given if not isinstance(given[key], dict)} | {
         f"{part}.{key}" for part in ("model", "corpus", "explain") for key in given[part]
     }
-    rare = {"model.tokenizer", "corpus.bos"}
+    rare = {"model.tokenizer", "corpus.bos", "corpus.separator"}
     assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
 
 
@@ -91,14 +91,20 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("corpus.near_duplicates", 1.5, "at most 1"),
         ("corpus.min_length", 256, "smaller than corpus.max_length"),
         ("pair_tokens", 5, "set corpus.further_tokens"),
+        ("corpus.separator", "", "corpus.separator"),
+        ("settings", {"prefix_length": 255}, "do not fit into corpus.max_length (256)"),
         ("model.source", "pypi:name", "pypi:NAME==VERSION"),
         ("model.source", "hf:org/model", "@REVISION"),
-        ("model.source", "no/such/folder", "does not exist"),
+        ("model.source", "no/such/folder", "does not exist: give the path of a file or folder that does."),
+        ("model.source", "org/model-1.0", "or write hf:org/model-1.0@REVISION for the Hugging Face hub."),
+        ("corpus.source", "tests/none.txt", "does not exist: give the path of a file or folder that does."),
+        ("model.tokenizer", "org/model", "or write hf:org/model@REVISION for the Hugging Face hub."),
         ("model.sha256", "abc", "must match"),
         ("model.sha256", "0" * 64, "model.file"),
         ("model.file", "../secret", "is outside the source"),
         ("model.tokenizer", "nowhere.json", "does not exist"),
         ("explain.model", "gpt", "explain.base_url: is needed"),
+        ("proposer", "masked-lm", "masked_lm: null is not a folder with a model"),
         ("explain.local", "nowhere", "does not exist"),
         ("explain", {"local": ".", "model": "gpt"}, "set only one of them"),
         ("explain.base_url", "http://me:secret@host/v1", "must match"),
@@ -112,7 +118,7 @@ def test_each_mistake_is_one_sentence_with_key_and_remedy(key: str, value: objec
         complete_config(changed(key, value))
     message = str(caught.value)
     assert said in message
-    assert message.startswith(key.split(".")[0])
+    assert message.startswith("masked_lm" if key == "proposer" else key.split(".")[0])
     assert "\n" not in message and message.endswith((".", "?"))
 
 

@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import tiny
 import yaml
 from tiny_run import ROOT, RUN, checkout, contents, fetch, planned, snakemake
 
@@ -40,6 +41,7 @@ CHANGES = {
     "corpus.sha256": {"corpus": {"sha256": "0" * 64}},
     "corpus.text": {"corpus": {"text": "body"}},
     "corpus.title": {"corpus": {"title": "name"}},
+    "corpus.separator": {"corpus": {"separator": "\n"}},
     "corpus.name": {"corpus": {"name": "Animals"}},
     "corpus.licence": {"corpus": {"licence": "CC0"}},
     "corpus.url": {"corpus": {"url": "texts.html"}},
@@ -290,3 +292,25 @@ def test_the_real_run_is_finished(real: Path) -> None:
     status, said = snakemake(real, "neuron", "--dry-run", "--config", "neuron=L3.N42")
     assert status == 0, said
     assert set(re.findall(r"results/few/(\d+/[\d-]+)/render", said)) == {"3/00042-00042"}
+
+
+@pytest.mark.parametrize("what", ["model", "texts", "link"])
+def test_other_files_under_the_same_name_are_noticed(copied: Path, what: str) -> None:
+    """Even those that are older than the run."""
+    if what == "link":
+        tiny.save_gpt2(copied / "v2")
+        (copied / "model").rename(copied / "v1")
+        (copied / "model").symlink_to("v2")
+        changed = sorted((copied / "v2").iterdir())
+    elif what == "model":
+        changed = [tiny.save_gpt2(copied / "other") / "model.safetensors"]
+        changed[0].replace(copied / "model" / "model.safetensors")
+        changed = [copied / "model" / "model.safetensors"]
+    else:
+        changed = [copied / "texts.txt"]
+        changed[0].write_text(changed[0].read_text().replace("Rome", "Oslo"))
+    for file in changed:
+        os.utime(file, (1e9, 1e9))
+    status, said = snakemake(copied, "--dry-run")
+    assert status == 0, said
+    assert planned(said)["inputs"] and "evaluate" in planned(said)

@@ -15,6 +15,7 @@ from n2g.errors import InputError
 from n2g.explain.chat import Message, Piece, Reply, Request
 from n2g.files.digests import files_digest
 from n2g.model.checkpoint import pick_device, reading_model
+from n2g.model.whole import check_vocabulary, load_whole
 
 WORTH = 0.05  # probability of "1" from which it is asked whether "10" is meant
 
@@ -34,12 +35,17 @@ class Local:
             self.name = f"{folder.resolve().name}@{files_digest(files, folder)[:12]}"
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             place = pick_device(device)
-            model = AutoModelForCausalLM.from_pretrained(
+            what = f"explain.local: {folder}"
+            model = load_whole(
+                AutoModelForCausalLM,
                 folder,
+                what,
                 local_files_only=True,
                 use_safetensors=True,
                 dtype="float32" if place.type == "cpu" else "auto",
             )
+            ids, rows = self._tokenizer.get_vocab().values(), model.get_input_embeddings().weight.shape[0]
+            check_vocabulary(ids, rows, "give it the tokenizer of its model.", what)
         self._model = model.to(place).eval()
         self._lock = threading.Lock()
         tab = len(self._encode("\t"))

@@ -12,6 +12,7 @@ import torch
 
 from n2g.errors import InputError, first_line
 from n2g.method.proposals import Query
+from n2g.model.whole import check_vocabulary, load_whole
 
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 
@@ -43,10 +44,16 @@ class MaskedLMProposer:
 
         if not Path(folder).is_dir():
             raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
+        what, local = f"masked_lm: {folder}", {"local_files_only": True}
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True).to(device).eval()
-        except (OSError, ValueError, KeyError, ImportError) as error:
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+            self.model = load_whole(AutoModelForMaskedLM, folder, what, **local).to(device).eval()
+            ids = self.tokenizer.get_vocab().values()
+            rows = self.model.get_input_embeddings().weight.shape[0]
+            check_vocabulary(ids, rows, "give it the tokenizer of its model.", what)
+        except InputError:
+            raise
+        except Exception as error:  # whatever the many kinds of models raise
             raise InputError(
                 f"masked_lm: {folder} is not a masked language model ({first_line(error)})."
             ) from error

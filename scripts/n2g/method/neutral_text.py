@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from n2g.errors import InputError
 from n2g.method.evidence import Texts, text_until
 from n2g.method.prune import Example, bare
 from n2g.settings import Settings
@@ -24,12 +25,13 @@ class Neutral:
 def from_texts(train: Texts, settings: Settings) -> Neutral:
     """Windows and single tokens at random places of the training documents, the same for every neuron.
 
-    Raises ValueError where no training document is longer than a prefix.
+    Raises InputError where no training document is longer than a prefix.
     """
     draw = np.random.default_rng(settings.seed)
     if not len(train.numbers) or (train.ends - train.begins).max() <= settings.prefix_length:
-        raise ValueError(
-            f"no training document is longer than prefix_length ({settings.prefix_length} tokens)"
+        raise InputError(
+            f"settings.prefix_length: no training document is longer than {settings.prefix_length} tokens: lower it, "
+            "or raise corpus.max_length."
         )
     ends = train.drawn(draw, settings.prefixes, after=settings.prefix_length)
     fillers = train.tokens[train.drawn(draw, settings.prefixes)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 from n2g.errors import InputError, first_line
 from n2g.files.atomic import write_bytes
 from n2g.ids import Block
+from n2g.model.whole import WholeModel
 
 if TYPE_CHECKING:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedModel
 
 DESCRIPTION = "checkpoint.json"
 
@@ -202,8 +204,17 @@ def first_sentence(error: Exception) -> str:
     return shorten(first_line(error).partition(". ")[0].rstrip("."), 300, placeholder=" …")
 
 
-def load(folder: Path, form: str, device: str, dtype: torch.dtype | str) -> TransformerBridge:
-    """Load a folder of a known format, as :func:`boot` does, without asking for its description."""
+def load(
+    folder: Path,
+    form: str,
+    device: str,
+    dtype: torch.dtype | str,
+    look: Callable[[PreTrainedModel], None] | None = None,
+) -> TransformerBridge:
+    """Load a folder of a known format, as :func:`boot` does, without asking for its description.
+
+    A model of `transformers` is shown to `look` before the bridge is put around it.
+    """
     import torch
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -219,10 +230,22 @@ def load(folder: Path, form: str, device: str, dtype: torch.dtype | str) -> Tran
             )
             model.load_state_dict(load_file(folder / "model.safetensors", device=str(place)))
         else:
-            model = TransformerBridge.boot_transformers(str(folder), device=place, dtype=number)
+            whole = WholeModel(_class_of(folder), look)
+            model = TransformerBridge.boot_transformers(
+                str(folder), device=place, dtype=number, model_class=whole
+            )
     model.eval()
     model.requires_grad_(False)
     return model
+
+
+def _class_of(folder: Path) -> type:
+    """The class of `transformers` that the bridge takes for a model."""
+    from transformer_lens.model_bridge.sources import transformers as source
+    from transformers import AutoConfig
+
+    architecture = source.determine_architecture_from_hf_config(AutoConfig.from_pretrained(folder))
+    return source.get_hf_model_class_for_architecture(architecture)
 
 
 def _is_plain(value: object) -> bool:

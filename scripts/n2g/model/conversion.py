@@ -14,6 +14,8 @@ from n2g.errors import InputError
 from n2g.files.atomic import write_bytes
 from n2g.files.digests import file_digest
 from n2g.model.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
+from n2g.model.own_code import OwnCode
+from n2g.model.whole import check_vocabulary, load_whole
 from n2g.texts.sources import TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ def convert(
     for path in sorted(folder.glob("*.safetensors")):
         _check_safetensors(path)
     found = _describe(folder, "native" if kind in ("native", "tl_legacy") else "transformers")
-    _check_vocabulary(folder / "tokenizer.json", found.d_vocab)
+    ids = _ids_in_texts(folder / "tokenizer.json")
+    check_vocabulary(ids, found.d_vocab, "name its own tokenizer in model.tokenizer.")
     write_bytes(folder / DESCRIPTION, (json.dumps(asdict(found), indent=1, sort_keys=True) + "\n").encode())
     return found
 
@@ -100,9 +103,14 @@ def _from_gguf(file: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with reading_model(file):
-        _check_gguf(file)
-        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        stored = _numbers_in_gguf(file)
+        model = load_whole(AutoModelForCausalLM, file.parent, gguf_file=file.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    if stored > (loaded := sum(tensor.numel() for tensor in model.parameters())):
+        raise InputError(
+            f"the model has tensors without a place: {file} holds {stored:,} numbers, of which {loaded:,} can be read: "
+            "use the model's .safetensors files."
+        )
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -116,17 +124,29 @@ def _from_gguf(file: Path, folder: Path) -> None:
         path.chmod(0o644)
 
 
-def _check_gguf(file: Path) -> None:
-    """Raise ValueError unless all tensors that the header announces are there."""
+def _numbers_in_gguf(file: Path) -> int:
+    """How many numbers the tensors of a model hold, those about positions left out, which its configuration gives.
+
+    Raises:
+        ValueError: the file ends before its tensors.
+        InputError: it is one of several.
+    """
     from gguf import GGUFReader
 
     with file.open("rb") as opened:
         if opened.read(4) != b"GGUF":
             raise ValueError("it does not begin as a GGUF file does")
     reader = GGUFReader(file)
+    field = reader.get_field("split.count")
+    if field and (parts := field.contents()) > 1:
+        raise InputError(
+            f"{file} is one of the {parts} parts of a model: join them with `llama-gguf-split --merge`, and name the "
+            "file that it writes."
+        )
     end = max((int(tensor.data_offset) + int(tensor.n_bytes) for tensor in reader.tensors), default=0)
     if file.stat().st_size < end:
         raise ValueError(f"it has {file.stat().st_size} of {end} bytes")
+    return sum(int(tensor.n_elements) for tensor in reader.tensors if not tensor.name.startswith("rope_"))
 
 
 def _from_folder(files: Sequence[Path], folder: Path) -> None:
@@ -193,16 +213,13 @@ def _complete_tokenizer(folder: Path) -> None:
         Tokenizer.from_file(str(file))
 
 
-def _check_vocabulary(file: Path, d_vocab: int) -> None:
-    """Raise InputError where the tokenizer, its special tokens aside, goes beyond the embedding."""
+def _ids_in_texts(tokenizer: Path) -> list[int]:
+    """The ids that a tokenizer can give for a text, which is not searched for special tokens."""
     from tokenizers import Tokenizer
 
-    last = max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=False).values(), default=0)
-    if last >= d_vocab:
-        raise InputError(
-            f"the tokenizer has tokens up to {last}, but the model's vocabulary ends at {d_vocab - 1}: name its "
-            "own tokenizer in model.tokenizer."
-        )
+    loaded = Tokenizer.from_file(str(tokenizer))
+    added = [token for token, kind in loaded.get_added_tokens_decoder().items() if not kind.special]
+    return [*loaded.get_vocab(with_added_tokens=False).values(), *added]
 
 
 def _check_safetensors(path: Path) -> None:
@@ -214,9 +231,11 @@ def _check_safetensors(path: Path) -> None:
 
 def _describe(folder: Path, form: str) -> Description:
     """Describe a checkpoint, after a look at its neurons."""
+    own = OwnCode()
     with reading_model(folder):
-        model = load(folder, form, "cpu", "bfloat16")
+        model = load(folder, form, "cpu", "bfloat16", look=own.record)
     d_mlp = _count_neurons(model)
+    own.compare(model)
     names = sorted(path.name for path in folder.iterdir() if path.name != DESCRIPTION)
     return Description(
         format=form,
@@ -227,8 +246,8 @@ def _describe(folder: Path, form: str) -> Description:
         d_vocab=model.cfg.d_vocab,
         n_ctx=model.cfg.n_ctx,
         gated=bool(getattr(model.cfg, "gated_mlp", False)),
-        bos=_special_token(folder, "bos_token"),
-        eos=_special_token(folder, "eos_token"),
+        bos=_special_token(folder, "bos_token", model.cfg.d_vocab),
+        eos=_special_token(folder, "eos_token", model.cfg.d_vocab),
         files={name: file_digest(folder / name) for name in names},
     )
 
@@ -278,16 +297,24 @@ def _count_neurons(model: TransformerBridge) -> int:
     return widths.pop()
 
 
-def _special_token(folder: Path, name: str) -> int | None:
-    """Id of ``bos_token`` or ``eos_token``, from the model's configuration or else from its tokenizer's."""
-    config = json.loads((folder / "config.json").read_bytes())
-    found = config.get(f"{name}_id", config.get("text_config", {}).get(f"{name}_id"))
-    if isinstance(found, list):
-        found = found[0] if found else None
-    if found is None and (folder / "tokenizer_config.json").exists():
-        from tokenizers import Tokenizer
+def _special_token(folder: Path, name: str, d_vocab: int) -> int | None:
+    """Id of ``bos_token`` or ``eos_token``, from the model's configuration or else from its tokenizer's.
 
-        token = json.loads((folder / "tokenizer_config.json").read_bytes()).get(name)
+    An id outside of the vocabulary, such as -1, is none. Where the two differ, the log says so.
+    """
+    from tokenizers import Tokenizer
+
+    config = json.loads((folder / "config.json").read_bytes())
+    ids = [config.get(f"{name}_id", (config.get("text_config") or {}).get(f"{name}_id"))]
+    if (folder / "tokenizer_config.json").exists():
+        with reading_model(folder / "tokenizer_config.json"):
+            token = json.loads((folder / "tokenizer_config.json").read_bytes()).get(name)
         token = token.get("content") if isinstance(token, dict) else token
-        found = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token) if token else None
-    return found
+        ids.append(Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token) if token else None)
+    ids = [found[0] if isinstance(found, list) and found else found for found in ids]
+    known = [found for found in ids if isinstance(found, int) and 0 <= found < d_vocab]
+    if len(set(known)) > 1:
+        print(
+            f"{name}: the configuration names token {known[0]}, the tokenizer {known[1]}: the first is used."
+        )
+    return known[0] if known else None

@@ -49,6 +49,7 @@ def stamp_home(
         meanings=predictor_meanings(atlas.summary),
         tables=[table for table in _tables(atlas.summary, layers) if table["set"] != "quantile"],
         statuses=[(name, counts[name], meaning) for name, meaning in wording.STATUSES.items()],
+        documents=_documents(atlas.counts) if atlas.counts else None,
         best=(scored or rows)[:8],
         worst=scored[-8:][::-1],
     )
@@ -63,6 +64,16 @@ def _showcase(scored: Sequence[dict]) -> dict | None:
         return fits, one["f1_low"] + (one["correlation"] or 0.0)
 
     return max(scored, key=worth, default=None)
+
+
+def _documents(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """How many records of the corpus were read and kept, and how many were left out, for which reasons."""
+    texts, skipped = counts["texts"], counts["skipped"]
+    numbers = {**texts, **skipped}
+    numbers["beyond"] = texts["read"] - sum(count for name, count in texts.items() if name != "read")
+    left_out = [(numbers[name], why) for name, why in wording.LEFT_OUT.items() if numbers[name]]
+    found = {"read": texts["read"] + sum(skipped.values()), "kept": texts["kept"], "left_out": left_out}
+    return found | {"files": counts["files"]}
 
 
 def _tables(summary: Mapping[str, Any], layers: list[int]) -> list[dict]:

@@ -35,6 +35,7 @@ class SiteInputs:
         tables: which tables of the blocks are offered for download.
         run_tables: tables of the whole run, for download; from `similar.parquet` come the related neurons too, from
             `diff.parquet` the page of changes.
+        counts: the content of `corpus.json`, or None where it is not known.
     """
 
     config: Mapping[str, Any]
@@ -43,3 +44,4 @@ class SiteInputs:
     vocabulary: Vocabulary | None = None
     tables: tuple[str, ...] = ()
     run_tables: tuple[Path, ...] = ()
+    counts: Mapping[str, Any] | None = None

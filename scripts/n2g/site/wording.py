@@ -70,6 +70,14 @@ SETS = {
         "Some of the random test documents, on which the model was also shown only the last tokens.",
     ),
 }
+LEFT_OUT = {  # why a record of the corpus is no document, by the names in corpus.json
+    "no_text": "without text",
+    "not_json": "not readable as JSON",
+    "exact_duplicates": "as copies of others",
+    "too_short": "as too short",
+    "near_duplicates": "as near-duplicates",
+    "beyond": "beyond the limit of tokens",
+}
 STATUSES = {
     "ok": "A graph was fitted and evaluated.",
     "dead": "The neuron never fires on the training documents.",

@@ -8,11 +8,12 @@ text itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -155,6 +156,18 @@ def build(texts: Iterable[Text], encode: Encoder, bos: int, limits: Limits, path
             "tokens": {**documents.tokens, "total": len(tokens), "further": further},
         }
         return Corpus(documents.table(), found, (pairs or PairCounts()).columns())
+
+
+def require_splits(counts: Mapping[str, Any]) -> None:
+    """Raise InputError where a split of a corpus has no document: each is needed, to fit, to choose or to score."""
+    empty = [name for name, found in counts["sequences"].items() if not found]
+    if empty:
+        kept = counts["texts"]["kept"]
+        raise InputError(
+            f"the corpus has {kept} document{'s' * (kept != 1)} after short ones and duplicates are dropped, none of "
+            f"which falls into the {empty[0]} split: name more texts in corpus.source, raise corpus.max_tokens, or "
+            "name what stands between the documents of a .txt file in corpus.separator."
+        )
 
 
 def _add_pairs(pairs: PairCounts | None, digest: bytes, ids: np.ndarray, longest: int) -> None:

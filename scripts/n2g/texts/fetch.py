@@ -17,7 +17,7 @@ from pathlib import Path
 from n2g.errors import InputError, first_line
 from n2g.files.atomic import write_bytes
 from n2g.files.digests import file_digest
-from n2g.texts.sources import MANIFEST, Source, matching_files
+from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
 
 
 def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type: str = "model") -> dict:
@@ -33,7 +33,8 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
 
     Returns:
         The manifest: ``source`` (its fields), ``root`` (folder of the files, relative to the manifest or
-        absolute) and ``files`` (path below the root -> SHA-256 in hexadecimal).
+        absolute), ``files`` (path below the root -> SHA-256 in hexadecimal) and ``other_files`` (suffix -> how many
+        files of a local folder are left).
 
     Raises:
         InputError: the source cannot be fetched, has no such file, or has another SHA-256.
@@ -69,6 +70,11 @@ def fetched_name(manifest: Path) -> str:
     return _read_manifest(manifest)["source"]["name"]
 
 
+def other_files_beside(manifest: Path) -> dict[str, int]:
+    """How many files of other formats lay beside those that a manifest lists, by their suffixes."""
+    return _read_manifest(manifest)["other_files"]
+
+
 def _read_manifest(manifest: Path) -> dict:
     try:
         return json.loads(manifest.read_bytes())
@@ -96,8 +102,10 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
             target = folder / "files" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (incoming / name).replace(target)
-    where = str(root) if source.kind == "local" else "files"
-    return {"source": asdict(source), "root": where, "files": digests}
+    local = source.kind == "local"
+    other = other_files(root, files) if local and source.path.is_dir() else {}
+    where = str(root) if local else "files"
+    return {"source": asdict(source), "root": where, "files": digests, "other_files": other}
 
 
 def _check_digest(name: str, found: str, expected: str | None) -> None:

@@ -1,14 +1,20 @@
-"""The documents of .json, .jsonl, .parquet and .txt files, one after the other."""
+"""The documents of .json, .jsonl, .parquet and .txt files, one after the other: what a text is, and what its title."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 
-from n2g.errors import InputError, first_line
+from n2g.errors import InputError
+from n2g.texts.formats import NOT_JSON, read_records, stem, suffix
+
+SKIPPED = ("no_text", "not_json")  # why a record is no document
 
 
 @dataclass(frozen=True)
@@ -25,104 +31,89 @@ class Text:
         return hashlib.sha256(self.text.encode()).digest()
 
 
-def read_texts(files: Sequence[Path], text: str, title: str | None) -> Iterator[Text]:
+def read_texts(
+    files: Sequence[Path],
+    text: str,
+    title: str | None,
+    separator: str | None = None,
+    skipped: Counter[str] | None = None,
+) -> Iterator[Text]:
     """Read the documents of .json, .jsonl, .parquet and .txt files.
 
-    A .json file holds a list or an object of records (or of plain texts). A .txt file is one document when
-    there are several files; the documents of a single .txt file are separated by blank lines. Whitespace
-    around a text is dropped; empty texts are passed on, so that they are counted. The documents of .jsonl and
-    .parquet files are read as they are asked for; files of the other formats are held in memory as a whole.
+    A .json file holds a list or an object of records (or of plain texts), or one of the other shapes in which records
+    are stored. A .txt file is one document when there are several files; the documents of a single .txt file are
+    separated by blank lines. Whitespace around a text is dropped; empty texts are passed on, so that they are counted.
+    A record without a text is skipped, and one without a title is named by file and number. The documents of .jsonl and
+    .parquet files are read as they are asked for; other files are held in memory as a whole.
 
     Args:
         files: the files, in order.
         text: the field or column with a document's text.
         title: the field or column with its title; None names documents by file and number.
+        separator: what stands between the documents of a .txt file; None for blank lines or lines of <|endoftext|>.
+        skipped: where records that are no documents are counted, by the reasons in SKIPPED.
 
     Raises:
-        InputError: a file cannot be read, is not UTF-8, or lacks the field.
+        InputError: a file cannot be read or is not UTF-8, or no record has the field.
     """
-    number = 0
+    skipped = Counter() if skipped is None else skipped
+    fields = (text, title) if title else (text,)
+    number, found, titled = 0, False, False
+    sample: Mapping | None = None
     for file in files:
-        readers = {".json": _read_json, ".jsonl": _read_lines, ".parquet": _read_parquet}
-        if file.suffix in readers:
-            records = readers[file.suffix](file)
-        elif file.suffix == ".txt":
-            records = iter(_decode(file).split("\n\n") if len(files) == 1 else [_decode(file)])
-        else:
-            raise InputError(f"{file} has an unsupported format: use .json, .jsonl, .parquet or .txt files.")
-        for position, record in enumerate(records):
-            content = record if isinstance(record, str) else _field(file, position, record, text)
-            default = file.stem if file.suffix == ".txt" and len(files) > 1 else f"{file.stem} {position + 1}"
-            name = _field(file, position, record, title) if title and not isinstance(record, str) else default
-            yield Text(number, name, content.strip())
+        alone = len(files) == 1
+        name_of, whole = stem(file), suffix(file) == ".txt" and not alone
+        for position, record in enumerate(read_records(file, fields, separator, alone)):
+            content, name = record, None
+            if isinstance(record, Mapping):
+                sample = sample or record
+                content, name = record.get(text), as_text(record.get(title)) if title else None
+                titled |= name is not None
+            content = as_text(content)
+            if content is None:
+                skipped["not_json" if record is NOT_JSON else "no_text"] += 1
+            else:
+                found = True
+                default = name_of if whole and not position else f"{name_of} {position + 1}"
+                yield Text(number, (as_text(default) or "") if name is None else name, content.strip())
             number += 1
+    if skipped and not found:
+        raise InputError(_without(files, "text", text, sample))
+    if title and sample and not titled:
+        raise InputError(_without(files, "title", title, sample))
 
 
-def _decode(file: Path) -> str:
+def as_text(value: object) -> str | None:
+    """A value as text: numbers and dates as they are written, half characters replaced; None if it is no text."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return None
+    if isinstance(value, float) and not isfinite(value):  # how tables write that there is none
+        return None
+    if isinstance(value, int | float | Decimal | date | time) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        return None
     try:
-        content = file.read_bytes()
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    except UnicodeDecodeError as error:
-        raise _not_text(file, error.start) from error
+        value.encode()
+    except (
+        UnicodeEncodeError
+    ):  # a surrogate without its other half, as in what was cut off at a number of UTF-16 units
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
-def _unreadable(file: Path, error: OSError) -> InputError:
-    return InputError(f"{file} cannot be read ({error.strerror}): check the corpus.")
-
-
-def _not_text(file: Path, byte: int) -> InputError:
-    return InputError(f"{file} is not UTF-8 at byte {byte}: convert it to UTF-8.")
-
-
-def _read_json(file: Path) -> Iterator[object]:
-    try:
-        content = json.loads(_decode(file))
-    except ValueError as error:
-        raise InputError(f"{file} is not valid JSON ({error}): check the corpus.") from error
-    if not isinstance(content, dict | list):
-        raise InputError(f"{file} contains neither a list nor an object of records: check the corpus.")
-    yield from content.values() if isinstance(content, dict) else content
-
-
-def _read_lines(file: Path) -> Iterator[object]:
-    begin = 0  # of the line, in bytes
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                content = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if content.strip():
-                    yield json.loads(content.removesuffix("\n").removesuffix("\r"))
-                begin += len(line)
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    except UnicodeDecodeError as error:
-        raise _not_text(file, begin + error.start) from error
-    except ValueError as error:
-        raise InputError(f"{file} is not valid JSON in line {number} ({error}): check the corpus.") from error
-
-
-def _read_parquet(file: Path) -> Iterator[object]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # Without a buffer a whole row group's column is read at once.
-        with pq.ParquetFile(file, buffer_size=2**20) as opened:
-            for rows in opened.iter_batches(512):
-                yield from rows.to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file} cannot be read as Parquet ({first_line(error)}): check the corpus."
-        ) from error
-
-
-def _field(file: Path, position: int, record: object, name: str) -> str:
-    if not isinstance(record, dict) or not isinstance(record.get(name), str):
-        fields = ", ".join(record) if isinstance(record, dict) else type(record).__name__
-        raise InputError(
-            f"{file} has no text in the field {name!r} of record {position + 1} (it has {fields}): "
-            "set corpus.text and corpus.title to fields that contain text."
-        )
-    return record[name]
+def _without(files: Sequence[Path], what: str, field: str, record: Mapping | None) -> str:
+    where = str(files[0]) if len(files) == 1 else f"{files[0]} and the other files"
+    if record is None:
+        fields = "they are not groups of fields"
+    elif field in record:
+        fields = f"what it holds is no {what}"
+    else:
+        fields = f"the first one has {', '.join(map(str, record)) or 'no field'}"
+    return (
+        f"no record of {where} has a {what} in the field {field!r} ({fields}): set corpus.{what} to a field that "
+        f"contains {what}s."
+    )

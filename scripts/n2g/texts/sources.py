@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from n2g.errors import InputError
@@ -34,8 +38,9 @@ MODEL_FILES = (
     *TOKENIZER_FILES,
 )
 LEGACY_FILES = ("config.json", "*final.pth")
-TEXT_SUFFIXES = (".json", ".jsonl", ".parquet", ".txt")
-TEXT_FILES = tuple(f"**/*{suffix}" for suffix in TEXT_SUFFIXES)
+LINE_SUFFIXES = (".jsonl", ".ndjson")
+TEXT_SUFFIXES = (".json", *LINE_SUFFIXES, ".parquet", ".txt")
+TEXT_FILES = tuple(f"**/*{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", ".gz"))
 _NO_TEXTS = ("dataset_info.json", "dataset_infos.json", "state.json")  # metadata of Hugging Face data sets
 
 
@@ -112,21 +117,68 @@ class Source:
     def check_exists(self) -> None:
         """Raise :class:`InputError` if this is a local path and nothing is there."""
         if self.kind == "local" and not self.path.exists():
+            hub = re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) and not Path(self.name).parent.exists()
+            also = f", or write hf:{self.name}@REVISION for the Hugging Face hub" if hub else ""
             raise InputError(
-                f"{str(self.path)!r} does not exist: give the path of a file or folder that does."
+                f"{str(self.path)!r} does not exist: give the path of a file or folder that does{also}."
             )
 
     def local_files(self, patterns: tuple[str, ...]) -> list[Path]:
         """The files of a local source, sorted: itself, or those in it that match a pattern.
 
-        There are none for a download.
+        There are none for a download. Raises InputError where Snakemake could not work with a name.
         """
         if self.kind != "local":
             return []
-        return matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
+        files = matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
+        for file in files:
+            _check_name(str(file))
+        return files
+
+
+def _check_name(file: str) -> None:
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        shown = file.encode(errors="replace").decode()
+        raise InputError(f"the name of the file {shown!r} is not UTF-8: rename it.") from None
+    if "{" in file:  # a wildcard
+        raise InputError(f"the name of the file {file!r} has a brace: rename it.")
+
+
+def state_of(files: Iterable[Path]) -> str:
+    """A digest of the sizes and times of files: others under the same names have another, even if they are older.
+
+    A copy that keeps its times, wherever it is, has the same.
+    """
+    found = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files in a folder whose names match one of the patterns (``**/`` means: at any depth), sorted by path."""
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(path for path in found if path.name not in (MANIFEST, *_NO_TEXTS))
+    """Files in a folder that match one of the patterns, sorted by path. ``**/`` means: at any depth, in any case."""
+    deep = tuple(pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))
+    found = {
+        file
+        for file in files_in(folder)
+        if (file.parent == folder and any(fnmatchcase(file.name, pattern) for pattern in patterns))
+        or any(fnmatchcase(file.name.lower(), pattern) for pattern in deep)
+    }
+    return sorted(file for file in found if file.name not in (MANIFEST, *_NO_TEXTS))
+
+
+def other_files(folder: Path, files: Iterable[Path]) -> dict[str, int]:
+    """How many files of a folder are not among the given ones, by their suffixes in lower case."""
+    given = {MANIFEST, *_NO_TEXTS, *(str(file) for file in files)}
+    left = (file for file in files_in(folder) if file.name not in given and str(file) not in given)
+    return dict(sorted(Counter(file.suffix.lower() or file.name for file in left).items()))
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """All files in a folder at any depth, in linked folders too, each folder once; none of those hidden by a dot."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        inside = {name: os.path.realpath(Path(place, name)) for name in sorted(folders) if name[0] != "."}
+        folders[:] = [name for name, where in inside.items() if where not in seen]
+        yield from (file for name in names if name[0] != "." and (file := Path(place, name)).is_file())

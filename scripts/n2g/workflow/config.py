@@ -16,6 +16,7 @@ import yaml
 
 from n2g.errors import ConfigError
 from n2g.workflow.config_mistakes import check_meaning, sentence_about
+from n2g.workflow.given import read_config_file, typed
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
@@ -26,20 +27,14 @@ def load_config(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file cannot be read, is not YAML, or a value is wrong.
     """
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}): name an existing file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}.") from error
-    return complete_config(given)
+    return complete_config(read_config_file(path))
 
 
 def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Check a configuration and fill in the defaults.
 
     Args:
-        given: the keys as read from YAML; not changed.
+        given: the keys, as :mod:`n2g.workflow.given` reads them, or with values of any kind; not changed.
         schema: the JSON schema; by default the project's own.
 
     Returns:
@@ -66,23 +61,6 @@ def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> d
 def read_schema() -> dict[str, Any]:
     """The project's JSON schema."""
     return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-
-
-def typed(schema: Mapping[str, Any], given: Any) -> Any:
-    """A copy in which text is read as YAML where the schema wants no text.
-
-    `snakemake --config 'corpus={max_tokens: null}'` passes everything inside of braces on as text.
-    """
-    if isinstance(given, Mapping):
-        parts = schema.get("properties", {})
-        return {key: typed(parts.get(key, {"type": "any"}), value) for key, value in given.items()}
-    kinds = schema.get("type", "string")
-    if isinstance(given, str) and "string" not in ([kinds] if isinstance(kinds, str) else kinds):
-        try:
-            return yaml.safe_load(given)
-        except yaml.YAMLError:
-            return given
-    return given
 
 
 def with_defaults(schema: Mapping[str, Any], given: Any) -> Any:

@@ -19,7 +19,7 @@ import jsonschema
 
 from n2g.errors import ConfigError, InputError
 from n2g.ids import NeuronId, parse_numbers
-from n2g.texts.sources import Source
+from n2g.texts.sources import Source, wanted_files
 
 _TYPES = {
     "string": "a text",
@@ -62,7 +62,8 @@ def check_meaning(config: Mapping[str, Any]) -> None:
             "pair_tokens: needs the pairs of the texts: set corpus.further_tokens, at least to 0."
         )
     _check_against(config["run"], config["against"])
-    _check_settings(config["settings"])
+    _check_settings(config["settings"], config["corpus"]["max_length"])
+    _check_proposer(config["proposer"], config["masked_lm"])
     _check_explain(config["explain"])
     for part in ("model", "corpus"):
         _check_source(part, config[part])
@@ -78,7 +79,7 @@ def _check_against(run: str, other: str | None) -> None:
         raise ConfigError(f"against: results/{other} is not a finished run: finish it, or name another one.")
 
 
-def _check_settings(given: Mapping[str, Any]) -> None:
+def _check_settings(given: Mapping[str, Any], max_length: int) -> None:
     """Check names and values of single settings; those that have a key of their own are set there."""
     from n2g.settings import Settings
 
@@ -90,9 +91,20 @@ def _check_settings(given: Mapping[str, Any]) -> None:
         if name not in known:
             raise ConfigError(f"settings.{name}: is not a setting: {_suggestion(name, sorted(known))}")
     try:
-        Settings.from_options(dict(given))
+        settings = Settings.from_options(dict(given))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    if settings.prefix_length > max_length - 2:  # a prefix, one token more, and BOS
+        raise ConfigError(
+            f"settings.prefix_length: {settings.prefix_length} tokens do not fit into corpus.max_length ({max_length}) "
+            "with two more: lower it, or raise corpus.max_length."
+        )
+
+
+def _check_proposer(proposer: str, folder: str | None) -> None:
+    """Check that the masked language model is there, if it is what proposes."""
+    if proposer == "masked-lm" and not (folder and Path(folder, "config.json").is_file()):
+        raise ConfigError(f"masked_lm: {folder or 'null'} is not a folder with a model: name one.")
 
 
 def _check_explain(given: Mapping[str, Any]) -> None:
@@ -114,6 +126,7 @@ def _check_source(part: str, section: Mapping[str, Any]) -> None:
         raise ConfigError(f"{part}.sha256: can only be checked for a single file: name it in {part}.file.")
     with about_key(f"{part}.file" if source.file else f"{part}.source"):
         source.check_exists()
+        source.local_files(wanted_files(part, section.get("loader", "auto")))
 
 
 def sentence_about(error: jsonschema.ValidationError) -> str:
@@ -159,4 +172,4 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 
 def _show(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else repr(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -20,18 +21,25 @@ def value_at(config: Mapping[str, Any], path: str) -> Any:
 
 
 def command_options(config: Mapping[str, Any], **keys: str) -> str:
-    """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length 256``.
+    """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length=256``.
 
-    A null key gives no option.
+    A null key gives no option. A value may begin with a dash, so that it must not stand alone, and hold what looks like
+    a wildcard, which Snakemake does not find where quotes part it.
     """
     given = [(name.replace("_", "-"), value_at(config, key)) for name, key in keys.items()]
-    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given if value is not None)
+    quoted = {name: shlex.quote(str(value)).replace("{", "{''") for name, value in given if value is not None}
+    return " ".join(f"--{name}={value}" for name, value in quoted.items())
+
+
+def as_json(value: object, *, sort_keys: bool = False) -> str:
+    """A param as JSON, in which Snakemake finds no wildcard: a brace before a letter can only be part of a text."""
+    return re.sub(r"\{(?=\w)", r"\\u007b", json.dumps(value, sort_keys=sort_keys))
 
 
 def settings_given(config: Mapping[str, Any], *names: str) -> str:
     """The method, the seed, and those settings that a rule reads, as JSON."""
     given = {name: config["settings"][name] for name in names if name in config["settings"]}
-    return json.dumps({"method": config["method"], "seed": config["seed"], **given}, sort_keys=True)
+    return as_json({"method": config["method"], "seed": config["seed"], **given}, sort_keys=True)
 
 
 def explains(config: Mapping[str, Any]) -> bool:
