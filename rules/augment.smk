@@ -29,7 +29,7 @@ rule augment:
             "paper_share",
         ),
         options=f"{model_options()} {options(proposer='proposer', masked_lm='masked_lm')}",
-        masked=folder_state(config["masked_lm"]),
+        masked=state_of_folder(config["masked_lm"]),
         code=code_digest("augment"),
         lock=lock_digest(),
     message:

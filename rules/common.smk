@@ -10,7 +10,7 @@ from n2g.errors import exit_with_sentence
 from n2g.files.digests import file_digest
 from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
 from n2g.model.checkpoint import checkpoint_key, model_size
-from n2g.texts.sources import Source, state_of, wanted_files
+from n2g.texts.sources import Source, state_of, state_of_folder, wanted_files
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
 from n2g.workflow.given import given_config
@@ -19,7 +19,7 @@ from n2g.workflow.extras import require_extra
 from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, settings_given
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
-from n2g.workflow.reproduce_targets import check_published, neurons_to_reproduce, published_record
+from n2g.workflow.reproduce_targets import neurons_to_reproduce, published_records, published_then_recomputed
 from n2g.workflow.selection import named_neuron, require_blocks, selected_blocks
 
 BASE = Path(workflow.basedir)
@@ -53,8 +53,6 @@ os.environ.update(
 
 MODEL = Source.parse(config["model"]["source"], config["model"]["file"], config["model"]["sha256"])
 TEXTS = Source.parse(config["corpus"]["source"], config["corpus"]["file"], config["corpus"]["sha256"])
-MODEL_FILES = MODEL.local_files(wanted_files("model", config["model"]["loader"]))
-TEXT_FILES = TEXTS.local_files(wanted_files("corpus"))
 MODEL_FILE = f"resources/checkpoints/{checkpoint_key(config['model'])}/checkpoint.json"
 
 
@@ -83,11 +81,6 @@ def script(stage):
 def code_digest(stage):
     """Digest of scripts/{stage}.py and of every n2g module that it imports."""
     return code_digests.code_digest(stage, BASE / "scripts")
-
-
-def folder_state(folder):
-    """The state of the files in a folder that a key names, which may be null."""
-    return state_of(sorted(Path(folder).glob("*"))) if folder else None
 
 
 @cache
@@ -154,15 +147,3 @@ def neuron_target(wildcards):
     with exit_with_sentence():
         neuron = named_neuron(config)
     return block_file("render").format(run=RUN, layer=neuron.layer, block=neuron.block)
-
-
-def recomputed_target(wildcards):
-    """The records of the neurons to reproduce, each recomputed in a block of its own in the scratch folder."""
-    with exit_with_sentence():
-        check_published(Path("results") / RUN, ASKED, SELECTED)
-    return SCRATCH[0].files("render")
-
-
-def published_files(wildcards):
-    """The published records of the same neurons."""
-    return [str(published_record(Path("results") / RUN, neuron, SELECTED)) for neuron in ASKED]

@@ -29,7 +29,7 @@ rule explain:
         options=f"{model_options()} {options(method='method', seed='seed')}",
         explain=as_json(config["explain"], sort_keys=True),
         answers="resources/answers",
-        local=folder_state(config["explain"]["local"]),
+        local=state_of_folder(config["explain"]["local"]),
         code=code_digest("explain"),
         lock=[lock_digest(), lock_digest("explain")],
     message:

@@ -1,5 +1,8 @@
 # Fetch the model and the texts, and convert the model. Fetching runs on the machine where Snakemake runs, as the nodes
 # of a cluster often have no network. Local files are known by their sizes and times, as a link may lead to older ones.
+with exit_with_sentence():
+    MODEL_FILES = MODEL.local_files(wanted_files("model", config["model"]["loader"]))
+    TEXT_FILES = TEXTS.local_files(wanted_files("corpus"))
 
 
 rule fetch_model:
@@ -51,7 +54,8 @@ rule fetch_corpus:
 
 
 if config["model"]["tokenizer"]:
-    TOKENIZER_FILES = Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))
+    with exit_with_sentence():
+        TOKENIZER_FILES = Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))
 
     rule fetch_tokenizer:
         input:

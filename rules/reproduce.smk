@@ -4,7 +4,7 @@
 
 rule reproduce:
     input:
-        recomputed_target,
+        lambda wildcards: published_then_recomputed(Path("results") / RUN, ASKED, SELECTED, SCRATCH),
     log:
         run_log("reproduce").format(run=RUN),
     conda:
@@ -15,7 +15,7 @@ rule reproduce:
         script=script("reproduce"),
         published=f"results/{RUN}",
         recomputed=f"results/{RECOMPUTED}",
-        records=published_files,
+        records=lambda wildcards: published_records(Path("results") / RUN, ASKED, SELECTED),
         options=options(device="device"),
         table="" if config["neuron"] else f"--table results/{RUN}/reproduced.parquet",
     message:

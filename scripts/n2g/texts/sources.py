@@ -155,6 +155,11 @@ def state_of(files: Iterable[Path]) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
+def state_of_folder(folder: str | None) -> str | None:
+    """The state of the files in a folder that a key names, which may be null."""
+    return state_of(sorted(Path(folder).glob("*"))) if folder else None
+
+
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files in a folder that match one of the patterns, sorted by path. ``**/`` means: at any depth, in any case."""
     deep = tuple(pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from n2g.errors import InputError
+from n2g.errors import InputError, exit_with_sentence
 from n2g.ids import Block, NeuronId, block_folder
+from n2g.workflow.passes import Part
 
 
 def neurons_to_reproduce(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[NeuronId]:
@@ -36,6 +37,25 @@ def published_record(run: Path, neuron: NeuronId, blocks: Sequence[tuple[int, Bl
     selected = [block for layer, block in blocks if layer == neuron.layer and neuron.neuron in block.neurons]
     folders = (block_folder(run, neuron.layer, block) for block in (*selected, neuron.block))
     return next(filter(Path.is_file, (folder / "render" / f"{neuron}.json" for folder in folders)), None)
+
+
+def published_records(
+    run: Path, neurons: Sequence[NeuronId], blocks: Sequence[tuple[int, Block]]
+) -> list[str]:
+    """The published records of the neurons to reproduce."""
+    return [str(published_record(run, neuron, blocks)) for neuron in neurons]
+
+
+def published_then_recomputed(
+    run: Path, neurons: Sequence[NeuronId], blocks: Sequence[tuple[int, Block]], scratch: Sequence[Part]
+) -> list[str]:
+    """The records of the neurons to reproduce, each recomputed in a block of its own in the scratch folder.
+
+    Ends with a sentence where there is none to compare with.
+    """
+    with exit_with_sentence():
+        check_published(run, neurons, blocks)
+    return scratch[0].files("render")
 
 
 def check_published(run: Path, neurons: Sequence[NeuronId], blocks: Sequence[tuple[int, Block]]) -> None:
