@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -29,25 +30,66 @@ def to_patterns(candidates: Iterable[Candidate], trust: float) -> list[Pattern]:
 def merge_classes(patterns: Sequence[Pattern]) -> list[Pattern]:
     """Join patterns that differ in a single token or class into one with a class there, the largest group
     first, until none is left. A member's weight is its share of the group's largest activation."""
-    patterns = sorted(patterns, key=pattern_order)
-    while True:
-        groups: dict[tuple, list[int]] = {}
-        for i, pattern in enumerate(patterns):
-            for slot, element in enumerate(pattern.elements):
-                if element.kind in ("token", "class"):
-                    rest = tuple(e.key for j, e in enumerate(pattern.elements) if j != slot)
-                    groups.setdefault((slot, rest), []).append(i)
-        slot, members = max(
-            ((key[0], ids) for key, ids in groups.items() if len(ids) > 1),
-            key=lambda group: (len(group[1]), -group[0], [-i for i in group[1]]),
-            default=(0, []),
-        )
-        if not members:
-            return patterns
-        joined = _joined([patterns[i] for i in members], slot)
-        patterns = sorted(
-            [p for i, p in enumerate(patterns) if i not in set(members)] + [joined], key=pattern_order
-        )
+    groups = _Groups()
+    for pattern in sorted(patterns, key=pattern_order):
+        groups.add(pattern)
+    while found := groups.largest():
+        slot, members = found
+        for pattern in members:
+            groups.remove(pattern)
+        groups.add(_joined(members, slot))
+    return sorted(groups.patterns, key=pattern_order)
+
+
+class _Groups:
+    """Patterns by what they share: all of their elements but one.
+
+    What a join changes is looked at again, and nothing else. Of equally large groups the one that differs nearest to
+    the activating token comes first, then the one whose patterns come first.
+    """
+
+    def __init__(self) -> None:
+        self.patterns: dict[Pattern, tuple] = {}  # and the order of each
+        self._members: dict[tuple, dict[Pattern, None]] = {}
+        self._changed: set[tuple] = set()
+        self._queue: list[tuple] = []
+        self._newest: dict[tuple, int] = {}
+        self._count = 0
+
+    def add(self, pattern: Pattern) -> None:
+        self.patterns[pattern] = pattern_order(pattern)
+        for key in _keys(pattern):
+            self._members.setdefault(key, {})[pattern] = None
+            self._changed.add(key)
+
+    def remove(self, pattern: Pattern) -> None:
+        del self.patterns[pattern]
+        for key in _keys(pattern):
+            del self._members[key][pattern]
+            self._changed.add(key)
+
+    def largest(self) -> tuple[int, list[Pattern]] | None:
+        """Slot and members, in order, of the largest group; None where no two patterns can be joined."""
+        for key in self._changed:
+            members = sorted(self.patterns[pattern] for pattern in self._members[key])
+            self._count += 1
+            self._newest[key] = self._count
+            if len(members) > 1:
+                heappush(self._queue, (-len(members), key[0], members, self._count, key))
+        self._changed.clear()
+        while self._queue:
+            *_, number, key = heappop(self._queue)
+            if self._newest[key] == number:
+                return key[0], sorted(self._members[key], key=self.patterns.__getitem__)
+        return None
+
+
+def _keys(pattern: Pattern) -> Iterator[tuple]:
+    """(slot, the other elements) of every token or class."""
+    named = [element.key for element in pattern.elements]
+    for slot, element in enumerate(pattern.elements):
+        if element.kind in ("token", "class"):
+            yield slot, (*named[:slot], *named[slot + 1 :])
 
 
 def pattern_order(pattern: Pattern) -> tuple:
