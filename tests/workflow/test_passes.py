@@ -93,11 +93,11 @@ def test_neurons_to_reproduce_have_blocks_of_their_own() -> None:
 def test_parts_of_a_pass_write_the_same_bytes(copied: Path) -> None:
     """Each part is a job of its own; all that is not theirs is left alone."""
     before = contents(copied / RUN)
-    parts = [f"{rule}_{part}" for rule in ("activations", "sweep") for part in (1, 2)]
+    parts = [f"{rule}_{part}" for rule in ("activations", "sweep", "windows") for part in (1, 2)]
     rerun = ("--forcerun", *parts, "--until", *parts, "--config", "passes=2", "--cores", "2")
     status, said = snakemake(copied, *rerun, "--resources", "gpu=2")
     assert status == 0, said
-    assert dict(JOB.findall(said)) == dict.fromkeys([*parts, "maxima"], "1") | {"total": "5"}
+    assert dict(JOB.findall(said)) == dict.fromkeys([*parts, "maxima"], "1") | {"total": "7"}
     after = contents(copied / RUN)
     blocks = [name for name in after if re.match(r"\d|maxima", name)]
     assert len(blocks) > 20
@@ -150,7 +150,7 @@ def test_every_neuron_of_a_large_model_is_planned(tmp_path: Path) -> None:
     }
     commands = [line.strip() for line in said.splitlines() if "scripts/" in line]
     assert len(commands) > 6 * blocks
-    for program in ("activations", "sweep", "maxima", "logits", "summary", "similar", "atlas"):
+    for program in ("activations", "sweep", "windows", "maxima", "logits", "summary", "similar", "atlas"):
         (longest, *_) = sorted(
             (line for line in commands if f"scripts/{program}.py" in line), key=len, reverse=True
         )

@@ -16,7 +16,7 @@ from slurm import PLUGINS, Slurm, kill, missing, wait
 from test_crash import results
 from tiny_run import RUN
 
-PASSES = {f"{rule}_{part}" for rule in ("activations", "sweep") for part in (1, 2)}
+PASSES = {f"{rule}_{part}" for rule in ("activations", "sweep", "windows") for part in (1, 2)}
 ON_GPU = PASSES | {"model", "manifest"}  # "model" and "fit" are groups of rules for a block
 WITHOUT = {"corpus", "logits", "maxima", "fit", "render", "similar", "summary", "atlas"}
 
@@ -71,7 +71,7 @@ def test_an_atlas_comes_from_a_cluster_that_loses_a_job_and_a_node(
 
 def what(job: dict[str, str]) -> str:
     """The rule of a job, or its group of rules."""
-    return re.match(r"rule_((activations|sweep)_\d|[a-z]+)", job["Comment"])[1]
+    return re.match(r"rule_((activations|sweep|windows)_\d|[a-z]+)", job["Comment"])[1]
 
 
 def asking(slurm: Slurm) -> list[str]:
