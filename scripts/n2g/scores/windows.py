@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
 from n2g.graphs.matching import TokenIndex
-from n2g.method.activations import Units
 from n2g.method.observations import by_unit
-from n2g.model.engine import Engine
 from n2g.model.prompts import Prompt
 from n2g.texts.documents import Documents, locate
+
+if TYPE_CHECKING:  # which would need a model's libraries where graphs are only scored
+    from n2g.method.activations import Units
+    from n2g.model.engine import Engine
 
 LENGTHS = (1, 2, 3, 4)
 FLOOR = 0.5  # share of the firing threshold from which an activation is kept
