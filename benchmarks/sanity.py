@@ -35,8 +35,8 @@ def changed(counts: Mapping[str, int]) -> dict[str, float]:
     found = more * counts["false_negatives"] / max(others, 1)
     return {
         "as it is": f1_score(hits, predicted, firing),
-        "halved": 2 * (hits / 2) / max(predicted / 2 + firing, 1),
-        "doubled": 2 * (hits + found) / max(predicted + more + firing, 1),
+        "halved": f1_score(hits / 2, predicted / 2, firing),
+        "doubled": f1_score(hits + found, predicted + more, firing),
     }
 
 

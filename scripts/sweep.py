@@ -1,44 +1,32 @@
 """Ask the model for every token of the vocabulary after neutral text, all given neurons at once."""
 
 import argparse
-import json
-from pathlib import Path
 
 import numpy as np
 
 from n2g.files.tables import read_table
-from n2g.ids import blocks_by_layer
-from n2g.method.block_units import units_of_blocks, write_by_block
+from n2g.method.block_units import floors_at, write_by_block
 from n2g.method.evidence import Texts
 from n2g.method.neutral_text import from_texts
 from n2g.method.sweep import sweep
 from n2g.texts.corpus_files import load_texts_for_fitting
 from n2g.texts.pairs import within
-from n2g.workflow.model_options import add_model_options, methods, open_engine
-from n2g.workflow.run_options import add_blocks_option
+from n2g.workflow.model_options import methods
 from n2g.workflow.run_script import run_script
+from n2g.workflow.unit_options import add_units_options, open_units
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_model_options(parser)
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
-    add_blocks_option(parser)
-    parser.add_argument(
-        "--maxima", type=Path, required=True, help="maxima.parquet, or statistics.parquet of the one block"
-    )
-    parser.add_argument("--settings", type=json.loads, default={}, help="of the method, as JSON")
+    add_units_options(parser)
     parser.add_argument(
         "--pair-tokens", type=int, default=0, help="budget for pairs, in tokens that the model reads"
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     given = parser.parse_args()
 
-    wanted = blocks_by_layer(given.blocks)
-    engine = open_engine(given, list(wanted), [b.last for blocks in wanted.values() for b in blocks])
     settings = methods(given)[0]
-    units, maxima = units_of_blocks(read_table(given.maxima, given.maxima.stem), wanted)
-    floors = {layer: np.where(most > 0, settings.alone * most, np.inf) for layer, most in maxima.items()}
+    wanted, engine, units, maxima = open_units(given)
+    floors = floors_at(settings.alone, maxima)
     vocabulary = read_table(given.corpus / "vocabulary.parquet", "vocabulary")
     tokens = vocabulary["token"].to_numpy()[~vocabulary["special"].to_numpy(zero_copy_only=False)]
     train = Texts.of(load_texts_for_fitting(given.corpus), "train")

@@ -20,9 +20,8 @@ BLOCK_PATTERN = r"\d{5}-\d{5}"
 LARGEST = 99_999
 
 _NEURON = re.compile(r"L(0|[1-9]\d{0,4})\.N(0|[1-9]\d{0,4})(-?)")
-_NUMBER = (
-    "(0|[1-9][0-9]{0,4}|[0-9]{5})"  # as written, or as in names of blocks; 010 is 8 to some, 10 to others
-)
+# As written, or as in names of blocks; 010 is 8 to some, 10 to others.
+_NUMBER = "(0|[1-9][0-9]{0,4}|[0-9]{5})"
 _RANGE = re.compile(rf"{_NUMBER}(?:\s*-\s*{_NUMBER})?")
 
 

@@ -30,6 +30,11 @@ def units_of_blocks(
     return units, values
 
 
+def floors_at(share: float, maxima: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """Layer -> a share of the maximum of each unit; infinity for those that nothing activates."""
+    return {layer: np.where(most > 0, share * most, np.inf) for layer, most in maxima.items()}
+
+
 def write_by_block(
     output: Path,
     name: str,

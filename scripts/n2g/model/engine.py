@@ -116,16 +116,12 @@ class Engine(ForwardPass):
         """Activations (float32) at all tokens of every suffix, batch by batch: columns[layer] of each layer.
 
         All prompts of a batch are equally long. Asking for a text once gives what `sweep` gives for each of its
-        beginnings, to the last bits.
+        beginnings, up to rounding.
         """
         groups: dict[tuple[int, int], list[Prompt]] = {}
         for prompt in prompts:
             groups.setdefault((len(prompt.prefix), len(prompt.suffix)), []).append(prompt)
-        for (_, length), group in sorted(groups.items()):
-            for some in _parts(sorted(group), self._rows(length)):
-                cache, rows = self._prefixed(max(columns), [prompt.prefix for prompt in some])
-                suffixes = [prompt.suffix for prompt in some]
-                yield some, self._last(columns, cache, rows, suffixes, length, throughout=True)
+        yield from self._grouped(columns, groups, throughout=True)
 
     @torch.no_grad()
     def _whole(
@@ -138,10 +134,20 @@ class Engine(ForwardPass):
             padded = next((size for size in LENGTHS if size >= length), length)
             padded = max(length, min(padded, self.bridge.cfg.n_ctx - begin))
             groups.setdefault((begin, padded), []).append(prompt)
+        yield from self._grouped(columns, groups)
+
+    def _grouped(
+        self,
+        columns: Mapping[int, Sequence[int]],
+        groups: Mapping[tuple[int, int], list[Prompt]],
+        throughout: bool = False,
+    ) -> Generator[tuple[list[Prompt], dict[int, np.ndarray]], None, None]:
+        """Answers to groups of prompts, by the lengths of their prefixes and of their padded suffixes."""
         for (_, padded), group in sorted(groups.items()):
             for some in _parts(sorted(group), self._rows(padded)):
                 cache, rows = self._prefixed(max(columns), [prompt.prefix for prompt in some])
-                yield some, self._last(columns, cache, rows, [prompt.suffix for prompt in some], padded)
+                suffixes = [prompt.suffix for prompt in some]
+                yield some, self._last(columns, cache, rows, suffixes, padded, throughout)
 
     def _in_parts(self, run: Callable[[int, int], Any], count: int) -> list:
         """The result of `in_parts`. If memory was short, batches are smaller from now on."""

@@ -98,9 +98,8 @@ def as_text(value: object) -> str | None:
         return None
     try:
         value.encode()
-    except (
-        UnicodeEncodeError
-    ):  # a surrogate without its other half, as in what was cut off at a number of UTF-16 units
+    except UnicodeEncodeError:
+        # A surrogate without its other half, as in what was cut off at a number of UTF-16 units.
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
