@@ -8,7 +8,7 @@ import numpy as np
 
 from n2g.compare.activation_correlation import behavioural
 from n2g.compare.pattern_similarity import structural
-from n2g.compare.similar import similar_columns
+from n2g.compare.similar_table import similar_columns
 from n2g.files.tables import read_arrays, write_table
 from n2g.graphs.graph_file import read_graphs
 from n2g.graphs.patterns import pattern_columns

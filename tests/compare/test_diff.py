@@ -10,7 +10,7 @@ from typing import Any
 import fake_records
 import pytest
 import yaml
-from test_similar import graph
+from test_similar_table import graph
 from tiny_run import ROOT, RUN, planned, snakemake
 
 from n2g.compare.diff import changes, diff, diff_columns

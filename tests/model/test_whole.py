@@ -24,7 +24,7 @@ from transformers import (
 
 from n2g.errors import InputError
 from n2g.model.conversion import convert
-from n2g.model.own_code import OwnCode
+from n2g.model.conversion_check import OwnCode
 from n2g.model.whole import load_whole
 from n2g.texts.sources import Source, wanted_files
 

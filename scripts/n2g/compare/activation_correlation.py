@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from n2g.compare.similar import TOP, Pair
+from n2g.compare.similar_table import TOP, Pair
 
 CORRELATED = 0.1  # least correlation that is worth a row
 

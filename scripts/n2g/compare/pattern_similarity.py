@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from n2g.compare.similar import TOP, Pair
+from n2g.compare.similar_table import TOP, Pair
 from n2g.graphs.pattern_cover import Cover
 from n2g.graphs.pattern_language import accepted
 from n2g.graphs.patterns import Pattern, is_free, profile, verified

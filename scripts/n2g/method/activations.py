@@ -21,7 +21,7 @@ from n2g.method.collectors.random_pool import RandomPool
 from n2g.method.collectors.token_means import TokenMeans
 from n2g.method.collectors.top_documents import TopDocuments
 from n2g.model.engine import ROWS, Engine
-from n2g.model.gpu_memory import in_parts
+from n2g.model.halved_batches import in_parts
 from n2g.texts.documents import SPLITS, Documents
 
 

@@ -14,7 +14,7 @@ from n2g.errors import InputError
 from n2g.files.atomic import write_bytes
 from n2g.files.digests import file_digest
 from n2g.model.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
-from n2g.model.own_code import OwnCode
+from n2g.model.conversion_check import OwnCode
 from n2g.model.whole import check_vocabulary, load_whole
 from n2g.texts.sources import TOKENIZER_FILES
 

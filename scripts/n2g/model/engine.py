@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 
 from n2g.model.forward_pass import ForwardPass, joined, select
-from n2g.model.gpu_memory import in_parts
+from n2g.model.halved_batches import in_parts
 from n2g.model.prompts import Prompt
 
 # A batch is filled up to a multiple of this many rows. In fewer rows, or in the last few of an odd number, some

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2g.compare.pattern_similarity import Profiles
-from n2g.compare.similar import TOP
+from n2g.compare.similar_table import TOP
 from n2g.graphs.pattern_language import accepted
 from n2g.graphs.patterns import ANY, Pattern, loose, profile, verified
 from n2g.ids import NeuronId

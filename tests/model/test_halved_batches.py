@@ -23,7 +23,7 @@ from test_engine import booted, draw, one_thread  # noqa: F401
 from n2g.files.tables import write_array, write_table
 from n2g.method.activations import Keep, Units, collect
 from n2g.model.engine import ROWS, Engine
-from n2g.model.gpu_memory import in_parts
+from n2g.model.halved_batches import in_parts
 from n2g.model.prompts import Prompt
 from n2g.texts.corpus import Limits, build
 from n2g.texts.documents import Documents
@@ -158,7 +158,7 @@ from pathlib import Path
 import numpy as np, torch
 from n2g.method.activations import Keep, Units, collect
 from n2g.texts.corpus_files import load_documents
-from test_gpu_memory import Pretended, limit
+from test_halved_batches import Pretended, limit
 
 torch.set_num_threads(1)
 documents = load_documents(Path(sys.argv[1]))
@@ -208,7 +208,7 @@ from n2g.graphs.elements import WILDCARD, End, Pattern, one_of; from n2g.graphs.
 from n2g.method.neutral_text import from_texts
 from n2g.settings import Settings
 from n2g.texts.corpus_files import load_documents, write_places
-from test_gpu_memory import limit
+from test_halved_batches import limit
 
 folder = Path(sys.argv[1])
 documents = load_documents(folder)
@@ -249,7 +249,7 @@ from pathlib import Path
 import numpy as np
 from n2g.texts.corpus import Limits, build
 from n2g.texts.readers import read_texts
-from test_gpu_memory import digits, limit
+from test_halved_batches import digits, limit
 
 file = Path(sys.argv[1])
 build(read_texts([file.with_name("few.jsonl")], "text", None), digits, 0, Limits(), file.with_name("few.npy"))

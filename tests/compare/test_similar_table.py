@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from n2g.compare.activation_correlation import behavioural
 from n2g.compare.pattern_similarity import Profiles, structural
-from n2g.compare.similar import KINDS, Pair, similar_columns
+from n2g.compare.similar_table import KINDS, Pair, similar_columns
 from n2g.graphs.elements import WILDCARD, End, Pattern, gap, one_of
 from n2g.graphs.patterns import verified
 from n2g.graphs.trie import NeuronGraph
