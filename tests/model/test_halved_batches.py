@@ -76,6 +76,9 @@ def test_a_batch_without_room_is_halved_and_answers_stay_the_same(
         Engine(model, batch_tokens=4096).ask(layer, prompts, neurons, shared)
 
 
+FIVE = {"validation": 5, "test": 5}  # documents of the random pools
+
+
 def corpus(seed: int, count: int) -> Documents:
     """Documents of 5 to 40 random tokens."""
     random = np.random.default_rng(seed)
@@ -89,9 +92,9 @@ def corpus(seed: int, count: int) -> Documents:
 def test_the_pass_over_the_corpus_is_halved_too(model: Any, small: list[int]) -> None:
     documents, units = corpus(0, 60), {1: [Units.of(range(4), ["positive"]), Units.of([7], ["negative"])]}
     engine = Engine(model, batch_tokens=128)
-    expected = collect(engine, documents, units, Keep(pool=5))
+    expected = collect(engine, documents, units, Keep(pool=FIVE))
     small[0] = ROWS * 40
-    found = collect(engine, documents, units, Keep(pool=5))
+    found = collect(engine, documents, units, Keep(pool=FIVE))
     assert len(small) > 1, "no batch was refused"
     for one, other in zip(found[1], expected[1], strict=True):
         for table in ("statistics", "firings", "background", "pools", "examples"):
@@ -100,7 +103,7 @@ def test_the_pass_over_the_corpus_is_halved_too(model: Any, small: list[int]) ->
                 np.testing.assert_equal(one[table][name], other[table][name], f"{table}.{name}")
     small[:] = [ROWS * 5 - 1]
     with pytest.raises(torch.OutOfMemoryError):  # fewer rows would add in another order
-        collect(engine, documents, units, Keep(pool=5))
+        collect(engine, documents, units, Keep(pool=FIVE))
 
 
 class Pretended:
@@ -116,7 +119,7 @@ def peak(documents: Documents, keep: Keep) -> int:
     """The most memory (bytes) that the pass over the corpus had in arrays at a time."""
     tracemalloc.start()
     try:
-        collect(Pretended(), documents, {0: [Units.of(range(8), ["positive"])]}, keep)
+        list(collect(Pretended(), documents, {0: [Units.of(range(8), ["positive"])]}, keep)[0])
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -125,7 +128,7 @@ def peak(documents: Documents, keep: Keep) -> int:
 def test_a_larger_corpus_needs_no_more_memory() -> None:
     """Eight times the texts: the activations that fire alone are 15 MB more, of which the largest alone are kept."""
     small, large = corpus(1, 1000), corpus(1, 8000)
-    keep = Keep(pool=5, firings=100, pending=20_000)
+    keep = Keep(pool=FIVE, firings=100, pending=20_000)
     assert peak(large, keep) - peak(small, keep) < 1_000_000
     hoarded = replace(keep, pending=10**9)
     assert peak(large, hoarded) - peak(small, hoarded) > 10_000_000, "the measure is blind"
@@ -158,7 +161,7 @@ from pathlib import Path
 import numpy as np, torch
 from n2g.method.activations import Keep, Units, collect
 from n2g.texts.corpus_files import load_documents
-from test_halved_batches import Pretended, limit
+from test_halved_batches import FIVE, Pretended, limit
 
 torch.set_num_threads(1)
 documents = load_documents(Path(sys.argv[1]))
@@ -167,8 +170,8 @@ try:
     np.array(documents.tokens)
 except MemoryError:
     print("no room for the corpus")
-Pretended.batch_tokens, keep = 1024, Keep(pool=5, firings=100, pending=20_000, floor=0.99)
-found = collect(Pretended(), documents, {0: [Units.of([3], ["positive"])]}, keep)[0][0]
+Pretended.batch_tokens, keep = 1024, Keep(pool=FIVE, firings=100, pending=20_000, floor=0.99)
+found = next(collect(Pretended(), documents, {0: [Units.of([3], ["positive"])]}, keep)[0])
 print(found["statistics"]["tokens"].tolist())
 """
 
@@ -308,10 +311,10 @@ def test_a_text_more_is_a_row_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("neurons", [range(8), range(7), [3], [5, 3]])
 def test_it_does_not_matter_when_activations_are_forgotten(neurons: Sequence[int]) -> None:
     """More of them fire than are kept. A block forgets the sooner, the more neurons it has."""
-    documents, keep = corpus(1, 500), Keep(pool=5, firings=100, pending=700)
+    documents, keep = corpus(1, 500), Keep(pool=FIVE, firings=100, pending=700)
 
     def found(neurons: Sequence[int], keep: Keep) -> dict[str, Any]:
-        return collect(Pretended(), documents, {0: [Units.of(neurons, ["positive"])]}, keep)[0][0]
+        return next(collect(Pretended(), documents, {0: [Units.of(neurons, ["positive"])]}, keep)[0])
 
     hoarded, block = found(range(8), replace(keep, pending=10**9)), found(neurons, keep)
     assert len(hoarded["firings"]["position"]) > 300

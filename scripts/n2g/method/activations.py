@@ -47,12 +47,12 @@ class Units:
 
 @dataclass(frozen=True)
 class Keep:
-    """How much to keep: top documents a split, documents of the random pool, the share of the maximum
+    """How much to keep: top documents and documents of the random pool of each split, the share of the maximum
     below which single activations are forgotten, at most how many of them a unit, after how many of all units they are
-    sorted out, and of how many tokens the mean activation."""
+    sorted out, and of how many tokens the mean activation. Of validation documents, explanations need a few only."""
 
     top: Mapping[str, int] = field(default_factory=lambda: {"train": 20, "validation": 10, "test": 10})
-    pool: int = 1000
+    pool: Mapping[str, int] = field(default_factory=lambda: {"validation": 100, "test": 1000})
     floor: float = 0.25
     firings: int = 50_000
     pending: int = 20_000_000
@@ -168,11 +168,12 @@ class Collector:
 
 def collect(
     engine: Engine, documents: Documents, units: Mapping[int, Sequence[Units]], keep: Keep
-) -> dict[int, list[dict[str, dict]]]:
+) -> dict[int, Iterator[dict[str, dict]]]:
     """Run the corpus once and collect for every block of units of every layer.
 
-    units: layer -> the units of each block. Returns layer -> what `Collector.finish` returns, block by block. A unit
-    with an activation that is not a finite number has failed: it is counted, and nothing else is kept of it.
+    units: layer -> the units of each block. Returns layer -> what `Collector.finish` returns, block by block, each made
+    when it is asked for and its memory freed before the next. A unit with an activation that is not a finite number has
+    failed: it is counted, and nothing else is kept of it.
     """
     collectors = {
         layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()
@@ -195,7 +196,12 @@ def collect(
                     for part in parts:
                         part.add(batch[begin:end], tokens[begin:end], values[layer].pop(0))
             progress.update(int(documents.lengths[batch].sum()))
-    return {layer: [part.finish() for part in parts] for layer, parts in collectors.items()}
+    return {layer: _finished(parts) for layer, parts in collectors.items()}
+
+
+def _finished(collectors: list[Collector]) -> Iterator[dict[str, dict]]:
+    while collectors:
+        yield collectors.pop(0).finish()
 
 
 def _loaded(

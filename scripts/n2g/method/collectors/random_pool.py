@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -10,11 +12,11 @@ from n2g.texts.documents import Documents
 
 
 class RandomPool:
-    """Activations (float16 [unit, token]) of random documents of the validation and test splits."""
+    """Activations (float16 [unit, token]) of random documents: split -> how many, at most."""
 
-    def __init__(self, units: int, documents: Documents, size: int):
+    def __init__(self, units: int, documents: Documents, sizes: Mapping[str, int]):
         self._lengths = documents.lengths
-        self._pools = {split: documents.pool(split, size) for split in ("validation", "test")}
+        self._pools = {split: documents.pool(split, size) for split, size in sizes.items()}
         self._begins, self._values = {}, {}
         for split, pool in self._pools.items():
             ends = np.cumsum(documents.lengths[pool])
