@@ -12,6 +12,7 @@ rule evaluate:
     output:
         scores=block_file("evaluate.parquet"),
         predictions=block_file("predictions.parquet"),
+        nodes=block_file("nodes.parquet"),
     log:
         block_log("evaluate"),
     benchmark:

@@ -11,6 +11,8 @@ rule render:
         graphs=block_file("graph.jsonl"),
         scores=block_file("evaluate.parquet"),
         predictions=block_file("predictions.parquet"),
+        nodes=block_file("nodes.parquet"),
+        background=block_file("background.parquet"),
         logits=block_file("logits.parquet"),
         explanations=[block_file("explanations.parquet")] if explains(config) else [],
     output:

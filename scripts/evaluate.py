@@ -13,7 +13,7 @@ from n2g.method.fitting_data import FittingBlock
 from n2g.method.observations import load_observations
 from n2g.method.stage_tables import load_tokens
 from n2g.method.texts_only import fit_texts_only
-from n2g.scores.evaluate import evaluate, hold_out, score_rows
+from n2g.scores.evaluate import evaluate, hold_out, node_rows, score_rows
 from n2g.scores.predictions import prediction_rows
 from n2g.scores.windows import Windows, sample
 from n2g.settings import Settings, methods_of
@@ -32,12 +32,12 @@ def main() -> None:
         "--window-tokens", type=int, default=0, help="tokens of the sample of random documents"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents to show")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the two tables")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the three tables")
     given = parser.parse_args()
 
     documents, observations = load_documents(given.corpus), load_observations(given.observations)
     texts, graphs = hold_out(documents, observations), read_graphs(given.graphs)
-    rows: dict[str, list[dict]] = {"evaluate": [], "predictions": []}
+    rows: dict[str, list[dict]] = {"evaluate": [], "predictions": [], "nodes": []}
     count = len(observations.statistics)
     settings, *_ = methods_of(Settings.from_options(given.settings))
     block = FittingBlock(given.corpus, given.observations, settings)
@@ -48,6 +48,7 @@ def main() -> None:
     for unit in tqdm(units, total=count, desc="evaluate", unit="neuron", mininterval=5):
         rows["evaluate"].extend(score_rows(texts, unit))
         rows["predictions"].extend(prediction_rows(texts, unit, given.seed))
+        rows["nodes"].extend(node_rows(texts, unit))
     for name, found in rows.items():
         table = pa.Table.from_pylist(found, schema=CONTRACTS[name].schema)
         write_table(given.output / f"{name}.parquet", name, table)

@@ -135,16 +135,21 @@ def test_sentence():
     ]
     said = explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"})
     assert said == (
-        "Fires on “␣a” in any context. "
-        "Also fires on “c” or “␣b” after “␣the”, with up to 4 tokens between; "
-        "and “␣a” at the very start of a text."
+        "Fires on “␣a” in any context; “c” or “␣b” after “␣the”, with up to 4 tokens between; "
+        "“␣a” at the very start of a text."
     )
 
     nodes[1]["share"], nodes[4]["share"], nodes[5]["share"] = 0.004, 0.25, 0.5
     assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}) == (
-        "Fires on “␣a” in any context. "
-        "Also fires on “␣a” at the very start of a text (50% of activation on firing validation tokens); "
-        "and “c” or “␣b” after “␣the”, with up to 4 tokens between (25%)."
+        "Fires on “␣a” at the very start of a text (50% of activation on firing validation tokens); "
+        "“c” or “␣b” after “␣the”, with up to 4 tokens between (25%); “␣a” in any context."
+    )
+
+    for number in (6, 7):
+        one = {"kind": "token", "tokens": [number - 5], "weights": [1.0], "end": end}
+        nodes.append({"id": number, "parent": 2, **one})
+    assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}).endswith(
+        "; “c” or “␣b” after “␣a”; and 2 more patterns."
     )
 
 

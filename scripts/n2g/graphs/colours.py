@@ -34,6 +34,19 @@ BLUES_DARK = [
     "#8fbeea",
     "#b4d6f6",
 ]
+# Predictions: another hue than activations, so that a hit and a miss look different.
+TEALS = ["#d8f1ec", "#bfe6de", "#a3d9cf", "#84cabd", "#64b9aa", "#45a696", "#2a8a7b", "#166d60", "#085247"]
+TEALS_DARK = [
+    "#16302c",
+    "#1a3d38",
+    "#1f4c45",
+    "#245b53",
+    "#2a6c62",
+    "#317e73",
+    "#4fae9f",
+    "#6fcdbd",
+    "#98e6d8",
+]
 STRONG = 7
 
 
@@ -75,12 +88,12 @@ def graph_style(used: Collection[str] | None = None) -> str:
 
 def site_style() -> str:
     """The palette of both themes; tokens (`a3` real, `n3` negative, `p3` predicted), cells (`f3`), the graph style."""
-    light = _variables("#111", "#fff", REDS, BLUES)
-    dark = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK)
+    light = _variables("#111", "#fff", REDS, BLUES, TEALS)
+    dark = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK, TEALS_DARK)
     tokens = "".join(
         f".tokens .a{step}{{background:var(--a{step});color:var(--ink)}}"
         f".tokens .n{step}{{background:var(--c{step});color:var(--ink)}}"
-        f".tokens .p{step}{{border-bottom-color:var(--a{step})}}"
+        f".tokens .p{step}{{border-bottom-color:var(--p{step})}}"
         f".map .f{step}{{background:var(--c{step});color:var(--ink)}}"
         for step in range(1, LEVELS + 1)
     )
@@ -95,8 +108,10 @@ def site_style() -> str:
     )
 
 
-def _variables(ink: str, strong_ink: str, reds: list[str], blues: list[str]) -> str:
-    named = {f"a{step}": colour for step, colour in enumerate(reds, start=1)}
-    named |= {f"c{step}": colour for step, colour in enumerate(blues, start=1)}
+def _variables(ink: str, strong_ink: str, reds: list[str], blues: list[str], teals: list[str]) -> str:
+    scales = {"a": reds, "c": blues, "p": teals}
+    named = {
+        f"{letter}{step}": colour for letter, steps in scales.items() for step, colour in enumerate(steps, 1)
+    }
     named |= {"ink": ink, "strong-ink": strong_ink}
     return ";".join(f"--{name}:{colour}" for name, colour in named.items())

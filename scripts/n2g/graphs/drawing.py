@@ -47,7 +47,7 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
         | {"fontsize": "12", "color": "#555555"},
         edge_attr={"dir": "back", "arrowsize": "0.5", "color": "#777777"},
     )
-    for node in reversed(graph["nodes"]):  # with rankdir=RL the first node is placed lowest
+    for node in reversed(_by_share(graph, strength)):  # with rankdir=RL the first node is placed lowest
         if node["parent"] is None:
             continue
         faint = is_background(node, graph, strength)
@@ -72,6 +72,28 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
         if not active:
             dot.edge(f"n{node['parent']}", f"n{node['id']}")
     return dot.source
+
+
+def _by_share(graph: Mapping, strength: Mapping[int, float]) -> list[Mapping]:
+    """The nodes, parents first: those through which the patterns with the largest share of the activation run (see
+    `n2g.scores.node_costs.node_shares`) before others, then the strongest; the background last."""
+    share = {node["id"]: node.get("share") or 0.0 for node in graph["nodes"]}
+    children: dict[int, list[Mapping]] = {}
+    for node in reversed(graph["nodes"]):  # parents come before their children
+        if node["parent"] is not None:
+            share[node["parent"]] += share[node["id"]]
+            children.setdefault(node["parent"], []).append(node)
+
+    def rank(node: Mapping) -> tuple:
+        faint = is_background(node, graph, strength)
+        return faint, -share[node["id"]], -strength[node["id"]], node["id"]
+
+    found, waiting = [], [graph["nodes"][0]]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        waiting += sorted(children.get(node["id"], ()), key=rank, reverse=True)
+    return found
 
 
 def layout(dots: Mapping[str, str], program: str = "graphviz-pure") -> dict[str, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain, repeat
+from collections.abc import Mapping
 
 from n2g.graphs.drawing import ordered
 from n2g.graphs.paths import firing_paths
 from n2g.graphs.token_display import elide, visible
 
-SHOWN = 4
+SHOWN = 4  # tokens of a node
+TOLD = 3  # patterns
 LEAST = 0.005  # smallest share of the activation that is given
 
 
@@ -26,40 +26,38 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
     Returns:
         Plain text. Tokens stand in quotation marks, their spaces visible. Without patterns it is "".
     """
-    alone, within = _patterns(graph, vocabulary)
-    notes = chain([" of activation on firing validation tokens"], repeat(""))
-    sentences = []
-    if alone:
-        sentences.append(f"Fires on {_several(_told(alone, notes))} in any context.")
-    if within:
-        start = "Also fires on" if alone else "Fires on"
-        sentences.append(f"{start} {_several(_told(within, notes), separator='; ')}.")
-    return " ".join(sentences)
+    patterns = _patterns(graph, vocabulary)
+    told, note = (
+        [],
+        " of activation on firing validation tokens",
+    )  # the first share says what it is a share of
+    for (words, where), share in sorted(patterns.items(), key=lambda pattern: -pattern[1])[:TOLD]:
+        if share >= LEAST:
+            words, note = (
+                f"{words} ({share:.0%}{note})" if not where else f"{words} {where} ({share:.0%}{note})",
+                "",
+            )
+        elif where:
+            words = f"{words} {where}"
+        told.append(words if where else f"{words} in any context")
+    if not told:
+        return ""
+    more = len(patterns) - len(told)
+    rest = f"; and {more} more pattern{'s' * (more > 1)}" if more else ""
+    return f"Fires on {'; '.join(told)}{rest}."
 
 
-def _told(shares: Mapping[str, float], notes: Iterator[str]) -> list[str]:
-    """Words with their shares; the first share says what it is a share of."""
-    ordered = sorted(shares, key=lambda words: -shares[words])
-    return [
-        f"{words} ({shares[words]:.0%}{next(notes)})" if shares[words] >= LEAST else words
-        for words in ordered
-    ]
-
-
-def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> tuple[dict[str, float], dict[str, float]]:
-    """Words -> share of the activation, for patterns of one token and for those with context; the strongest first."""
-    alone: dict[str, float] = {}
-    within: dict[str, float] = {}
+def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> dict[tuple[str, str], float]:
+    """(words for the activating token, words for its context) -> share of the activation, the strongest first."""
+    found: dict[tuple[str, str], float] = {}
     for path in sorted(
         firing_paths(graph), key=lambda path: (-path[-1]["end"]["activation"], path[-1]["id"])
     ):
         least = graph.get("decision_threshold", 0.0) / (path[-1]["end"]["activation"] or 1.0)
         activating, *context = (_strong(node, least) for node in path)
-        words, found = _words(activating, vocabulary), alone
-        if context:
-            words, found = f"{words} {_context(context[::-1], vocabulary)}", within
-        found[words] = found.get(words, 0.0) + (path[-1].get("share") or 0.0)
-    return alone, within
+        key = _words(activating, vocabulary), _context(context[::-1], vocabulary) if context else ""
+        found[key] = found.get(key, 0.0) + (path[-1].get("share") or 0.0)
+    return found
 
 
 def _strong(node: Mapping, least: float) -> Mapping:
@@ -92,14 +90,11 @@ def _words(node: Mapping, vocabulary: Mapping[int, str]) -> str:
             node["kind"]
         ]
     texts = [visible(vocabulary.get(token, f"#{token}")) for token in ordered(node)]
-    return _several([f"“{elide(text)}”" for text in texts], "or")
+    return _several([f"“{elide(text)}”" for text in texts])
 
 
-def _several(items: list[str], last: str = "and", separator: str = ", ") -> str:
+def _several(items: list[str]) -> str:
     unique = list(dict.fromkeys(items))
     shown, more = unique[:SHOWN], len(unique) - SHOWN
-    if more > 0:
-        return separator.join(shown) + f"{separator}{last} {more} more"
-    if len(shown) == 1:
-        return shown[0]
-    return separator.join(shown[:-1]) + f"{separator if separator != ', ' else ' '}{last} {shown[-1]}"
+    last = f"{more} more" if more > 0 else shown.pop()
+    return f"{', '.join(shown)}{',' if more > 0 else ''} or {last}" if shown else last

@@ -6,7 +6,7 @@ table), the provenance of its numbers, and a digest over itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -16,7 +16,7 @@ from n2g.graphs.drawing import activations, is_background
 from n2g.graphs.sentence import explain
 from n2g.ids import NeuronId
 
-VERSION = 2  # of the form of records, see schemas/record.schema.json
+VERSION = 3  # of the form of records, see schemas/record.schema.json
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,10 @@ class Findings:
         reason: one sentence for a status other than `ok`, or None.
         statistics: moments and histogram of the training activations.
         metrics: test set -> predictor -> metric -> value.
-        examples: excerpts with tokens, activations and, for held-out documents, predictions.
+        top_tokens: (token id, mean activation, occurrences) on training documents, the largest mean first.
+        tested: node at which a pattern ends -> test set -> how often the pattern decides that the neuron fires, and how
+            often it then does.
+        examples: excerpts with tokens, activations and the graph's predictions.
         logits: `promoted`, `suppressed` and `input_aligned`, each pairs of token id and value; empty where not
             computed.
         explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.
@@ -40,6 +43,8 @@ class Findings:
     reason: str | None = None
     statistics: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    top_tokens: Sequence[Sequence[float]] = ()
+    tested: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
     examples: Iterable[Mapping[str, Any]] = ()
     logits: Mapping[str, Any] = field(default_factory=dict)
     explanations: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +76,8 @@ def record(
         "graph": findings.graph,
         "statistics": findings.statistics,
         "metrics": findings.metrics,
+        "top_tokens": findings.top_tokens,
+        "tested": {str(node): sets for node, sets in sorted(findings.tested.items())},
         "examples": list(findings.examples),
         "logits": findings.logits,
         "provenance": dict(provenance),
@@ -92,6 +99,7 @@ def _tokens(findings: Findings) -> set[int]:
         for node in findings.graph["nodes"]:
             if not is_background(node, findings.graph, strength):
                 found.update(node.get("tokens", ()))
+    found.update(int(token) for token, *_ in findings.top_tokens)
     for pairs in findings.logits.values():
         found.update(token for token, _ in pairs)
     return found

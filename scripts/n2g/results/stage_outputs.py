@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from n2g.files.tables import read_table
 from n2g.graphs.graph_file import read_graphs
+from n2g.graphs.matching import TokenIndex
+from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.method.observations import by_unit
@@ -20,7 +22,8 @@ from n2g.results.records import Findings
 from n2g.texts.corpus_files import load_documents
 from n2g.texts.documents import Documents
 
-TRAIN_SHOWN, TEST_SHOWN = 4, {"random": 2}  # of a set; 4 of the others
+TRAIN_SHOWN, TEST_SHOWN = 8, {"random": 2, "top": 8}  # of a set; 4 of the others
+TOKENS = 15  # by mean activation
 MOMENTS = ("density", "maximum", "mean", "std", "skewness", "kurtosis", "firing", "tokens")
 KEYS = ("neuron", "pole", "set", "predictor")
 
@@ -54,7 +57,7 @@ def read_block(
         explanations: the block's table of explanations in words, where a language model was asked.
     """
     graphs = read_graphs(folder / "graph.jsonl")
-    names = ("examples", "predictions", "evaluate", "logits")
+    names = ("examples", "predictions", "evaluate", "nodes", "background", "logits")
     parts = {name: dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in names}
     parts["explanations"] = dict(by_unit(read_table(explanations, "explanations"))) if explanations else {}
     for row in read_table(folder / "statistics.parquet", "statistics").to_pylist():
@@ -62,13 +65,16 @@ def read_block(
         line = graphs[key][method]
         rows = {name: _rows(part.get(key)) for name, part in parts.items()}
         grain = decimals(row["maximum"])
-        examples = [*_train(rows["examples"], texts, grain), *_tested(rows["predictions"], texts, grain)]
+        shown = _train(rows["examples"], line["graph"], texts, grain)
+        examples = [*shown, *_tested(rows["predictions"], texts, grain)]
         found = Findings(
             graph=line["graph"],
             status=line["status"],
             reason=line.get("reason"),
             statistics={name: row[name] for name in MOMENTS} | {"histogram": histogram(row["histogram"])},
             metrics=_metrics(rows["evaluate"]),
+            top_tokens=_strongest(rows["background"]),
+            tested=_hits(rows["nodes"]),
             examples=examples,
             logits=_logits(rows["logits"]),
             explanations=_explanations(rows["explanations"]),
@@ -126,10 +132,36 @@ def _explanations(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
     }
 
 
-def _train(rows: Sequence[dict[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
+def _strongest(rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    """(token id, mean activation, occurrences), the largest mean first."""
+    ordered = sorted(rows, key=lambda row: (-row["mean"], row["token"]))[:TOKENS]
+    return [[row["token"], row["mean"], row["count"]] for row in ordered]
+
+
+def _hits(rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, list[int]]]:
+    """Node -> test set -> tokens at which it fires, and those of them at which the neuron does."""
+    found: dict[int, dict[str, list[int]]] = {}
     for row in rows:
-        if row["split"] == "train" and row["rank"] < TRAIN_SHOWN:
-            yield _example(row | {"set": "top", "start": 0, "predictions": None}, "train", texts, grain)
+        found.setdefault(row["node"], {})[row["set"]] = [row["predicted"], row["hits"]]
+    return found
+
+
+def _train(
+    rows: Sequence[dict[str, Any]], graph: Mapping[str, Any] | None, texts: Texts, grain: int
+) -> Iterator[dict]:
+    shown = [row for row in rows if row["split"] == "train" and row["rank"] < TRAIN_SHOWN]
+    predictions = _predicted(graph, [texts.documents.ids(row["document"]).tolist() for row in shown])
+    for row, predicted in zip(shown, predictions, strict=True):
+        yield _example(row | {"set": "top", "start": 0, "predictions": predicted}, "train", texts, grain)
+
+
+def _predicted(graph: Mapping[str, Any] | None, documents: Sequence[list[int]]) -> list[np.ndarray]:
+    """What the graph predicts for each token of some documents."""
+    if graph is None:
+        return [np.zeros(len(document)) for document in documents]
+    loaded = NeuronGraph.from_dict(graph)
+    predicted = loaded.predict_index(TokenIndex.of(documents, loaded.bos))[0]
+    return np.split(predicted, np.cumsum([len(document) for document in documents])[:-1])
 
 
 def _tested(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
@@ -140,7 +172,6 @@ def _tested(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iter
 
 def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> dict[str, Any]:
     end = row["start"] + len(row["activations"])
-    predictions = row["predictions"]
     return {
         "set": row["set"],
         "split": split,
@@ -150,12 +181,12 @@ def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> di
         "pivot": row["pivot"] - row["start"],
         "tokens": [int(token) for token in texts.documents.ids(row["document"])[row["start"] : end]],
         "activations": _short(row["activations"], grain),
-        "predictions": None if predictions is None else _short(predictions, grain),
+        "predictions": _short(row["predictions"], grain),
     }
 
 
 def _short(values: Sequence[float], grain: int) -> list[float | int]:
-    """Values with so many decimals, one less for those near zero, which would fill most of a record.
+    """Values with so many decimals, at least one, and one less for those near zero, which would fill most of a record.
 
     Whole numbers become integers, which are shorter in JSON.
 
@@ -163,5 +194,5 @@ def _short(values: Sequence[float], grain: int) -> list[float | int]:
     [2.53, 0, -0.2, 1]
     """
     small = 20 * 10.0**-grain
-    rounded = (round(float(one), grain if abs(one) >= small else max(0, grain - 1)) for one in values)
+    rounded = (round(float(one), max(1, grain - (abs(one) < small))) for one in values)
     return [int(value) if value == int(value) else value for value in rounded]

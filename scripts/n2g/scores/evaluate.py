@@ -221,6 +221,27 @@ def quantile_documents(texts: HeldOut, activations: np.ndarray) -> np.ndarray:
     return numbers[np.concatenate(picks)]
 
 
+def node_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    """Rows of the `nodes` table: for each pattern what it says on the top and the random documents, and how often it is
+    right."""
+    fires = evaluation.predictions["graph"] >= evaluation.predictors["graph"].decision_threshold
+    for name in ("top", "random"):
+        at = texts.tokens_of(evaluation.truth.sets[name].tolist())
+        at = at[fires[at] & (evaluation.nodes[at] > 0)]
+        nodes, inverse = np.unique(evaluation.nodes[at], return_inverse=True)
+        hits = np.bincount(inverse[evaluation.truth.firing[at]], minlength=len(nodes))
+        predicted = np.bincount(inverse, minlength=len(nodes))
+        for node, said, right in zip(nodes.tolist(), predicted.tolist(), hits.tolist(), strict=True):
+            yield {
+                "neuron": evaluation.key[0],
+                "pole": evaluation.key[1],
+                "node": node,
+                "set": name,
+                "predicted": said,
+                "hits": right,
+            }
+
+
 def score_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Rows of the `evaluate` table: each test set with each predictor."""
     truth = evaluation.truth

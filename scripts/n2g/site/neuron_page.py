@@ -10,12 +10,20 @@ from markupsafe import Markup
 from n2g.graphs.colours import level
 from n2g.graphs.token_display import elide, plain, visible
 from n2g.metrics import f1_interval
+from n2g.settings import Settings
+from n2g.site.pattern_rows import pattern_rows
 from n2g.site.plots import bars
 from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
 
 AROUND, COMPARED = 16, 5  # tokens on each side of the pivot: shown, and compared to fold similar excerpts
+BESIDE = 10  # tokens on each side, beside the graph
 ERRORS = ("false_positives", "false_negatives")
-STAMPED = {("top", "train"): 1, ("top", "test"): 3}  # excerpts in the page; the others come from the record
+STAMPED = {("top", "train"): 4, ("top", "test"): 4}  # excerpts in the page; the others come from the record
+EVIDENCE = tuple(STAMPED)
+PATTERNS = 8  # that are listed at once
+TITLES = 6
+FEW = 5  # firing test tokens, below which nothing is said about a graph
+RELIABLE = 0.5  # of the lower end of the interval of F1
 LONGEST = 80
 WEIGHTS = {
     "promoted": "Promoted tokens (direct logit effect)",
@@ -24,8 +32,8 @@ WEIGHTS = {
 }
 SETTINGS = ("method", "seed", "dtype")
 GROUPS = [
-    ("top", "train", "Top activations, training documents", "the graph was fitted to these"),
-    ("top", "test", "Top activations, test documents", "held out"),
+    ("top", "train", "Strongest in training documents", "the graph was fitted to these"),
+    ("top", "test", "Strongest in test documents", "held out"),
     ("quantile", "test", "Across quantiles", "held out"),
     ("random", "test", "Random documents", "held out"),
     ("false-positive", "test", "Worst false positives", "the graph fires, the neuron does not"),
@@ -55,6 +63,9 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "meaning": STATUSES[record["status"]],
         "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
+        "about": _about(record),
+        "patterns": pattern_rows(record),
+        "listed": PATTERNS,
         "score": _score(record.get("metrics") or {}),
         "plot": _plot(statistics, record),
         "statistics": [
@@ -63,7 +74,8 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
             if statistics.get(key) is not None
         ],
         "scale": _scale(record),
-        "groups": _groups(record),
+        "evidence": _groups(record, EVIDENCE),
+        "groups": _groups(record, [group[:2] for group in GROUPS if group[:2] not in EVIDENCE]),
         "weights": _weights(record),
         "provenance": _provenance(record),
     }
@@ -104,15 +116,54 @@ def _measured(scores: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _score(metrics: Mapping[str, Any]) -> dict | None:
-    """The three scores beside the graph."""
-    top = metrics.get("top") or {}
-    if "graph" not in top:
+    """What the graph's scores come to, in a word and in figures; None where nothing was measured."""
+    found = {name: (metrics.get(name) or {}).get("graph") for name in ("top", "random")}
+    if not found["top"]:
         return None
-    lookup = _measured(top.get("token_lookup"))
+    top, random = (_measured(scores) for scores in found.values())
+    firing = found["top"].get("firing") or 0
+    word = "too few test tokens" if firing < FEW else "reliable" if top["f1_low"] >= RELIABLE else "weak"
+    others = {name: _measured(scores).get("f1") for name, scores in metrics["top"].items() if name != "graph"}
+    known = {name: value for name, value in others.items() if value is not None and name in PREDICTORS}
+    best = max(known, key=lambda name: known[name], default=None)
     return {
-        "f1": _measured(top["graph"]).get("f1"),
-        "lookup": lookup.get("f1"),
-        "correlation": top["graph"].get("correlation"),
+        "word": word,
+        "firing": firing,
+        "f1": top.get("f1"),
+        "low": top.get("f1_low"),
+        "high": top.get("f1_high"),
+        "random": random.get("f1"),
+        "best": (PREDICTORS[best], known[best]) if best else None,
+    }
+
+
+def _about(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the neuron is about, whatever the graph says: how often it fires, its least and largest activation and
+    whether the page's pole is the weaker one, its tokens of the largest mean activation, and the titles of the documents
+    in which it is strongest."""
+    statistics = record.get("statistics") or {}
+    edges = (statistics.get("histogram") or {}).get("edges") or []
+    weaker = (
+        bool(edges) and -edges[0] >= edges[-1]
+    )  # this side than the other; edges are those of the page's pole
+    ends = (edges[0], edges[-1]) if edges else None
+    if ends and record["pole"] == "negative":
+        ends = (-ends[1], -ends[0])
+    titles = [
+        elide(plain(example["title"]), LONGEST)
+        for example in record.get("examples") or []
+        if example["set"] == "top" and example.get("title")
+    ]
+    return {
+        "firing": statistics.get("firing"),
+        "tokens": statistics.get("tokens"),
+        "ends": ends,
+        "weaker": weaker,
+        "strongest": [
+            (elide(visible(record["vocabulary"].get(str(token), f"#{token}"))), mean, count)
+            for token, mean, count in record.get("top_tokens") or []
+        ],
+        "titles": list(dict.fromkeys(titles))[:TITLES],
     }
 
 
@@ -121,7 +172,7 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     if not histogram.get("counts"):
         return None
     threshold = (record.get("graph") or {}).get("decision_threshold")
-    caption = "Tokens by activation, log–log; the red line is the graph’s decision threshold"
+    caption = "Tokens of all documents by activation, log–log; the line is the graph’s decision threshold"
     edges = histogram["edges"]
     label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"
     return bars(edges, histogram["counts"], label, caption, threshold)
@@ -132,9 +183,12 @@ def _scale(record: Mapping[str, Any]) -> float:
     return (record.get("graph") or {}).get("scale") or (record.get("statistics") or {}).get("maximum") or 1.0
 
 
-def _groups(record: Mapping[str, Any]) -> list[dict]:
+def _groups(record: Mapping[str, Any], wanted: Sequence[tuple[str, str]]) -> list[dict]:
     found = []
+    around = BESIDE if wanted is EVIDENCE else AROUND
     for kind, split, title, note in GROUPS:
+        if (kind, split) not in wanted:
+            continue
         known = [
             (index, example)
             for index, example in enumerate(record.get("examples") or [])
@@ -143,10 +197,14 @@ def _groups(record: Mapping[str, Any]) -> list[dict]:
         if known:
             folded = _folded(known)
             count = STAMPED.get((kind, split), 0)
-            items = [_example(index, example, record) | {"times": n} for index, example, n in folded[:count]]
+            items = [
+                _example(index, example, record, around) | {"times": n}
+                for index, example, n in folded[:count]
+            ]
             later = [f"{index}*{n}" if n > 1 else str(index) for index, _, n in folded[count:]]
             found.append(
                 {"key": f"{split}-{kind}", "title": title, "note": note, "items": items, "later": later}
+                | {"around": around}
             )
     return found
 
@@ -160,13 +218,13 @@ def _folded(known: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, M
     return [tuple(one) for one in first.values()]
 
 
-def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
+def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], around: int) -> dict:
     """An excerpt around the pivot. Tokens are (text, class names); the page's script adds the values."""
     scale = _scale(record)
     skipped = (record.get("graph") or {}).get("bos") == example["tokens"][0] and example["start"] == 0
-    first = max(int(skipped), example["pivot"] - AROUND)
-    last = min(len(example["tokens"]), example["pivot"] + AROUND + 1)
-    predictions = example.get("predictions") or [0.0] * len(example["tokens"])
+    pivot, predictions = example["pivot"], example["predictions"]
+    first = max(int(skipped), pivot - around)
+    last = min(len(example["tokens"]), pivot + around + 1)
     tokens = []
     for at in range(first, last):
         text = record["vocabulary"].get(str(example["tokens"][at]), "�")
@@ -177,11 +235,20 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
         tokens.append((elide(plain(text), LONGEST), colour))
     return {
         "index": index,
-        "value": max(example["activations"]),
+        "value": example["activations"][pivot],
+        "predicted": predictions[pivot],
+        "outcome": _outcome(example["activations"][pivot], predictions[pivot], record),
         "tokens": tokens,
-        "held_out": example.get("predictions") is not None,
         "title": elide(plain(example.get("title") or ""), LONGEST),
     }
+
+
+def _outcome(value: float, predicted: float, record: Mapping[str, Any]) -> str:
+    """`hit`, `miss` (the neuron fires alone), `false` (the graph fires alone), or "" where neither does."""
+    share = (record["provenance"].get("settings") or {}).get("firing_threshold", Settings().firing_threshold)
+    fires = value >= share * (record.get("statistics") or {}).get("maximum", 0.0) > 0
+    says = predicted >= (record.get("graph") or {}).get("decision_threshold", 0.0) and predicted > 0
+    return {(True, True): "hit", (True, False): "miss", (False, True): "false"}.get((fires, says), "")
 
 
 def _weights(record: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, float]]]]:

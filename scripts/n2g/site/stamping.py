@@ -118,7 +118,7 @@ def templates(site: Path, variables: Mapping[str, Any]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=wording.number, ratio=wording.ratio, signed=wording.signed, brief=wording.brief,
+        number=wording.number, grouped=wording.grouped, ratio=wording.ratio, signed=wording.signed, brief=wording.brief,
         path=wording.page_path, beside=wording.beside,
     )  # fmt: skip
     environment.globals.update(variables)

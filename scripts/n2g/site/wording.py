@@ -99,6 +99,15 @@ def number(value: float | int | None) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
+def grouped(value: int | None) -> str:
+    """A count, its thousands apart.
+
+    >>> grouped(1048280), grouped(22), grouped(None)
+    ('1,048,280', '22', '–')
+    """
+    return "–" if value is None else f"{value:,}"
+
+
 def ratio(value: float | None) -> str:
     """Two decimals, as precision, recall and F1 are given.
 

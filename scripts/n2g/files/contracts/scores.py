@@ -70,6 +70,16 @@ TABLES = [
         nodes=(pa.list_(pa.int32()), "the graph node that decides each prediction; 0 if none does"),
     ),
     contract(
+        "nodes",
+        "How often a pattern of the graph, named by the node at which it ends, decides that the neuron fires.",
+        neuron=NEURON,
+        pole=POLE,
+        node=(pa.int32(), "node id in the graph"),
+        set=(pa.string(), "top or random"),
+        predicted=(pa.int64(), "tokens at which the graph fires because of this pattern"),
+        hits=(pa.int64(), "those of them at which the neuron fires"),
+    ),
+    contract(
         "explanations",
         "A natural-language explanation of a neuron, scored by simulation on test documents; dead neurons have none.",
         neuron=NEURON,

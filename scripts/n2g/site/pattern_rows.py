@@ -1,0 +1,52 @@
+"""The patterns of a graph as rows of a table, the one that accounts for most of the activation first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from n2g.graphs.drawing import ordered
+from n2g.graphs.paths import firing_paths
+from n2g.graphs.token_display import elide, visible
+
+TOKENS = 4  # of a node that are named
+
+
+def pattern_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each pattern that fires: `node` (where it ends), `parts` (its elements in the order of the text, as classes
+    and words), `share`, `activation`, `support`, `precision`, and `hits` and `misses` on random test documents."""
+    graph = record.get("graph")
+    if not graph:
+        return []
+    tested = record.get("tested") or {}
+    rows = []
+    for path in firing_paths(graph):
+        last = path[-1]
+        said, right = tested.get(str(last["id"]), {}).get("random", (0, 0))
+        rows.append(
+            {
+                "node": last["id"],
+                "parts": [
+                    ("pivot" if node["parent"] == 0 else node["kind"], _words(node, record["vocabulary"]))
+                    for node in reversed(path)
+                ],
+                "share": last.get("share"),
+                "activation": last["end"]["activation"],
+                "support": last["end"].get("support"),
+                "hits": right,
+                "misses": said - right,
+            }
+        )
+    return sorted(rows, key=lambda row: (-(row["share"] or 0.0), -row["activation"], row["node"]))
+
+
+def _words(node: Mapping[str, Any], vocabulary: Mapping[str, str]) -> str:
+    """An element in few words, as in `Black|Red|Green +18`."""
+    if node["kind"] == "gap":
+        return f"… ≤{node['max']}"
+    if node["kind"] in ("wildcard", "start"):
+        return {"wildcard": "∗", "start": "⊢"}[node["kind"]]
+    tokens = ordered(node)
+    named = [elide(visible(vocabulary.get(str(token), f"#{token}"))) for token in tokens[:TOKENS]]
+    more = len(tokens) - len(named)
+    return "|".join(named) + (f" +{more}" if more else "")
