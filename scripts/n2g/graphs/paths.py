@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Nodes = list[Mapping[str, Any]]
@@ -27,3 +27,27 @@ def firing_paths(graph: Mapping[str, Any]) -> Iterator[Nodes]:
     return (
         path for path in paths(graph) if path[-1]["end"]["activation"] >= graph.get("decision_threshold", 0.0)
     )
+
+
+def strongest_paths(graph: Mapping[str, Any]) -> list[Nodes]:
+    """The patterns that fire: those with the largest share of the activation first (see
+    `n2g.scores.node_costs.node_shares`), then the strongest."""
+    return sorted(
+        firing_paths(graph),
+        key=lambda path: (-(path[-1].get("share") or 0.0), -path[-1]["end"]["activation"], path[-1]["id"]),
+    )
+
+
+def only(graph: Mapping[str, Any], kept: Iterable[Nodes]) -> dict[str, Any]:
+    """The graph with some of its patterns."""
+    kept = list(kept)
+    nodes = {node["id"] for path in kept for node in path}
+    ends = {path[-1]["id"] for path in kept}
+    return {
+        **graph,
+        "nodes": [
+            {name: value for name, value in node.items() if name != "end" or node["id"] in ends}
+            for node in graph["nodes"]
+            if node["parent"] is None or node["id"] in nodes
+        ],
+    }

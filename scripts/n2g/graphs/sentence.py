@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from n2g.graphs.drawing import ordered
-from n2g.graphs.paths import firing_paths
+from n2g.graphs.paths import strongest_paths
 from n2g.graphs.token_display import elide, visible
 
 SHOWN = 4  # tokens of a node
@@ -50,9 +50,7 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
 def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> dict[tuple[str, str], float]:
     """(words for the activating token, words for its context) -> share of the activation, the strongest first."""
     found: dict[tuple[str, str], float] = {}
-    for path in sorted(
-        firing_paths(graph), key=lambda path: (-path[-1]["end"]["activation"], path[-1]["id"])
-    ):
+    for path in strongest_paths(graph):
         least = graph.get("decision_threshold", 0.0) / (path[-1]["end"]["activation"] or 1.0)
         activating, *context = (_strong(node, least) for node in path)
         key = _words(activating, vocabulary), _context(context[::-1], vocabulary) if context else ""

@@ -18,7 +18,7 @@ from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
 AROUND, COMPARED = 16, 5  # tokens on each side of the pivot: shown, and compared to fold similar excerpts
 BESIDE = 10  # tokens on each side, beside the graph
 ERRORS = ("false_positives", "false_negatives")
-STAMPED = {("top", "train"): 4, ("top", "test"): 4}  # excerpts in the page; the others come from the record
+STAMPED = {("top", "test"): 4, ("top", "train"): 2}  # excerpts in the page; the others come from the record
 EVIDENCE = tuple(STAMPED)
 PATTERNS = 8  # that are listed at once
 TITLES = 6
@@ -32,8 +32,8 @@ WEIGHTS = {
 }
 SETTINGS = ("method", "seed", "dtype")
 GROUPS = [
-    ("top", "train", "Strongest in training documents", "the graph was fitted to these"),
     ("top", "test", "Strongest in test documents", "held out"),
+    ("top", "train", "Strongest in training documents", "the graph was fitted to these"),
     ("quantile", "test", "Across quantiles", "held out"),
     ("random", "test", "Random documents", "held out"),
     ("false-positive", "test", "Worst false positives", "the graph fires, the neuron does not"),
@@ -64,6 +64,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
         "about": _about(record),
+        "firing": _firing(record),
         "patterns": pattern_rows(record),
         "listed": PATTERNS,
         "score": _score(record.get("metrics") or {}),
@@ -82,8 +83,11 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
 
 
 def _scores(metrics: Mapping[str, Any]) -> dict[str, list]:
-    """Columns (test sets) and rows (predictors) of the table of scores; what was not measured is {}."""
-    known = {key: metrics[key] for key in SETS if metrics.get(key)}
+    """Columns (test sets) and rows (predictors) of the table of scores; what was not measured is {}.
+
+    The windows are left out: their sample is large enough for a layer, not for a neuron.
+    """
+    known = {key: metrics[key] for key in SETS if metrics.get(key) and key != "windows"}
     names = [name for name in PREDICTORS if any(name in found for found in known.values())]
     columns = [
         {"title": SETS[key][0], "meaning": SETS[key][1], "firing": found[names[0]].get("firing")}
@@ -138,9 +142,8 @@ def _score(metrics: Mapping[str, Any]) -> dict | None:
 
 
 def _about(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the neuron is about, whatever the graph says: how often it fires, its least and largest activation and
-    whether the page's pole is the weaker one, its tokens of the largest mean activation, and the titles of the documents
-    in which it is strongest."""
+    """What the neuron is about, whatever the graph says: how often it fires, its least and largest activation, whether
+    the page's pole is the weaker one, the tokens of the largest mean activation, and the titles of its top documents."""
     statistics = record.get("statistics") or {}
     edges = (statistics.get("histogram") or {}).get("edges") or []
     weaker = (
@@ -232,7 +235,7 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], 
         real, opposite, predicted = level(value, scale), level(-value, scale), level(predictions[at], scale)
         steps = (("a", real), ("n", opposite), ("p", predicted))
         colour = " ".join(f"{name}{step}" for name, step in steps if step)
-        tokens.append((elide(plain(text), LONGEST), colour))
+        tokens.append((elide(plain(text), LONGEST), f"{colour} pivot".strip() if at == pivot else colour))
     return {
         "index": index,
         "value": example["activations"][pivot],
@@ -243,10 +246,15 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], 
     }
 
 
+def _firing(record: Mapping[str, Any]) -> float:
+    """The activation from which the neuron counts as firing."""
+    share = (record["provenance"].get("settings") or {}).get("firing_threshold", Settings().firing_threshold)
+    return share * ((record.get("statistics") or {}).get("maximum") or 0.0)
+
+
 def _outcome(value: float, predicted: float, record: Mapping[str, Any]) -> str:
     """`hit`, `miss` (the neuron fires alone), `false` (the graph fires alone), or "" where neither does."""
-    share = (record["provenance"].get("settings") or {}).get("firing_threshold", Settings().firing_threshold)
-    fires = value >= share * (record.get("statistics") or {}).get("maximum", 0.0) > 0
+    fires = value >= _firing(record) > 0
     says = predicted >= (record.get("graph") or {}).get("decision_threshold", 0.0) and predicted > 0
     return {(True, True): "hit", (True, False): "miss", (False, True): "false"}.get((fires, says), "")
 

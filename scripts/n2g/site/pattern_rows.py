@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from n2g.graphs.drawing import ordered
-from n2g.graphs.paths import firing_paths
+from n2g.graphs.paths import strongest_paths
 from n2g.graphs.token_display import elide, visible
 
 TOKENS = 4  # of a node that are named
@@ -14,13 +14,13 @@ TOKENS = 4  # of a node that are named
 
 def pattern_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each pattern that fires: `node` (where it ends), `parts` (its elements in the order of the text, as classes
-    and words), `share`, `activation`, `support`, `precision`, and `hits` and `misses` on random test documents."""
+    and words), `share`, `support`, and `hits` and `misses` on random test documents."""
     graph = record.get("graph")
     if not graph:
         return []
     tested = record.get("tested") or {}
     rows = []
-    for path in firing_paths(graph):
+    for path in strongest_paths(graph):
         last = path[-1]
         said, right = tested.get(str(last["id"]), {}).get("random", (0, 0))
         rows.append(
@@ -31,13 +31,12 @@ def pattern_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
                     for node in reversed(path)
                 ],
                 "share": last.get("share"),
-                "activation": last["end"]["activation"],
                 "support": last["end"].get("support"),
                 "hits": right,
                 "misses": said - right,
             }
         )
-    return sorted(rows, key=lambda row: (-(row["share"] or 0.0), -row["activation"], row["node"]))
+    return rows
 
 
 def _words(node: Mapping[str, Any], vocabulary: Mapping[str, str]) -> str:

@@ -73,7 +73,7 @@ class Stamper:
 
     def stamp(self, group: Group) -> Stamped:
         """Stamp a group's pages, and write what the site has for each group of neurons."""
-        found, patterns, drawings = Stamped(), [], []
+        found, patterns, drawings, further = Stamped(), [], [], []
         template = self._environment.get_template("neuron.html")
         first = group.number * search_indexes.GROUP
         for at, (file, related) in enumerate(zip(group.files, group.related, strict=True), start=first):
@@ -82,8 +82,10 @@ class Stamper:
             target = self.built / wording.page_path(neuron)
             search_indexes.write_packed(target.parent / RECORD, text)
             svg = picture(file) if record["status"] == "ok" else None
+            shown = picture(file, brief=True) if svg else None
+            variables = neuron_page.context(record, shown)
             content = template.render(
-                **neuron_page.context(record, svg),
+                **variables,
                 home="../../../",
                 related=related,
                 known=self._known,
@@ -93,12 +95,14 @@ class Stamper:
             )
             target.write_text(shell.stamp(self.parts, neuron, content), encoding="utf-8")
             patterns.append(search_indexes.patterns_of(record))
+            rest = [list(one.values()) for one in variables["patterns"][neuron_page.PATTERNS :]]
+            further.append({"svg": svg, "rows": rest} if rest else None)
             drawings.append(file.with_suffix(".dot").read_text(encoding="utf-8") if svg else None)
             found.rows.append(row(record))
             found.lines.append((record["layer"], downloads.line(record)))
             found.tokens.add(at, record)
             found.firing.add(at, record)
-        for name, values in (("patterns", patterns), ("dot", drawings)):
+        for name, values in (("patterns", patterns), ("dot", drawings), ("further", further)):
             search_indexes.write_json(self.built / "data" / name / f"{group.number}.json.gz", values)
         return found
 
@@ -125,7 +129,12 @@ def templates(site: Path, variables: Mapping[str, Any]) -> Environment:
     return environment
 
 
-def picture(record: Path) -> str | None:
-    """The graph's picture beside a record, for a page that has the style; None where nothing was drawn."""
+def picture(record: Path, brief: bool = False) -> str | None:
+    """The graph's picture beside a record, for a page that has the style; None where nothing was drawn.
+
+    brief: the strongest patterns only, where there are too many to see at once.
+    """
     path = record.with_suffix(".svg")
+    if brief and (shorter := record.with_suffix(".brief.svg")).exists():
+        path = shorter
     return inline(path.read_text(encoding="utf-8")) if path.exists() else None

@@ -1,7 +1,7 @@
 // The graph: zoom, drag, and a click on a node that shows the examples that pass through it.
 import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
-import { allIds, load, make, pageOf, root, shown, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, pageOf, root, shown, visible } from "./site.js";
 import { find, rank } from "./tokens.js";
 import { wordsOf } from "./tokenizer.js";
 
@@ -110,17 +110,24 @@ function tokenLinks(node, vocabulary) {
   return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
 }
 
-async function panelOf(record, prepared, id, title) {
+/** Scroll a frame, and nothing around it, so that the node is seen. */
+function into(frame, node) {
+  const [one, box] = [node.getBoundingClientRect(), frame.getBoundingClientRect()];
+  frame.scrollBy((one.left + one.right - box.left - box.right) / 2, (one.top + one.bottom - box.top - box.bottom) / 2);
+}
+
+async function panelOf(record, prepared, id, title, below) {
   const node = prepared.nodes.get(id);
   const missing = (node.tokens ?? []).filter((token) => !(token in record.vocabulary));
   const vocabulary = missing.length ? { ...(await wordsOf(missing).catch(() => ({}))), ...record.vocabulary } : record.vocabulary;
-  const found = through(record, prepared, id);
+  const found = below ? [] : through(record, prepared, id);
   const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
   panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
   const facts = [];
   if (node.end) facts.push(`A full pattern starts here: activation ${shown(node.end.activation)}, ${node.end.support} training ${node.end.support === 1 ? "example" : "examples"}${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
   if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without this node, F1 on validation documents stays the same." : `Without this node, F1 on validation documents ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
-  facts.push(`${found.length} of ${record.examples.length} examples pass through this node.`);
+  if (below) facts.push("Below the decision threshold: these tokens set the predicted level, and never make the graph fire.");
+  else facts.push(`${found.length} of ${record.examples.length} examples pass through this node.`);
   panel.append(make("p", {}, facts.join(" ")));
   const similar = node.tokens ? await others(node, vocabulary, record.id) : [];
   if (similar.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
@@ -134,6 +141,37 @@ async function panelOf(record, prepared, id, title) {
   return panel;
 }
 
+/** What a page does not hold of a graph with many patterns: the whole picture, and the further rows of the table. */
+async function furtherOf(id) {
+  const row = (await allIds()).indexOf(id);
+  return (await load(`data/further/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP];
+}
+
+function patternRow([node, parts, share, support, hits, misses]) {
+  const words = parts.flatMap(([kind, text], at) => [at ? " " : "", make("span", { class: kind }, text)]);
+  const cells = [share === null ? "" : `${Math.round(100 * share)} %`, support, hits, misses];
+  return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("span", { class: "pattern" }, ...words)), ...cells.map((text) => make("td", {}, text ?? "")));
+}
+
+/** A button that adds the further patterns to the table and to the picture. */
+function expandable(figure, canvas, table) {
+  const button = make("button", { type: "button", class: "more" }, `Show all patterns (${table.dataset.more} more)`);
+  button.addEventListener("click", async () => {
+    const { svg, rows } = await furtherOf(figure.closest("[data-id]").dataset.id);
+    const frame = canvas.cloneNode(false);
+    frame.append(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
+    canvas.replaceWith(frame);
+    table.tBodies[0].append(...rows.map(patternRow));
+    for (const row of table.tBodies[0].rows) row.replaceWith(row.cloneNode(true)); // with new listeners
+    delete table.dataset.more;
+    button.remove();
+    figure.querySelector(".tools").replaceChildren();
+    figure.querySelector(".through")?.remove();
+    graph(figure);
+  });
+  table.after(button);
+}
+
 export default function graph(figure) {
   const canvas = figure.querySelector(".canvas");
   const svg = canvas.querySelector("svg");
@@ -141,39 +179,75 @@ export default function graph(figure) {
   draggable(canvas);
   const page = figure.closest("[data-id]");
   const { id } = page.dataset;
-  page.querySelector(".downloads")?.append(
+  const table = page.querySelector("table[data-more]");
+  if (table) expandable(figure, canvas, table);
+  const downloads = page.querySelector(".downloads");
+  if (downloads && !downloads.querySelector("[download$=svg]")) downloads.append(
     " · ", saved("DOT", `${id}.dot`, "text/vnd.graphviz", () => dotOf(id)),
-    " · ", saved("SVG", `${id}.svg`, "image/svg+xml", () => pictureOf(svg)));
+    " · ", saved("SVG", `${id}.svg`, "image/svg+xml", () => pictureOf(canvas.querySelector("svg"))));
+  const nodes = [...svg.querySelectorAll(".node")];
+  const rows = [...page.querySelectorAll("tr[data-node]")];
   let chosen = null;
 
-  async function choose(group) {
+  function close() {
     chosen?.classList.remove("chosen");
     chosen?.setAttribute("aria-pressed", "false");
-    figure.parentElement.querySelector(".through")?.remove();
-    if (chosen === group) {
-      chosen = null;
-      return;
-    }
+    figure.querySelector(".through")?.remove();
+    for (const row of rows) row.classList.remove("chosen");
+    chosen = null;
+    keepInUrl({ node: "" });
+  }
+
+  async function choose(group) {
+    const same = chosen === group;
+    close();
+    if (same) return;
     chosen = group;
     group.classList.add("chosen");
     group.setAttribute("aria-pressed", "true");
+    const { node } = group.dataset;
+    for (const row of rows) row.classList.toggle("chosen", row.dataset.node === node);
+    keepInUrl({ node });
+    into(canvas, group);
     const record = await recordOf(page);
-    const panel = await panelOf(record, prepare(record.graph), Number(group.dataset.node), group.querySelector("title")?.textContent ?? "");
-    if (chosen !== group) return;
-    figure.append(panel);
-    panel.scrollIntoView({ block: "nearest" });
+    const panel = await panelOf(record, prepare(record.graph), Number(node), group.querySelector("title")?.textContent ?? "", group.classList.contains("background"));
+    if (chosen === group) figure.append(panel);
   }
 
-  for (const group of svg.querySelectorAll(".node")) {
-    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title")?.textContent ?? "activating token"}`;
-    for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
-    group.addEventListener("click", () => choose(group));
-    group.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") {
-        event.preventDefault();
-        choose(group);
-      }
+  const byNode = (node) => nodes.find((group) => group.dataset.node === node);
+  const activate = (element, action) => {
+    element.addEventListener("click", action);
+    element.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      action();
     });
+  };
+  nodes.forEach((group, at) => {
+    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title")?.textContent ?? "activating token"}`;
+    // One node is in the order of the Tab key, the arrow keys go to the others.
+    for (const [name, value] of Object.entries({ tabindex: at ? -1 : 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
+    activate(group, () => choose(group));
+    group.addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      const next = step && nodes[at + step];
+      if (!next) return;
+      event.preventDefault();
+      event.stopPropagation();
+      group.setAttribute("tabindex", -1);
+      next.setAttribute("tabindex", 0);
+      next.focus();
+    });
+  });
+  for (const row of rows) {
+    const pattern = row.querySelector(".pattern");
+    for (const [name, value] of Object.entries({ tabindex: 0, role: "button" })) pattern.setAttribute(name, value);
+    activate(pattern, () => choose(byNode(row.dataset.node)));
   }
+  page.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && chosen) close();
+  });
+  const asked = byNode(new URL(location).searchParams.get("node"));
+  if (asked) choose(asked);
   svg.setAttribute("role", "group");
 }

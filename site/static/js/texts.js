@@ -14,7 +14,7 @@ export function tokens(text, vocabulary, scale, first = 0, last = text.tokens.le
   for (let at = first; at < last; at += 1) {
     const real = text.activations?.[at];
     const predicted = text.predictions?.[at];
-    const classes = [level(real, scale) && `a${level(real, scale)}`, level(-real, scale) && `n${level(-real, scale)}`, level(predicted, scale) && `p${level(predicted, scale)}`, marked.has(at) && "marked"];
+    const classes = [level(real, scale) && `a${level(real, scale)}`, level(-real, scale) && `n${level(-real, scale)}`, level(predicted, scale) && `p${level(predicted, scale)}`, marked.has(at) && "marked", at === text.pivot && "pivot"];
     const said = [real !== undefined && `activation ${shown(real)}`, predicted !== undefined && `predicted ${shown(predicted)}`].filter(Boolean);
     const word = plain(vocabulary[text.tokens[at]] ?? "�");
     elements.push(make("b", {
