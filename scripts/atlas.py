@@ -44,7 +44,9 @@ def main() -> None:
     tables = tuple(filter(None, given.tables.split(",")))
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
     counts = read_json(given.corpus / "corpus.json")
-    atlas = SiteInputs(given.config, summary, expected, known, tables, run_tables, counts)
+    model = read_json(given.checkpoint)
+    size = (model["n_layers"], model["d_mlp"])
+    atlas = SiteInputs(given.config, summary, expected, known, tables, run_tables, counts, size)
     build(atlas, renders, given.site, given.docs, given.out, given.processes)
 
 

@@ -149,7 +149,7 @@ def test_sentence():
         one = {"kind": "token", "tokens": [number - 5], "weights": [1.0], "end": end}
         nodes.append({"id": number, "parent": 2, **one})
     assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}).endswith(
-        "; “c” or “␣b” after “␣a”; and 2 more patterns."
+        "; “␣a” in any context; and 2 more patterns."
     )
 
 

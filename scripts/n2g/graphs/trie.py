@@ -6,7 +6,7 @@ token (or class), each further element lies one step to the left in the text. ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import networkx as nx
 import numpy as np
@@ -151,7 +151,7 @@ class NeuronGraph:
         }
 
     @classmethod
-    def from_dict(cls, data: dict) -> NeuronGraph:
+    def from_dict(cls, data: Mapping) -> NeuronGraph:
         """The graph that `to_dict` wrote. Raises ValueError on another version or a broken node."""
         if data.get("version") != VERSION:
             raise ValueError(f"graph version {data.get('version')!r} is not {VERSION}")

@@ -66,6 +66,7 @@ def build(
         rows = _stamp_neurons(stamper, atlas, files, processes)
         search_indexes.write_ids(built / "data", ids)
         search_indexes.write_table(built / "data", COLUMNS, rows)
+        search_indexes.write_map(built / "data", rows)
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
         environment = templates(site, variables)
         run_pages.stamp_all(environment, built, atlas, layers, rows, lambda neuron: picture(files[neuron]))

@@ -39,6 +39,7 @@ def stamp_home(
     content = environment.get_template("home.html").render(
         home="",
         total=len(rows),
+        part=_part(atlas, layers),
         layers=[{"layer": layer} for layer in layers],
         tools=TOOLS,
         shown=shown,
@@ -54,6 +55,18 @@ def stamp_home(
         worst=scored[-8:][::-1],
     )
     shell.stamp_page(built / "index.html", content)
+
+
+def _part(atlas: SiteInputs, layers: list[int]) -> str | None:
+    """What part of the model the atlas describes, in words; None where the model's size is not known."""
+    if atlas.size is None:
+        return None
+    count, width = atlas.size
+    neurons = len({neuron.removesuffix("-") for neuron in atlas.expected})
+    if neurons == count * width:
+        return f"all {neurons:,} MLP neurons"
+    part = "all of its" if len(layers) == count else f"{len(layers)} of its {count}"
+    return f"{neurons:,} of the {count * width:,} MLP neurons, in {part} layers,"
 
 
 def _showcase(scored: Sequence[dict]) -> dict | None:

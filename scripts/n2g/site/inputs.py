@@ -36,6 +36,7 @@ class SiteInputs:
         run_tables: tables of the whole run, for download; from `similar.parquet` come the related neurons too, from
             `diff.parquet` the page of changes.
         counts: the content of `corpus.json`, or None where it is not known.
+        size: layers of the model and MLP neurons of each, or None where it is not known.
     """
 
     config: Mapping[str, Any]
@@ -45,3 +46,4 @@ class SiteInputs:
     tables: tuple[str, ...] = ()
     run_tables: tuple[Path, ...] = ()
     counts: Mapping[str, Any] | None = None
+    size: tuple[int, int] | None = None

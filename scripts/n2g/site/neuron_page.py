@@ -143,7 +143,7 @@ def _score(metrics: Mapping[str, Any]) -> dict | None:
 
 def _about(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the neuron is about, whatever the graph says: how often it fires, its least and largest activation, whether
-    the page's pole is the weaker one, the tokens of the largest mean activation, and the titles of its top documents."""
+    the page's pole is the weaker one, the tokens of the largest mean activation, and the titles of top documents."""
     statistics = record.get("statistics") or {}
     edges = (statistics.get("histogram") or {}).get("edges") or []
     weaker = (

@@ -11,6 +11,7 @@ import io
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,26 @@ def write_table(
     writer.writerow(keys)
     writer.writerows([row[key] for key in keys] for row in rows)
     (folder / "neurons.csv").write_text(text.getvalue(), encoding="utf-8")
+
+
+def write_map(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """`map.json.gz`: for each measure a character for every neuron in order, its tenth from 0 to 9, or a dash.
+
+    Activation density is by orders of magnitude: 9 from a tenth of all tokens on, 0 below one in a million.
+    """
+
+    def tenth(value: float | None) -> str:
+        return "-" if value is None else str(min(9, max(0, int(10 * value))))
+
+    def magnitude(value: float | None) -> float | None:
+        return None if value is None else (log10(value) + 6.5) / 6 if value > 0 else 0.0
+
+    content = {
+        "f1": "".join(tenth(row["f1"]) for row in rows),
+        "f1_low": "".join(tenth(row["f1_low"]) for row in rows),
+        "density": "".join(tenth(magnitude(row["density"])) for row in rows),
+    }
+    write_json(folder / "map.json.gz", content)
 
 
 class TokenIndex:

@@ -15,11 +15,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import escape
 
 from n2g.errors import InputError
 
 MARK = "stamped-here"
 TITLE = "stamped-title"
+DESCRIPTION = "stamped-description"
 # The theme gives checkboxes an attribute that only text boxes may have.
 _CHECKBOX = re.compile(r'(<input [^>]*type="checkbox"[^>]*) autocomplete="off"')
 _BLANKS = re.compile(r"\s*\n\s*")
@@ -59,7 +61,8 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
     for path, title in stubs.items():
         target = pages / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        head = f"---\ntitle: {title}\nhide: [navigation, toc]\n---\n"
+        described = f"description: {DESCRIPTION}\n" if title == TITLE else ""
+        head = f"---\ntitle: {title}\n{described}hide: [navigation, toc]\n---\n"
         target.write_text(f"{head}<h1>{MARK}</h1>\n", encoding="utf-8")
     environment = Environment(loader=FileSystemLoader(site), autoescape=False, keep_trailing_newline=True)
     about = [f"about/{file.relative_to(docs).as_posix()}" for file in written]
@@ -82,10 +85,14 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
     return built
 
 
-def stamp(parts: Iterable[str], title: str, content: str) -> str:
-    """A page: the shell's parts (from `split`) with an escaped title and ready HTML between them."""
+def stamp(parts: Iterable[str], title: str, content: str, description: str = "") -> str:
+    """A page: the shell's parts (from `split`) with an escaped title, ready HTML between them, and a description as
+    plain text for those who list the page."""
     before, after = parts
-    return f"{before.replace(TITLE, title)}{squeezed(content)}{after}"
+    head = before.replace(TITLE, title)
+    quoted = f'"{escape(description)}"'  # the page may hold the mark without quotes
+    head = head.replace(f'"{DESCRIPTION}"', quoted).replace(DESCRIPTION, quoted)
+    return f"{head}{squeezed(content)}{after}"
 
 
 def stamp_page(page: Path, content: str) -> None:

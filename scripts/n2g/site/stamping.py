@@ -93,7 +93,10 @@ class Stamper:
                 previous=self.ids[at - 1] if at else None,
                 next=self.ids[at + 1] if at + 1 < len(self.ids) else None,
             )
-            target.write_text(shell.stamp(self.parts, neuron, content), encoding="utf-8")
+            target.write_text(
+                shell.stamp(self.parts, neuron, content, wording.brief(record["explanation"], 200)),
+                encoding="utf-8",
+            )
             patterns.append(search_indexes.patterns_of(record))
             rest = [list(one.values()) for one in variables["patterns"][neuron_page.PATTERNS :]]
             further.append({"svg": svg, "rows": rest} if rest else None)

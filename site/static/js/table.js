@@ -18,8 +18,10 @@ const order = (a, b) => {
 /** Numbers of the rows that meet the state, in its order. Rows without a value come last. */
 export function select({ values, count, columns }, state) {
   const words = (state.words ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const bound = (text, otherwise) => (text && Number.isFinite(Number(text)) ? Number(text) : otherwise);
   const ranges = columns.filter(({ key, numeric }) => numeric && (state[`${key}.from`] || state[`${key}.to`]))
-    .map(({ key }) => [values[key], Number(state[`${key}.from`] || -Infinity), Number(state[`${key}.to`] || Infinity)]);
+    .map(({ key }) => [values[key], bound(state[`${key}.from`], -Infinity), bound(state[`${key}.to`], Infinity)])
+    .filter(([, low, high]) => low !== -Infinity || high !== Infinity);
   const layer = state.layer ? `L${state.layer}.` : "";
   const rows = [];
   for (let row = 0; row < count; row += 1) {
@@ -72,7 +74,10 @@ export default async function table(page) {
     rows = select(data, state);
     grid.tBodies[0].replaceChildren();
     extend();
-    form.querySelector("output").textContent = `${rows.length} of ${data.count} neurons`;
+    const wrong = inputs.filter((input) => !input.name && input.value.trim() && !Number.isFinite(Number(input.value)));
+    for (const input of inputs) input.setAttribute("aria-invalid", wrong.includes(input));
+    const remark = wrong.length ? `“${wrong[0].value}” is not a number (write 0.9); ` : "";
+    form.querySelector("output").textContent = `${remark}${rows.length} of ${data.count} neurons`;
     for (const heading of headings) {
       const sorted = state.sort?.replace(/^-/, "") === heading.dataset.key;
       heading.setAttribute("aria-sort", sorted ? (state.sort.startsWith("-") ? "descending" : "ascending") : "none");

@@ -52,7 +52,17 @@ export function rank(entries, role) {
   return [...hits.values()].sort((a, b) => b.strength * (b.f1 + 1) - a.strength * (a.f1 + 1) || a.row - b.row || a.kind - b.kind);
 }
 
+/** What to try where a search finds nothing. */
+function nothing(question, match) {
+  const split = /[^\u0000-\u007f]/.test(question) ? " Emoji and letters of many scripts are several tokens of single bytes, such as <0xE2>: search for one of them." : "";
+  const words = /\S\s+\S/.test(question) ? " Several words are several tokens: the search for patterns takes them." : "";
+  const prefix = match === "prefix" ? "" : " Try “starts with”: rare words are several tokens, of which the first may be here.";
+  return `No graph of this atlas holds this token.${split}${words}${prefix}`;
+}
+
 export default async function tokens(page) {
+  const none = make("p", { class: "notice", hidden: "" });
+  page.querySelector(".hits").before(none);
   const [form, list, more] = [page.querySelector("form"), page.querySelector(".hits"), page.querySelector(".more")];
   const ids = await allIds();
   const asked = new URL(location).searchParams;
@@ -75,6 +85,8 @@ export default async function tokens(page) {
     fill(hits);
     const id = parseId(q.value);
     form.querySelector("output").textContent = question === "" ? "" : `${counted(entries.length, "token")}, ${counted(new Set(hits.map((hit) => hit.row)).size, "neuron")}`;
+    none.hidden = question === "" || hits.length > 0;
+    none.textContent = nothing(question, match.value);
     if (id && ids.includes(id)) form.querySelector("output").append(" · ", make("a", { href: pageOf(id) }, id));
   }
 
