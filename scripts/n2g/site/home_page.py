@@ -57,16 +57,17 @@ def stamp_home(
     shell.stamp_page(built / "index.html", content)
 
 
-def _part(atlas: SiteInputs, layers: list[int]) -> str | None:
-    """What part of the model the atlas describes, in words; None where the model's size is not known."""
+def _part(atlas: SiteInputs, layers: list[int]) -> tuple[str, str] | None:
+    """How many neurons of the model the atlas describes, and of how many layers, in words; None where the model's size
+    is not known."""
     if atlas.size is None:
         return None
     count, width = atlas.size
     neurons = len({neuron.removesuffix("-") for neuron in atlas.expected})
     if neurons == count * width:
-        return f"all {neurons:,} MLP neurons"
-    part = "all of its" if len(layers) == count else f"{len(layers)} of its {count}"
-    return f"{neurons:,} of the {count * width:,} MLP neurons, in {part} layers,"
+        return f"All {neurons:,} MLP neurons", ""
+    part = f"all {count} layers" if len(layers) == count else f"{len(layers)} of {count} layers"
+    return f"{neurons:,} of the {count * width:,} MLP neurons", f" ({part})"
 
 
 def _showcase(scored: Sequence[dict]) -> dict | None:
