@@ -6,13 +6,10 @@ from pathlib import Path
 
 from n2g.files.atomic import replacing
 from n2g.files.canonical_json import dump
-from n2g.graphs.drawing import layout, to_dot, to_svg
-from n2g.graphs.paths import only, strongest_paths
+from n2g.results.pictures import pictures
 from n2g.results.records import record
 from n2g.results.stage_outputs import read_block, read_texts
 from n2g.workflow.run_script import run_script
-
-SHOWN = 8  # patterns in the picture of a neuron's page
 
 
 def main() -> None:
@@ -36,28 +33,12 @@ def main() -> None:
         command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
         origin = {**given.provenance, "hook": f"blocks.{given.layer}.mlp.hook_post", "command": command}
         records[str(neuron)] = record(neuron, findings, words, origin)
-    graphs = {name: one["graph"] for name, one in records.items()}
-    drawn = {name: graph for name, graph in graphs.items() if graph and len(graph["nodes"]) > 1}
-    dots = {name: to_dot(graph, words, name) for name, graph in drawn.items()}
-    strongest = {name: strongest_paths(graph) for name, graph in drawn.items()}
-    brief = {
-        name: only(drawn[name], paths[:SHOWN]) for name, paths in strongest.items() if len(paths) > SHOWN
-    }
-    brief_dots = {name: to_dot(graph, words, name) for name, graph in brief.items()}
-    places = layout(dots, given.dot)
-    brief_places = layout(brief_dots, given.dot)
-
     with replacing(given.output) as folder:
         folder.mkdir()
         for name, one in records.items():
             (folder / f"{name}.json").write_text(dump(one), encoding="utf-8")
-        for name, graph in drawn.items():
-            svg = to_svg(graph, words, places[name], name, records[name]["explanation"])
-            (folder / f"{name}.dot").write_text(dots[name], encoding="utf-8")
-            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-        for name, graph in brief.items():
-            svg = to_svg(graph, words, brief_places[name], name, records[name]["explanation"])
-            (folder / f"{name}.brief.svg").write_text(svg, encoding="utf-8")
+        for name, content in pictures(records, words, given.dot):
+            (folder / name).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

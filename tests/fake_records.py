@@ -10,9 +10,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from n2g.files.canonical_json import dump
 from n2g.files.tables import write_rows
-from n2g.graphs.drawing import layout, to_dot, to_svg
 from n2g.graphs.token_display import visible
 from n2g.ids import NeuronId
+from n2g.results.pictures import pictures
 from n2g.results.records import Findings, record
 
 HOSTILE = [
@@ -95,7 +95,7 @@ def example(random: Random, texts: dict[int, str], kind: str, split: str) -> dic
         "pivot": 20,
         "tokens": tokens,
         "activations": activations,
-        "predictions": None if split == "train" else [round(random.choice((0.0, 1.5)), 3) for _ in tokens],
+        "predictions": [round(random.choice((0.0, 1.5)), 3) for _ in tokens],
     }
 
 
@@ -117,7 +117,14 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
     kinds += [("false-positive", "test"), ("false-negative", "test")]
     examples = [example(random, texts, *kind) for kind in kinds for _ in range(3)]
     logits = {"promoted": [[token, 1.5] for token in sorted(texts)[:5]], "suppressed": []}
-    return Findings(graph(random, texts), status, None, statistics, metrics, examples, logits)
+    made = graph(random, texts)
+    tested = {
+        node["id"]: {"top": [3, 2], "random": [7, 4]}
+        for node in made["nodes"]
+        if "end" in node and node["id"] % 2
+    }
+    strongest = [[token, 1.25, 3] for token in sorted(texts)[:15]]
+    return Findings(made, status, None, statistics, metrics, examples, logits, {}, strongest, tested)
 
 
 def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] = TEXTS) -> list[Path]:
@@ -140,14 +147,10 @@ def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] =
             command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
             made = findings(Random(f"{neuron}"), texts, status)
             records[str(neuron)] = record(neuron, made, texts, provenance | {"command": command})
-        dots = {name: to_dot(one["graph"], texts, name) for name, one in records.items() if one["graph"]}
-        plain = layout(dots)
         for name, one in records.items():
             (folder / f"{name}.json").write_text(dump(one), encoding="utf-8")
-            if name in dots:
-                svg = to_svg(one["graph"], texts, plain[name], name, one["explanation"])
-                (folder / f"{name}.dot").write_text(dots[name], encoding="utf-8")
-                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        for name, content in pictures(records, texts):
+            (folder / name).write_text(content, encoding="utf-8")
     return folders
 
 

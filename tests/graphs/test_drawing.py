@@ -10,6 +10,7 @@ import pytest
 
 from n2g.graphs.colours import LEVELS, level
 from n2g.graphs.drawing import activations, inline, layout, to_dot, to_svg
+from n2g.graphs.paths import only, strongest_paths
 from n2g.graphs.sentence import explain
 from n2g.graphs.token_display import elide, visible, width
 
@@ -121,6 +122,29 @@ def test_levels():
     assert [level(value, 2.0) for value in (-1.0, 0.0, 1.0, 2.0, 9.0, float("nan"))] == [0, 0, 4, 9, 9, 0]
     assert level(1.0, 0.0) == 0
     assert LEVELS == 9
+
+
+def test_the_strongest_patterns_stand_first():
+    end = {"activation": 1.0, "support": 1, "precision": None}
+    nodes = [{"id": 0, "parent": None}]
+    for number, share in enumerate((0.1, 0.6, 0.0, 0.3), start=1):
+        one = {"kind": "token", "tokens": [number], "weights": [1.0], "end": end, "share": share}
+        nodes.append({"id": number, "parent": 0, **one})
+    nodes.append(
+        {"id": 5, "parent": 3, "kind": "token", "tokens": [1], "weights": [1.0], "end": end, "share": 0.2}
+    )
+    graph = {"nodes": nodes, "scale": 1.0, "decision_threshold": 0.5}
+    assert [path[-1]["id"] for path in strongest_paths(graph)] == [2, 4, 5, 1, 3]
+    picture = ElementTree.fromstring(draw(graph, fake_records.TEXTS))
+    heights = {
+        int(group.get("data-node")): float(group.find("{*}rect").get("y"))
+        for group in picture.iter("{http://www.w3.org/2000/svg}g")
+    }
+    assert sorted((1, 2, 3, 4), key=heights.__getitem__) == [2, 4, 3, 1], "3 leads to a share of 0.2"
+
+    few = only(graph, strongest_paths(graph)[:3])
+    assert [node["id"] for node in few["nodes"]] == [0, 2, 3, 4, 5]
+    assert "end" not in few["nodes"][2], "3 itself is not among the three"
 
 
 def test_sentence():

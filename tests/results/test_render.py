@@ -15,6 +15,7 @@ import pytest
 
 from n2g.files.canonical_json import dump
 from n2g.files.tables import CONTRACTS, write_array, write_table
+from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.metrics import SCORES
@@ -81,6 +82,17 @@ def rendered(tmp_path_factory) -> Path:
     lens = {"neuron": 0, "pole": "positive", "direction": "promoted", "rank": 0, "token": 3, "value": 1.5}
     write_table(block / "logits.parquet", "logits", columns_of([lens]))
     write_table(block / "predictions.parquet", "predictions", columns_of([prediction]))
+    means = [(5, 0.5, 9), (7, 1.5, 2), (9, 1.5, 4)]
+    background = [
+        {"neuron": 0, "pole": "positive", "token": token, "count": count, "mean": mean}
+        for token, mean, count in means
+    ]
+    write_table(block / "background.parquet", "background", columns_of(background))
+    tested = [
+        {"neuron": 0, "pole": "positive", "node": 1, "set": name, "predicted": said, "hits": hits}
+        for name, said, hits in (("random", 7, 5), ("top", 2, 2))
+    ]
+    write_table(block / "nodes.parquet", "nodes", columns_of(tested))
     write_table(
         block / "evaluate.parquet", "evaluate", columns_of([scores("top", "graph"), scores("top", "paper")])
     )
@@ -115,8 +127,12 @@ def test_record_holds_what_the_tables_say(rendered):
     assert (found["status"], found["layer"], found["neuron"]) == ("ok", 3, 0)
     assert found["metrics"]["top"]["graph"]["f1"] == 0.5
     train, wrong = found["examples"]
-    assert (train["set"], train["split"], train["predictions"]) == ("top", "train", None)
+    assert (train["set"], train["split"]) == ("top", "train")
     assert train["tokens"] == [0, *range(1, 20)]
+    graph = NeuronGraph.from_dict(found["graph"])
+    assert train["predictions"] == pytest.approx(graph.predict(train["tokens"]), abs=0.05)
+    assert found["top_tokens"] == [[7, 1.5, 2], [9, 1.5, 4], [5, 0.5, 9]]
+    assert found["tested"] == {"1": {"random": [7, 5], "top": [2, 2]}}
     assert wrong["set"] == "false-positive"
     assert (wrong["start"], wrong["pivot"], wrong["tokens"]) == (4, 5, list(range(8, 18)))
     assert found["provenance"]["command"].endswith("--config neuron=L3.N0")

@@ -19,7 +19,15 @@ from n2g.graphs.elements import WILDCARD, End, Pattern, one_of
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, load_observations
 from n2g.metrics import SCORES
-from n2g.scores.evaluate import Evaluation, HeldOut, evaluate, graph_predictors, hold_out, score_rows
+from n2g.scores.evaluate import (
+    Evaluation,
+    HeldOut,
+    evaluate,
+    graph_predictors,
+    hold_out,
+    node_rows,
+    score_rows,
+)
 from n2g.scores.predictions import ERRORS, prediction_rows
 from n2g.scores.summary import summarise
 from n2g.texts.documents import Documents
@@ -233,6 +241,22 @@ def test_only_test_documents_are_tested_on() -> None:
         HeldOut.of(documents, documents.of("test"), documents.of("train")[:1])
 
 
+def test_hits_and_misses_are_counted_by_the_pattern_that_decides() -> None:
+    documents = random_corpus(count=600)
+    observed = observations(documents, [after(3, 4)])
+    patterns = [Pattern((one_of([4]), one_of([3])), End(2.0)), Pattern((one_of([5]),), End(2.0))]
+    graph = NeuronGraph(patterns, decision_threshold=1.0, bos=BOS)
+    texts, (unit,) = units(documents, observed, graphs(line(0, graph)))
+    rows = list(node_rows(texts, unit))
+    scores = {row["set"]: row for row in score_rows(texts, unit) if row["predictor"] == "graph"}
+    for name in ("top", "random"):
+        mine = [row for row in rows if row["set"] == name]
+        right = next(row for row in mine if row["hits"])
+        assert right["predicted"] == right["hits"] == scores[name]["true_positives"], "3 4 always fires"
+        assert sum(row["predicted"] for row in mine if row is not right) == scores[name]["false_positives"]
+    assert len({row["node"] for row in rows if row["set"] == "random"}) == 2
+
+
 def test_predictions_show_each_set_and_the_worst_errors() -> None:
     documents = random_corpus(count=600)
     observed = observations(documents, [after(3, 4), on({5: 2.0, 6: 1.5})])
@@ -337,9 +361,11 @@ def test_the_programs_write_what_they_promise(tmp_path: Path) -> None:
     }
     assert found == {"top": 1, "quantile": 1, "random": 1}, "the texts alone tell what fires here"
     assert len(read_table(block / "predictions.parquet", "predictions"))
-    first = [(block / f"{name}.parquet").read_bytes() for name in ("evaluate", "predictions")]
+    first = [(block / f"{name}.parquet").read_bytes() for name in ("evaluate", "predictions", "nodes")]
     assert run("evaluate", *arguments).returncode == 0
-    assert first == [(block / f"{name}.parquet").read_bytes() for name in ("evaluate", "predictions")]
+    assert first == [
+        (block / f"{name}.parquet").read_bytes() for name in ("evaluate", "predictions", "nodes")
+    ]
 
     summary = tmp_path / "summary.json"
     options = ("--run", block.parents[1], "--blocks", "/".join(block.parts[-2:]), "--output", summary)

@@ -29,13 +29,13 @@ class Findings:
         reason: one sentence for a status other than `ok`, or None.
         statistics: moments and histogram of the training activations.
         metrics: test set -> predictor -> metric -> value.
-        top_tokens: (token id, mean activation, occurrences) on training documents, the largest mean first.
-        tested: node at which a pattern ends -> test set -> how often the pattern decides that the neuron fires, and how
-            often it then does.
         examples: excerpts with tokens, activations and the graph's predictions.
         logits: `promoted`, `suppressed` and `input_aligned`, each pairs of token id and value; empty where not
             computed.
         explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.
+        top_tokens: (token id, mean activation, occurrences) on training documents, the largest mean first.
+        tested: node at which a pattern ends -> test set -> how often the pattern decides that the neuron fires, and how
+            often it then does.
     """
 
     graph: Mapping[str, Any] | None
@@ -43,11 +43,11 @@ class Findings:
     reason: str | None = None
     statistics: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    top_tokens: Sequence[Sequence[float]] = ()
-    tested: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
     examples: Iterable[Mapping[str, Any]] = ()
     logits: Mapping[str, Any] = field(default_factory=dict)
     explanations: Mapping[str, Any] = field(default_factory=dict)
+    top_tokens: Sequence[Sequence[float]] = ()
+    tested: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
 
 
 def record(
