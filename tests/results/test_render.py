@@ -115,6 +115,7 @@ def load(rendered: Path, name: str) -> dict:
 
 def test_files(rendered):
     assert sorted(path.name for path in rendered.iterdir()) == [
+        "L3.N0.brief.svg",
         "L3.N0.dot",
         "L3.N0.json",
         "L3.N0.svg",
