@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from n2g.errors import InputError
 from n2g.explain.cache import Kept
 from n2g.explain.chat import Model
 from n2g.explain.neuron import Models
+from n2g.workflow.endpoint_access import endpoint_key
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def open_models(options: Options, answers: Path, device: str) -> Models:
         device: of a local model.
 
     Raises:
-        InputError: no model is named, or a local one cannot be read.
+        InputError: no model is named, a local one cannot be read, or an endpoint cannot be reached as configured.
     """
 
     def open_model(name: str | None) -> Model:
@@ -62,8 +62,7 @@ def open_models(options: Options, answers: Path, device: str) -> Models:
 
         if not (options.base_url and name):
             raise InputError("explain: names no model: set base_url and model, or local.")
-        key = os.environ.get(options.key, "") if options.key else ""
-        return Kept(Endpoint(options.base_url, name, key), answers)
+        return Kept(Endpoint(options.base_url, name, endpoint_key(options.base_url, options.key)), answers)
 
     explainer = open_model(options.model)
     return Models(explainer, open_model(options.simulator) if options.simulator else explainer)
