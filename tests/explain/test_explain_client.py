@@ -104,6 +104,22 @@ def test_an_endpoint_that_refuses_parameters_is_asked_without_them() -> None:
     assert [body.get("max_completion_tokens") for body in server.bodies] == [None, None, 20, 20]
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_endpoint_that_refuses_the_system_role_is_asked_without(status: int) -> None:
+    """Servers that run templates themselves take their errors for their own."""
+
+    def answer(body: dict) -> Answer:
+        if body["messages"][0]["role"] == "system":
+            return status, {"error": {"message": "System role not supported"}}
+        return completion(body["messages"][0]["content"])
+
+    asked = replace(RATED, messages=({"role": "system", "content": "Be brief."}, *RATED.messages))
+    with serving(answer) as server:
+        endpoint = Endpoint(server.url, "m", retries=0)
+        assert endpoint.answer(asked).text == endpoint.answer(asked).text == "Be brief.\n\nHello?"
+    assert [body.get("logprobs") for body in server.bodies] == [True, None, None, True, True]
+
+
 def test_answers_are_kept_and_asked_for_once(tmp_path: Path) -> None:
     def answer(body: dict) -> Answer:
         time.sleep(0.05)  # so that all threads ask while the first waits

@@ -53,16 +53,20 @@ def open_models(options: Options, answers: Path, device: str) -> Models:
         InputError: no model is named, a local one cannot be read, or an endpoint cannot be reached as configured.
     """
 
-    def open_model(name: str | None) -> Model:
+    def open_model(key: str, name: str | None) -> Model:
         if options.local:
             from n2g.explain.local_model import Local
 
-            return Kept(Local(Path(options.local), device), answers)
+            return Kept(Local(Path(options.local), device), answers, key)
         from n2g.explain.endpoint import Endpoint
 
         if not (options.base_url and name):
             raise InputError("explain: names no model: set base_url and model, or local.")
-        return Kept(Endpoint(options.base_url, name, endpoint_key(options.base_url, options.key)), answers)
+        secret = endpoint_key(options.base_url, options.key)
+        return Kept(Endpoint(options.base_url, name, secret), answers, key)
 
-    explainer = open_model(options.model)
-    return Models(explainer, open_model(options.simulator) if options.simulator else explainer)
+    first, second = "explain.local" if options.local else "explain.model", "explain.simulator"
+    explainer = open_model(first, options.model)
+    if not options.simulator:
+        return Models(explainer, explainer, first)
+    return Models(explainer, open_model(second, options.simulator), f"{first}, {second}")
