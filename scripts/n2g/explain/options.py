@@ -55,9 +55,9 @@ def open_models(options: Options, answers: Path, device: str) -> Models:
 
     def open_model(key: str, name: str | None) -> Model:
         if options.local:
-            from n2g.explain.local_model import Local
+            from n2g.explain.local_model import open_local
 
-            return Kept(Local(Path(options.local), device), answers, key)
+            return Kept(open_local(Path(options.local), device), answers, key)
         from n2g.explain.endpoint import Endpoint
 
         if not (options.base_url and name):

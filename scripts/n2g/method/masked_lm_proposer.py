@@ -17,6 +17,33 @@ from n2g.model.whole import check_vocabulary, load_whole
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 
 
+def open_masked_lm(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
+    """A masked language model's tokenizer and the model itself. On the device `meta` no weights are read, only checked.
+
+    Raises InputError where the folder holds no such model.
+    """
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    if not Path(folder).is_dir():
+        raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
+    what, local = f"masked_lm: {folder}", {"local_files_only": True}
+    place = {"device_map": "meta"} if device == "meta" else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+        model = load_whole(AutoModelForMaskedLM, folder, what, **local, **place).to(device).eval()
+        ids, rows = tokenizer.get_vocab().values(), model.get_input_embeddings().weight.shape[0]
+        check_vocabulary(ids, rows, "give it the tokenizer of its model.", what)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the many kinds of models raise
+        raise InputError(
+            f"masked_lm: {folder} is not a masked language model ({first_line(error)})."
+        ) from error
+    if tokenizer.mask_token_id is None:
+        raise InputError(f"masked_lm: the tokenizer in {folder} has no mask token.")
+    return tokenizer, model
+
+
 class MaskedLMProposer:
     """What a masked language model puts in the place of a token, as single tokens of the subject.
 
@@ -40,25 +67,7 @@ class MaskedLMProposer:
         guesses: int = 200,
         batch: int = 32,
     ):
-        from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-        if not Path(folder).is_dir():
-            raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
-        what, local = f"masked_lm: {folder}", {"local_files_only": True}
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-            self.model = load_whole(AutoModelForMaskedLM, folder, what, **local).to(device).eval()
-            ids = self.tokenizer.get_vocab().values()
-            rows = self.model.get_input_embeddings().weight.shape[0]
-            check_vocabulary(ids, rows, "give it the tokenizer of its model.", what)
-        except InputError:
-            raise
-        except Exception as error:  # whatever the many kinds of models raise
-            raise InputError(
-                f"masked_lm: {folder} is not a masked language model ({first_line(error)})."
-            ) from error
-        if self.tokenizer.mask_token_id is None:
-            raise InputError(f"masked_lm: the tokenizer in {folder} has no mask token.")
+        self.tokenizer, self.model = open_masked_lm(folder, device)
         self.texts, self.device, self.guesses, self.batch = texts, device, guesses, batch
         self.ids: dict[str, int] = {}
         for token in np.flatnonzero(allowed).tolist():
