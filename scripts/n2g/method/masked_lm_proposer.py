@@ -73,6 +73,8 @@ class MaskedLMProposer:
         for token in np.flatnonzero(allowed).tolist():
             self.ids.setdefault(texts[token], token)
         self.pieces = _pieces(self.tokenizer)
+        # Some count positions from 2.
+        self.longest = (getattr(self.model.config, "max_position_embeddings", None) or 1_000_000) - 2
 
     def propose(self, tokens: tuple[int, ...], place: int, count: int) -> list[int]:
         """At most `count` token ids, the likeliest first."""
@@ -84,9 +86,9 @@ class MaskedLMProposer:
         found: list[list[int]] = []
         for begin in range(0, len(queries), self.batch):
             part = queries[begin : begin + self.batch]
-            given = self.tokenizer(
-                [self._masked(*query) for query in part], padding=True, return_tensors="pt"
-            )
+            given = self._given([self._masked(*query) for query in part])
+            if given["input_ids"].shape[1] > self.longest:
+                given = self._given([self._shortened(*query) for query in part])
             logits = self.model(**given.to(self.device)).logits
             masks = (given["input_ids"] == self.tokenizer.mask_token_id).int().argmax(1)
             guessed = logits[torch.arange(len(part), device=logits.device), masks]
@@ -100,6 +102,19 @@ class MaskedLMProposer:
         left, right = (self._text(part).replace(mask, "") for part in (tokens[:place], tokens[place + 1 :]))
         original = self.texts[tokens[place]]
         return f"{left}{_space(original)}{mask}{right}"
+
+    def _given(self, texts: list[str]) -> Any:
+        return self.tokenizer(texts, padding=True, return_tensors="pt")
+
+    def _shortened(self, tokens: tuple[int, ...], place: int) -> str:
+        """As much of the text around the mask as the model has positions for: half as far, until it fits."""
+        reach = len(tokens)
+        while True:
+            begin = max(0, place - reach)
+            text = self._masked(tokens[begin : place + reach + 1], place - begin)
+            if reach == 0 or self._given([text])["input_ids"].shape[1] <= self.longest:
+                return text
+            reach //= 2
 
     def _translated(self, tokens: tuple[int, ...], place: int, guesses: Sequence[int]) -> list[int]:
         """Guesses of the masked model as tokens of the subject that fit in the place."""
