@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import tiny_stages
 from loopback import Answer, Server, completion, reader, serving
 
@@ -248,3 +249,25 @@ def test_a_key_is_sent_without_what_surrounds_it(
     monkeypatch.setenv("TINY_KEY", value)
     program(answering, key="TINY_KEY")
     assert {one["authorization"] for one in program.server.headers} == {"Bearer sk-1"}
+
+
+def test_a_local_model_whose_template_knows_no_system_role(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("n2g.explain.neuron.LABEL_TOKENS", 8)
+    model = tiny.save_llama(tmp_path / "chat", context=20_000)
+    (model / "chat_template.jinja").write_text(
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "{% for message in messages %}{{ message.content }}{% endfor %}"
+    )
+    rows = program(answering, base_url=None, model=None, local=str(model))
+    assert {row["status"] for row in rows} <= {"ok", "invalid"} and not program.server.bodies
+    assert program.kept() and {row["model"] for row in rows} == {next(iter(rows))["model"]}
+
+
+def test_a_local_model_with_a_short_context(program: Program, tmp_path: Path) -> None:
+    model = tiny.save_gpt2(tmp_path / "chat")
+    said = r"^explain\.local: .* has too short a context \(a question takes .* of its 64 tokens\)"
+    with pytest.raises(InputError, match=said):
+        program(answering, base_url=None, model=None, local=str(model))
+    assert not program.table.exists() and not program.kept()
