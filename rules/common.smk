@@ -16,6 +16,7 @@ from n2g.workflow.config import complete_config
 from n2g.workflow.given import given_config
 from n2g.workflow.cores import Cores
 from n2g.workflow.extras import require_extra
+from n2g.workflow.other_models import check_other_models
 from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, settings_given
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log

@@ -1,6 +1,8 @@
 # Fetch the model and the texts, and convert the model. Fetching runs on the machine where Snakemake runs, as the nodes
 # of a cluster often have no network. Local files are known by their sizes and times, as a link may lead to older ones.
 with exit_with_sentence():
+    if workflow.is_main_process:
+        check_other_models(config, BASE / "scripts" / "check_models.py")
     MODEL_FILES = MODEL.local_files(wanted_files("model", config["model"]["loader"]))
     TEXT_FILES = TEXTS.local_files(wanted_files("corpus"))
 

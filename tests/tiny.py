@@ -49,7 +49,7 @@ def _save_random(folder: Path, model: type, **config: object) -> Path:
     return folder
 
 
-def save_llama(folder: Path) -> Path:
+def save_llama(folder: Path, context: int = 64) -> Path:
     """A gated model: 3 layers of 24 neurons."""
     from transformers import LlamaForCausalLM
 
@@ -61,8 +61,20 @@ def save_llama(folder: Path) -> Path:
         num_hidden_layers=3,
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=64,
+        max_position_embeddings=context,
     )
+
+
+def save_bert(folder: Path) -> Path:
+    """A masked language model, whose mask is `</s>`."""
+    from transformers import AutoTokenizer, BertForMaskedLM
+
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    _save_random(folder, BertForMaskedLM, **small)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"mask_token": "</s>", "pad_token": "<s>"})
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def save_gpt2(folder: Path) -> Path:

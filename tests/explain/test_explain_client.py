@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from loopback import Answer, completion, serve_model, serving
 
 from n2g.errors import InputError
 from n2g.explain.cache import Account, BudgetSpent, Kept
-from n2g.explain.chat import Piece, Reply, Request
+from n2g.explain.chat import Piece, Refused, Reply, Request
 from n2g.explain.endpoint import Endpoint
 from n2g.explain.local_model import Local
 
@@ -104,6 +105,22 @@ def test_an_endpoint_that_refuses_parameters_is_asked_without_them() -> None:
     assert [body.get("max_completion_tokens") for body in server.bodies] == [None, None, 20, 20]
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_endpoint_that_refuses_the_system_role_is_asked_without(status: int) -> None:
+    """Servers that run templates themselves take their errors for their own."""
+
+    def answer(body: dict) -> Answer:
+        if body["messages"][0]["role"] == "system":
+            return status, {"error": {"message": "System role not supported"}}
+        return completion(body["messages"][0]["content"])
+
+    asked = replace(RATED, messages=({"role": "system", "content": "Be brief."}, *RATED.messages))
+    with serving(answer) as server:
+        endpoint = Endpoint(server.url, "m", retries=0)
+        assert endpoint.answer(asked).text == endpoint.answer(asked).text == "Be brief.\n\nHello?"
+    assert [body.get("logprobs") for body in server.bodies] == [True, None, None, True, True]
+
+
 def test_answers_are_kept_and_asked_for_once(tmp_path: Path) -> None:
     def answer(body: dict) -> Answer:
         time.sleep(0.05)  # so that all threads ask while the first waits
@@ -173,11 +190,17 @@ def logs(model: Path, text: str) -> dict[str, float]:
     return {digit: float(found[tokenizer.convert_tokens_to_ids(digit)]) for digit in "0123456789"}
 
 
-def test_a_real_model_behind_an_endpoint_and_the_same_in_a_folder_say_the_same(model: Path) -> None:
-    class Same(Local):
-        def _prompt(self, messages: tuple) -> str:
-            return "\n".join(one["content"] for one in messages)
+def with_template(model: Path, folder: Path, template: str) -> Path:
+    """A copy of a model with a chat template."""
+    shutil.copytree(model, folder)
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
 
+
+def test_a_real_model_behind_an_endpoint_and_the_same_in_a_folder_say_the_same(
+    model: Path, tmp_path: Path
+) -> None:
+    template = "{% for message in messages %}{{ message.content }}{% endfor %}"
     with serving(serve_model(model)) as server:
         served = Endpoint(server.url, "tiny").answer(RATED)
     assert "".join(piece.text for piece in served.pieces) == served.text and len(served.pieces) == 20
@@ -185,7 +208,7 @@ def test_a_real_model_behind_an_endpoint_and_the_same_in_a_folder_say_the_same(m
     for piece in served.pieces:
         assert 1 < len(piece.alternatives) <= 20
         assert max(piece.alternatives, key=piece.alternatives.__getitem__) == piece.text
-    local = Same(model, "cpu").answer(ASKED)
+    local = Local(with_template(model, tmp_path / "chat", template), "cpu").answer(ASKED)
     assert (local.ended, local.completion_tokens) == (False, 20)
     plain = [re.sub(r"[^ -~]", "", reply.text) for reply in (local, served)]  # lone bytes join to characters
     assert plain[0] == plain[1] != ""
@@ -213,6 +236,58 @@ def test_a_local_model_is_asked_for_numbers_only(
 def test_a_local_model_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as a model"):
         Local(tmp_path, "cpu")
+
+
+WRITES = "<{{ message.role }}>{{ message.content }}"
+TEMPLATES = {
+    "takes it": f"{{% for message in messages %}}{WRITES}{{% endfor %}}",
+    "refuses the role": "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    f"{{% for message in messages %}}{WRITES}{{% endfor %}}",
+    "wants turns": "{% for message in messages %}{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
+    f"{{{{ raise_exception('roles must alternate') }}}}{{% endif %}}{WRITES}{{% endfor %}}",
+    "drops it": f"{{% for message in messages if message.role != 'system' %}}{WRITES}{{% endfor %}}",
+    "thinks unless told not to": f"{{% for message in messages %}}{WRITES}{{% endfor %}}"
+    "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}",
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_what_the_system_says_gets_through_every_template(model: Path, tmp_path: Path, name: str) -> None:
+    from transformers import AutoTokenizer
+
+    local = Local(with_template(model, tmp_path / "chat", TEMPLATES[name]), "cpu")
+    asked = replace(ASKED, messages=({"role": "system", "content": "Be brief."}, *ASKED.messages))
+    said = AutoTokenizer.from_pretrained(model).decode(local.prompt(asked))
+    apart = name in ("takes it", "thinks unless told not to")
+    assert said == ("<system>Be brief.<user>Hello?" if apart else "<user>Be brief.\n\nHello?")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ raise_exception('Only tools are taken.') }}", "Only tools are taken"),
+        ("{% for message in messages %}", "Unexpected end of template"),
+        ("{{ messages[9].content }}", "no element 9"),
+        ("Hello!", "it drops what the user says"),
+    ],
+)
+def test_a_template_that_takes_no_conversation(model: Path, tmp_path: Path, template: str, said: str) -> None:
+    folder = with_template(model, tmp_path / "chat", template)
+    with pytest.raises(
+        InputError, match=rf"^explain\.local: .* takes no conversation \(.*{said}.*\): choose"
+    ):
+        Local(folder, "cpu")
+
+
+@pytest.mark.parametrize("save", [tiny.save_llama, tiny.save_gpt2])
+def test_a_question_too_long_for_a_local_model_is_refused(
+    save: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    local = Local(save(tmp_path), "cpu")
+    assert local.answer(ASKED).completion_tokens
+    for asked in (replace(ASKED, limit=60), replace(ASKED, lines=("1\ta long line of many tokens\t",) * 2)):
+        with pytest.raises(Refused, match=r"^a question takes \d\d of its 64 tokens$"):
+            local.answer(asked)
 
 
 def test_threads_share_a_local_model(model: Path) -> None:

@@ -231,6 +231,21 @@ def test_what_the_masked_model_reads(masked: MaskedLMProposer) -> None:
     assert masked._masked((1, 13, 14, 3), 3) == " theé [MASK]"
 
 
+@pytest.mark.parametrize(
+    ("tokens", "place"), [((2,) * 700, 3), ((2,) * 700, 696), ((3,) * 350 + (2,) * 350, 500)]
+)
+def test_a_masked_model_reads_what_it_has_room_for(
+    masked: MaskedLMProposer, tokens: tuple[int, ...], place: int
+) -> None:
+    """Of a text that is too long, what is nearest to the place; the others of its batch are read in full."""
+    short = ((1, 2, 9), 1)
+    nearest = masked.propose(tokens[place - 3 : place + 4], 3, 10)
+    assert nearest and masked.propose_many([(tokens, place), short], 10) == [
+        nearest,
+        masked.propose(*short, 10),
+    ]
+
+
 def test_a_masked_model_with_byte_level_tokens(tmp_path: Path) -> None:
     from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
 

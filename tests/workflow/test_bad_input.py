@@ -80,6 +80,45 @@ def test_mistakes_in_the_configuration_stop_before_any_job(ready: Path, changes:
     assert "Building DAG" not in said
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        (
+            "ALL_PROXY",
+            "socks5://127.0.0.1:1",
+            "ALL_PROXY: names a proxy of the kind socks5, and only http and https",
+        ),
+        (
+            "HTTP_PROXY",
+            "127.0.0.1:99999",
+            "HTTP_PROXY: is not the URL of a proxy: write it as http://HOST:PORT",
+        ),
+        ("TINY_KEY", "Bearer sk-1", "explain.key: TINY_KEY holds more than a key"),
+        ("TINY_KEY", "sk-1…", "explain.key: TINY_KEY holds more than a key"),
+        (
+            "OPENAI_ORG_ID",
+            "org-1\n",
+            "OPENAI_ORG_ID: has a space, a line end or a character that is not ASCII",
+        ),
+        ("URL", "http://[::1", "explain.base_url: 'http://[::1' is not a URL"),
+        ("URL", "http://127.0.0.1:80a", "explain.base_url: 'http://127.0.0.1:80a' is not a URL"),
+        ("URL", "http://127.0.0.1:80/v1\n", "explain.base_url: 'http://127.0.0.1:80/v1\\n' is not a URL"),
+        ("URL", "http://127.0.0.1:99999", "explain.base_url: 'http://127.0.0.1:99999' is not a URL"),
+        ("URL", "http:///v1", "explain.base_url: 'http:///v1' is not a URL (it names no host)"),
+    ],
+)
+def test_an_endpoint_out_of_reach_stops_before_any_job(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    url = value if variable == "URL" else "http://127.0.0.1:1/v1"
+    configure(ready, explain={"base_url": url, "model": "m", "key": "TINY_KEY"})
+    monkeypatch.setenv(variable, value)
+    status, said = snakemake(ready, CORPUS)
+    assert status != 0
+    assert said.strip().splitlines()[-1].startswith(sentence)
+    assert "Traceback" not in said and "Building DAG" not in said
+
+
 def test_mistakes_on_the_command_line(ready: Path) -> None:
     configure(ready)
     status, said = snakemake(ready, "neuron", "--config", "neuron=L99.N0")

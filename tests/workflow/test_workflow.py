@@ -64,11 +64,11 @@ CHANGES = {
     "seed": {"seed": 1},
     "method": {"method": "paper"},
     "proposer": {"proposer": "causal"},
-    "masked_lm": {"proposer": "masked-lm", "masked_lm": "model"},
+    "masked_lm": {"proposer": "masked-lm", "masked_lm": "masked"},
     "explain.base_url": {"explain": ENDPOINT | {"base_url": "http://127.0.0.1:2/v1"}},
     "explain.model": {"explain": ENDPOINT},
     "explain.simulator": {"explain": ENDPOINT | {"simulator": "other"}},
-    "explain.local": {"explain": {"local": "model"}},
+    "explain.local": {"explain": {"local": "chat"}},
     "explain.key": {"explain": ENDPOINT | {"key": None}},
     "explain.concurrency": {"explain": ENDPOINT | {"concurrency": 2}},
     "explain.budget": {"explain": ENDPOINT | {"budget": 9}},
@@ -121,6 +121,8 @@ def documented() -> dict[str, set[str]]:
 def reruns(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Key -> the stages that Snakemake would run again after a change of it, in a finished run."""
     (finished / "moved").symlink_to("model")
+    tiny.save_bert(finished / "masked")
+    tiny.save_llama(finished / "chat", context=20_000)
     (finished / "results" / "before").symlink_to("tiny")
     (finished / "moved.txt").symlink_to("texts.txt")
     configs = tmp_path_factory.mktemp("configs")

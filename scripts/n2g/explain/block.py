@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from n2g.errors import InputError
 from n2g.explain.cache import Account
 from n2g.explain.excerpts import Evidence, Excerpt, gather
 from n2g.explain.neuron import Models, explain_neuron
@@ -23,6 +24,7 @@ from n2g.method.observations import Observations
 from n2g.texts.documents import Documents
 
 Key = tuple[int, str]
+FIRST = 5  # neurons; where none of them is answered, the questions or the model are wrong, and not the texts
 
 
 def explain_block(
@@ -48,7 +50,7 @@ def explain_block(
         seed: of the choice of random documents.
 
     Raises:
-        InputError: a model cannot answer. What was answered is kept.
+        InputError: a model cannot answer, or answers nothing about the first neurons. What was answered is kept.
     """
     closed = documents.without_test()
     fitting = gather(closed, observations.without_test(documents), "validation", seed)
@@ -60,7 +62,7 @@ def explain_block(
 
     ended = threading.Event()
 
-    def work(pair: tuple[Evidence, Sequence[Excerpt]]) -> list[dict[str, Any]]:
+    def work(pair: tuple[Evidence, Sequence[Excerpt]]) -> tuple[list[dict[str, Any]], str]:
         one, held = pair
         account = Account(options.budget, ended)
         run = runs(one.key) if runs else None
@@ -71,13 +73,23 @@ def explain_block(
         }
         names = {"explainer": "model", "model": models.explainer.name, "simulator": models.simulator.name}
         row = _row(one.key, held, found.scores, **names, **label, **counts, cost=options.cost(**counts))
-        return [_graph_row(documents, one.key, held, graphs[one.key], words), row]
+        if found.reason:
+            tqdm.write(f"neuron {one.key[0]}, {one.key[1]}: unanswered ({found.reason})")
+        return [_graph_row(documents, one.key, held, graphs[one.key], words), row], found.reason
 
     with ThreadPoolExecutor(options.concurrency) as pool:
         waiting = [pool.submit(work, pair) for pair in pairs]
+        answered = False
         try:
-            for future in tqdm(waiting, desc="explain", unit="neuron", mininterval=5):
-                yield from future.result()
+            for number, future in enumerate(tqdm(waiting, desc="explain", unit="neuron", mininterval=5), 1):
+                rows, reason = future.result()
+                answered = answered or not reason
+                if number == FIRST and not answered:
+                    raise InputError(
+                        f"{models.keys}: nothing comes of the questions about the first {FIRST} neurons ({reason}): "
+                        "name another model; answers so far are kept."
+                    )
+                yield from rows
         finally:
             ended.set()
             pool.shutdown(cancel_futures=True)

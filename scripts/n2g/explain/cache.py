@@ -14,17 +14,22 @@ from pathlib import Path
 from n2g.errors import InputError
 from n2g.explain.chat import Model, Reply, Request
 
+FEW = 3  # answers of nothing but thoughts, one after the other
+
 
 class Kept:
     """A model whose answers are kept in a folder, one file an answer, named by the digest of the question.
 
     Threads and processes may share the folder. `asked` and `known` count the questions that went to the model and
-    those that did not have to.
+    those that did not have to. An answer that says nothing is not kept, so that a later run asks again.
+
+    key: of the configuration, which names the model.
     """
 
-    def __init__(self, model: Model, folder: Path):
-        self.name = model.name
+    def __init__(self, model: Model, folder: Path, key: str = "explain.model"):
+        self.name, self.key = model.name, key
         self.asked = self.known = 0
+        self._only_thought = 0
         self._model, self._folder = model, folder
         self._locks: dict[str, threading.Lock] = {}
 
@@ -35,20 +40,35 @@ class Kept:
         """The kept answer, or else the model's, which is kept from now on.
 
         Raises:
-            InputError: the model cannot answer, or the answer cannot be written.
+            Refused: the model does not answer this question.
+            InputError: the model cannot answer, or only thinks, or the answer cannot be written.
         """
         digest = request.digest(self.name)
         path = self._folder / digest[:2] / f"{digest}.json"
         with self._locks.setdefault(digest, threading.Lock()):
             with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged: asked again
                 reply = Reply.from_dict(json.loads(path.read_text(encoding="utf-8"))["reply"])
-                self.known += 1
-                return reply
+                if reply.said:
+                    self.known += 1
+                    return reply
             reply = self._model.answer(request)
             self.asked += 1
+            if not reply.said:
+                self._check_thoughts(reply)
+                return reply
+            self._only_thought = 0
             content = {"model": self.name, "request": asdict(request), "reply": asdict(reply)}
             _write(path, json.dumps(content, indent=1))
             return reply
+
+    def _check_thoughts(self, reply: Reply) -> None:
+        """Raise InputError where a few answers in a row are used up by what the model thinks first."""
+        self._only_thought += bool(reply.text) or not reply.ended
+        if self._only_thought >= FEW:
+            raise InputError(
+                f"{self.key}: {self.name} spends its answers on reasoning and says nothing: turn that off, or name a "
+                f"model in {self.key} that answers directly; other answers are kept."
+            )
 
 
 def _write(path: Path, text: str) -> None:

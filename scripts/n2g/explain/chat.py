@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 Message = Mapping[str, str]  # role, content
+
+
+class Refused(Exception):
+    """A model does not answer a question, though it may answer others; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,16 @@ class Reply:
     completion_tokens: int
     pieces: tuple[Piece, ...] = ()
 
+    @property
+    def said(self) -> str:
+        """The end of the text, without what the model thought first; "" where it thought up to the limit.
+
+        >>> Reply("<think>Rivers?</think>\\n\\nbank", True, 1, 1).said
+        'bank'
+        """
+        _, ended, said = self.text.rpartition("</think>")
+        return "" if not ended and said.lstrip().startswith("<think") else said.lstrip()
+
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Reply:
         """Read what `dataclasses.asdict` gives. Raises KeyError or TypeError where something is missing."""
@@ -65,8 +79,16 @@ class Reply:
         return cls(**fields)
 
 
+def without_system(messages: Sequence[Message]) -> list[Message]:
+    """The same conversation for models that know no system role: what it says begins the first turn of the user."""
+    system, *turns = messages
+    if system["role"] != "system" or not turns:
+        return list(messages)
+    return [{"role": "user", "content": f"{system['content']}\n\n{turns[0]['content']}"}, *turns[1:]]
+
+
 class Model(Protocol):
-    """A chat model: an endpoint, a local model, or one whose answers are kept."""
+    """A chat model: an endpoint, a local model, or one whose answers are kept. It may raise Refused."""
 
     name: str
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 import openai
 
 from n2g.errors import InputError
-from n2g.explain.chat import Piece, Reply, Request
+from n2g.explain.chat import Piece, Refused, Reply, Request, without_system
 
 TIMEOUT = 120.0  # seconds for one answer
 RETRIES = 5  # with pauses that double from half a second, or as long as the endpoint says
 PAUSE = 0.5  # seconds before the first, after an answer that is none
 ALTERNATIVES = 20  # the most that the interface allows
 
-# Not every endpoint takes every parameter: these are tried in turn, and what is taken is kept to.
-FORMS = ("log-probabilities", "plain", "bare")
+# Not every endpoint takes every parameter, or a system message. These forms of a question are tried in turn, and what
+# is taken is kept to: whether the system message is one of its own, and which parameters go along.
+FORMS = tuple(
+    (own, parameters) for own in (True, False) for parameters in ("log-probabilities", "plain", "bare")
+)
+# What any endpoint answers that is reached with the right key and model.
+PROBE = Request(({"role": "user", "content": "Answer with the word yes."},), 16)
 
 
 class Endpoint:
@@ -42,12 +50,14 @@ class Endpoint:
             base_url=base_url, api_key=key or "none", timeout=timeout, max_retries=retries
         )
         self._form = 0
+        self._taken: set[tuple[int, bool]] = set()  # forms, without and with log-probabilities
 
     def answer(self, request: Request) -> Reply:
         """Ask the endpoint.
 
         Raises:
-            InputError: it cannot be reached, refuses the question, or answers with something else than a chat
+            Refused: it does not answer this question, but others.
+            InputError: it cannot be reached, rejects every question, or answers with something else than a chat
                 completion. The key is not in the sentence, even if the endpoint repeats it.
         """
         malformed = ""
@@ -62,6 +72,8 @@ class Endpoint:
                     "its answers so far are kept."
                 ) from None
             except openai.APIStatusError as error:
+                if self._answers_others(error):
+                    raise Refused(self._said(error)) from None
                 raise InputError(
                     f"explain: {self._url} rejects requests ({self._said(error)}): check explain.base_url, "
                     "explain.model and the key in the variable named by explain.key."
@@ -73,22 +85,50 @@ class Endpoint:
             "check the URL."
         )
 
-    def _complete(self, request: Request) -> Any:
-        while True:
-            form = self._form
-            try:
-                return self._client.chat.completions.create(**self._parameters(request, FORMS[form]))
-            except (openai.BadRequestError, openai.UnprocessableEntityError):
-                # Another thread may have found the next form already.
-                if form + 1 == len(FORMS):
-                    raise
-                self._form = max(self._form, form + 1)
+    def _answers_others(self, error: openai.APIStatusError) -> bool:
+        """Whether the question was rejected for what it says or how long it is, and not for the key or the model."""
+        if isinstance(error, openai.AuthenticationError | openai.NotFoundError):
+            return False
+        with suppress(openai.OpenAIError):
+            self._complete(PROBE)
+            return True
+        return False
 
-    def _parameters(self, request: Request, form: str) -> dict[str, Any]:
-        common = {"model": self.name, "messages": [dict(message) for message in request.messages]}
-        if form == "bare":
+    def _complete(self, request: Request) -> Any:
+        form, rated = self._form, bool(request.lines)
+        try:
+            completion = self._create(self._client, request, form)
+        except (openai.RateLimitError, openai.AuthenticationError, openai.NotFoundError):
+            raise
+        except openai.APIStatusError:
+            # A form that was taken is not the reason. A template that refuses the system role is an error 500 to some.
+            found = None if (form, rated) in self._taken else self._other_form(request, form)
+            if found is None:
+                raise
+            form, completion = found
+        self._form = max(self._form, form)  # another thread may be further
+        self._taken.add((form, rated))
+        return completion
+
+    def _other_form(self, request: Request, form: int) -> tuple[int, Any] | None:
+        """The first of the forms after this one in which the endpoint takes the question, and what it answers."""
+        once = self._client.with_options(max_retries=0)
+        for other in range(form + 1, len(FORMS)):
+            if self._parameters(request, other) != self._parameters(request, other - 1):
+                with suppress(openai.APIStatusError):
+                    return other, self._create(once, request, other)
+        return None
+
+    def _create(self, client: openai.OpenAI, request: Request, form: int) -> Any:
+        return client.chat.completions.create(**self._parameters(request, form))
+
+    def _parameters(self, request: Request, form: int) -> dict[str, Any]:
+        own, parameters = FORMS[form]
+        messages = request.messages if own else without_system(request.messages)
+        common = {"model": self.name, "messages": [dict(message) for message in messages]}
+        if parameters == "bare":
             return {**common, "max_completion_tokens": request.limit}
-        wanted = form == "log-probabilities" and bool(request.lines)
+        wanted = parameters == "log-probabilities" and bool(request.lines)
         extra = {"logprobs": True, "top_logprobs": ALTERNATIVES} if wanted else {}
         return {**common, "max_tokens": request.limit, "temperature": 0, **extra}
 
@@ -99,16 +139,39 @@ class Endpoint:
 
 
 def _reply(completion: Any) -> Reply:
-    """The parts of a chat completion. Raises LookupError, TypeError, AttributeError or ValueError on anything else."""
-    choice, usage = completion.choices[0], completion.usage
-    text = choice.message.content or ""
-    if not isinstance(text, str):
+    """The parts of a chat completion. Only its text is needed; endpoints leave out much of the rest, or give null.
+
+    Raises Refused where there is a reason in place of an answer, LookupError, TypeError, AttributeError or ValueError
+    where it is no chat completion.
+    """
+    choice = completion.choices[0]
+    message, finish = choice.message, getattr(choice, "finish_reason", None)
+    text = _text(message.content)
+    if not text.strip():
+        if refusal := getattr(message, "refusal", None):
+            raise Refused(str(refusal))
+        if finish == "content_filter":
+            raise Refused("its content filter withholds the answer")
+        thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        text = f"<think>{thought}" if thought else ""
+    usage = getattr(completion, "usage", None)
+    counts = (getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens"))
+    pieces: tuple[Piece, ...] = ()
+    with suppress(LookupError, TypeError, AttributeError, ValueError):
+        pieces = tuple(Piece(one.token, _alternatives(one)) for one in choice.logprobs.content)
+    return Reply(text, finish not in ("length", "content_filter"), *map(int, counts), pieces)
+
+
+def _text(content: Any) -> str:
+    """The content of a message, which some endpoints give in parts. Raises TypeError where it is no text."""
+    if isinstance(content, list):
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    if not isinstance(content or "", str):
         raise TypeError("the answer is no text")
-    tokens = (choice.logprobs and choice.logprobs.content) or ()
+    return content or ""
+
+
+def _alternatives(token: Any) -> Mapping[str, float]:
     # Lone bytes of characters are all written as the same sign: the likeliest is kept.
-    pieces = tuple(
-        Piece(one.token, {other.token: float(other.logprob) for other in reversed(one.top_logprobs)})
-        for one in tokens
-    )
-    counts = (int(usage.prompt_tokens), int(usage.completion_tokens)) if usage else (0, 0)
-    return Reply(text, choice.finish_reason != "length", *counts, pieces)
+    found = {other.token: float(other.logprob) for other in reversed(token.top_logprobs or ())}
+    return {text: log for text, log in found.items() if isfinite(log)}

@@ -35,7 +35,7 @@ def label(reply: Reply) -> str:
     >>> label(Reply("<think>Rivers?</think>\\n\\n'bank' after 'river'", True, 1, 1))
     "'bank' after 'river'"
     """
-    text = reply.text.rpartition("</think>")[2].strip().strip("`").strip()
+    text = reply.said.strip().strip("`").strip()
     text = _HEAD.sub("", text)
     if len(text) > 1 and text[0] + text[-1] in ('""', "“”", "''") and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
@@ -58,5 +58,5 @@ def first_sentence(reply: Reply) -> str:
     >>> first_sentence(Reply('"near" in the text. The text is', False, 1, 1))
     '"near" in the text.'
     """
-    found = _SENTENCE.match(reply.text.strip())
+    found = _SENTENCE.match(reply.said.strip())
     return label(replace(reply, text=found[0], ended=True) if found else reply)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from n2g.explain import prompts
 from n2g.explain.cache import Account, BudgetSpent
-from n2g.explain.chat import Message, Model, Request
+from n2g.explain.chat import Message, Model, Refused, Request
 from n2g.explain.excerpts import Evidence, Excerpt, levels
 from n2g.explain.labels import BadLabel, first_sentence, label
 from n2g.explain.revise import Run, counter_examples
@@ -26,6 +26,7 @@ class Models:
 
     explainer: Model
     simulator: Model
+    keys: str = "explain.model"  # of the configuration, which name them
 
     def __str__(self) -> str:
         distinct = dict.fromkeys((self.explainer, self.simulator))
@@ -37,12 +38,14 @@ class Explained:
     """The outcome for a neuron.
 
     Attributes:
-        status: `ok`, `invalid` (no answer was a label) or `budget` (its tokens were used up before the final score).
+        status: `ok`, `invalid` (no answer was a label), `budget` (its tokens were used up before the final score) or
+            `unanswered` (a question was refused, or nothing was said).
         label: the explanation that scored best on validation documents, or "".
         prompt: digest of the question whose answer it is, or "".
         revised: whether it came from a revision.
         validation: its ev_correlation_score on validation documents.
         scores: on test documents.
+        reason: why it is unanswered, to go within a sentence, or "".
     """
 
     status: str
@@ -51,6 +54,7 @@ class Explained:
     revised: bool = False
     validation: float = 0.0
     scores: Scores = NO_SCORES
+    reason: str = ""
 
 
 def explain_neuron(
@@ -107,12 +111,16 @@ def explain_neuron(
         scores = judge(best.label, tested)
     except BudgetSpent:
         return best
-    return Explained("ok", best.label, best.prompt, best.revised, best.validation, scores)
+    except Refused as error:
+        return replace(best, status="unanswered", reason=str(error))
+    if scores.tokens and not scores.rated:
+        return replace(best, status="unanswered", reason="the simulator gives no numbers")
+    return replace(best, status="ok", scores=scores)
 
 
 def ask_label(model: Model, account: Account, messages: Sequence[Message]) -> tuple[str, str] | None:
     """A label and the digest of the question that it answers. Where no answer is a label, the first sentence of one
-    that runs on may be; else None."""
+    that runs on may be; else None. Raises Refused where no answer says anything."""
     given = []
     for _ in range(TRIES):
         request = Request(tuple(messages), LABEL_TOKENS)
@@ -122,6 +130,8 @@ def ask_label(model: Model, account: Account, messages: Sequence[Message]) -> tu
             return label(reply), given[-1][1]
         except BadLabel as error:
             messages = prompts.ask_again(messages, reply.text, str(error))
+    if not any(reply.said for reply, _ in given):
+        raise Refused("the answers are empty")
     for reply, digest in given:
         with suppress(BadLabel):
             return first_sentence(reply), digest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from n2g.errors import InputError
 from n2g.explain.cache import Kept
 from n2g.explain.chat import Model
 from n2g.explain.neuron import Models
+from n2g.workflow.endpoint_access import endpoint_key
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,23 @@ def open_models(options: Options, answers: Path, device: str) -> Models:
         device: of a local model.
 
     Raises:
-        InputError: no model is named, or a local one cannot be read.
+        InputError: no model is named, a local one cannot be read, or an endpoint cannot be reached as configured.
     """
 
-    def open_model(name: str | None) -> Model:
+    def open_model(key: str, name: str | None) -> Model:
         if options.local:
-            from n2g.explain.local_model import Local
+            from n2g.explain.local_model import open_local
 
-            return Kept(Local(Path(options.local), device), answers)
+            return Kept(open_local(Path(options.local), device), answers, key)
         from n2g.explain.endpoint import Endpoint
 
         if not (options.base_url and name):
             raise InputError("explain: names no model: set base_url and model, or local.")
-        key = os.environ.get(options.key, "") if options.key else ""
-        return Kept(Endpoint(options.base_url, name, key), answers)
+        secret = endpoint_key(options.base_url, options.key)
+        return Kept(Endpoint(options.base_url, name, secret), answers, key)
 
-    explainer = open_model(options.model)
-    return Models(explainer, open_model(options.simulator) if options.simulator else explainer)
+    first, second = "explain.local" if options.local else "explain.model", "explain.simulator"
+    explainer = open_model(first, options.model)
+    if not options.simulator:
+        return Models(explainer, explainer, first)
+    return Models(explainer, open_model(second, options.simulator), f"{first}, {second}")

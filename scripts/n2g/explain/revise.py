@@ -43,8 +43,7 @@ def sentences(reply: Reply) -> list[str]:
     >>> sentences(Reply("1. A river bank.\\n\\n- No bank.\\n", True, 1, 1))
     ['A river bank.', 'No bank.']
     """
-    text = reply.text.rpartition("</think>")[2]
-    lines = (_NUMBER.sub("", line).strip() for line in text.splitlines())
+    lines = (_NUMBER.sub("", line).strip() for line in reply.said.splitlines())
     return [line for line in dict.fromkeys(lines) if any(map(str.isalpha, line)) and len(line) <= LONGEST][
         :SENTENCES
     ]

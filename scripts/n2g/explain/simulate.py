@@ -36,15 +36,21 @@ def simulate(
 
     Raises:
         BudgetSpent: the neuron's tokens are used up.
+        Refused: the model does not answer this question.
         InputError: the model cannot answer.
     """
-    messages, lines = prompts.simulate(label, tokens)
-    reply = account.ask(model, Request(tuple(messages), ROOM * (len(lines) + 1), lines))
-    found = ratings(reply, len(lines))
-    values = np.zeros(len(lines))
+    request = question(label, tokens)
+    found = ratings(account.ask(model, request), len(request.lines))
+    values = np.zeros(len(request.lines))
     for at, level in found.items():
         values[at] = level * maximum / LEVELS
     return values, len(found)
+
+
+def question(label: str, tokens: Sequence[str]) -> Request:
+    """Asks for an activation for each token of a text."""
+    messages, lines = prompts.simulate(label, tokens)
+    return Request(tuple(messages), ROOM * (len(lines) + 1), lines)
 
 
 def ratings(reply: Reply, count: int) -> dict[int, float]:
@@ -53,11 +59,12 @@ def ratings(reply: Reply, count: int) -> dict[int, float]:
     found: dict[int, float] = {}
     pieces = reply.pieces if "".join(piece.text for piece in reply.pieces) == reply.text else ()
     starts = np.cumsum([0, *(len(piece.text) for piece in pieces)])
-    for line in _LINE.finditer(reply.text):
-        at, level = int(line[1]) - 1, float(line[2])
+    thought = len(reply.text) - len(reply.said)
+    for line in _LINE.finditer(reply.said):
+        at, level, place = int(line[1]) - 1, float(line[2]), thought + line.start(2)
         if 0 <= at < count and level <= LEVELS and at not in found:
-            first = int(np.searchsorted(starts, line.start(2), side="right")) - 1
-            known = bool(pieces) and not reply.text[starts[first] : line.start(2)].strip()
+            first = int(np.searchsorted(starts, place, side="right")) - 1
+            known = bool(pieces) and not reply.text[starts[first] : place].strip()
             expected = expected_level(pieces[first : first + 2]) if known else None
             found[at] = level if expected is None else expected
     return found

@@ -17,6 +17,33 @@ from n2g.model.whole import check_vocabulary, load_whole
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 
 
+def open_masked_lm(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
+    """A masked language model's tokenizer and the model itself. On the device `meta` no weights are read, only checked.
+
+    Raises InputError where the folder holds no such model.
+    """
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    if not Path(folder).is_dir():
+        raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
+    what, local = f"masked_lm: {folder}", {"local_files_only": True}
+    place = {"device_map": "meta"} if device == "meta" else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+        model = load_whole(AutoModelForMaskedLM, folder, what, **local, **place).to(device).eval()
+        ids, rows = tokenizer.get_vocab().values(), model.get_input_embeddings().weight.shape[0]
+        check_vocabulary(ids, rows, "give it the tokenizer of its model.", what)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the many kinds of models raise
+        raise InputError(
+            f"masked_lm: {folder} is not a masked language model ({first_line(error)})."
+        ) from error
+    if tokenizer.mask_token_id is None:
+        raise InputError(f"masked_lm: the tokenizer in {folder} has no mask token.")
+    return tokenizer, model
+
+
 class MaskedLMProposer:
     """What a masked language model puts in the place of a token, as single tokens of the subject.
 
@@ -40,30 +67,14 @@ class MaskedLMProposer:
         guesses: int = 200,
         batch: int = 32,
     ):
-        from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-        if not Path(folder).is_dir():
-            raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
-        what, local = f"masked_lm: {folder}", {"local_files_only": True}
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-            self.model = load_whole(AutoModelForMaskedLM, folder, what, **local).to(device).eval()
-            ids = self.tokenizer.get_vocab().values()
-            rows = self.model.get_input_embeddings().weight.shape[0]
-            check_vocabulary(ids, rows, "give it the tokenizer of its model.", what)
-        except InputError:
-            raise
-        except Exception as error:  # whatever the many kinds of models raise
-            raise InputError(
-                f"masked_lm: {folder} is not a masked language model ({first_line(error)})."
-            ) from error
-        if self.tokenizer.mask_token_id is None:
-            raise InputError(f"masked_lm: the tokenizer in {folder} has no mask token.")
+        self.tokenizer, self.model = open_masked_lm(folder, device)
         self.texts, self.device, self.guesses, self.batch = texts, device, guesses, batch
         self.ids: dict[str, int] = {}
         for token in np.flatnonzero(allowed).tolist():
             self.ids.setdefault(texts[token], token)
         self.pieces = _pieces(self.tokenizer)
+        # Some count positions from 2.
+        self.longest = (getattr(self.model.config, "max_position_embeddings", None) or 1_000_000) - 2
 
     def propose(self, tokens: tuple[int, ...], place: int, count: int) -> list[int]:
         """At most `count` token ids, the likeliest first."""
@@ -75,9 +86,9 @@ class MaskedLMProposer:
         found: list[list[int]] = []
         for begin in range(0, len(queries), self.batch):
             part = queries[begin : begin + self.batch]
-            given = self.tokenizer(
-                [self._masked(*query) for query in part], padding=True, return_tensors="pt"
-            )
+            given = self._given([self._masked(*query) for query in part])
+            if given["input_ids"].shape[1] > self.longest:
+                given = self._given([self._shortened(*query) for query in part])
             logits = self.model(**given.to(self.device)).logits
             masks = (given["input_ids"] == self.tokenizer.mask_token_id).int().argmax(1)
             guessed = logits[torch.arange(len(part), device=logits.device), masks]
@@ -91,6 +102,19 @@ class MaskedLMProposer:
         left, right = (self._text(part).replace(mask, "") for part in (tokens[:place], tokens[place + 1 :]))
         original = self.texts[tokens[place]]
         return f"{left}{_space(original)}{mask}{right}"
+
+    def _given(self, texts: list[str]) -> Any:
+        return self.tokenizer(texts, padding=True, return_tensors="pt")
+
+    def _shortened(self, tokens: tuple[int, ...], place: int) -> str:
+        """As much of the text around the mask as the model has positions for: half as far, until it fits."""
+        reach = len(tokens)
+        while True:
+            begin = max(0, place - reach)
+            text = self._masked(tokens[begin : place + reach + 1], place - begin)
+            if reach == 0 or self._given([text])["input_ids"].shape[1] <= self.longest:
+                return text
+            reach //= 2
 
     def _translated(self, tokens: tuple[int, ...], place: int, guesses: Sequence[int]) -> list[int]:
         """Guesses of the masked model as tokens of the subject that fit in the place."""

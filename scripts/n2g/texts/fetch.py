@@ -6,6 +6,7 @@ Nothing fetched is ever executed, and a wheel is downloaded but never installed.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from n2g.errors import InputError, first_line
 from n2g.files.atomic import write_bytes
 from n2g.files.digests import file_digest
+from n2g.texts.network import check_network
 from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
 
 
@@ -165,6 +167,7 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    check_network()
     try:
         snapshot_download(
             source.name,
@@ -175,11 +178,45 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             local_dir=incoming,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        why, remedy = _about_download(error)
+        if folder := _downloaded_before(source, patterns, repo_type):
+            remedy = f"an earlier download is in {folder}: name this folder as the source, or {remedy}"
         raise InputError(
-            f"{source.name}@{source.version} could not be downloaded ({first_line(error)}): check the name, the "
-            "revision and the connection."
+            f"{source.name}@{source.version} could not be downloaded ({why}): {remedy}."
         ) from error
     if source.file and not (incoming / source.file).is_file():
         raise InputError(
             f"{source.name}@{source.version} contains no file {source.file!r}: check the key file."
         )
+
+
+def _about_download(error: Exception) -> tuple[str, str]:
+    """Why a repository could not be downloaded, and what to do about it."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError
+
+    if constants.is_offline_mode():
+        variable = next(name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(name))
+        return f"{variable} is set", f"unset {variable}"
+    if isinstance(error, GatedRepoError):
+        return (
+            "its owner asks for consent",
+            "give it on the repository's page, and set HF_TOKEN to a token of yours",
+        )
+    return first_line(error), "check the name, the revision and the connection"
+
+
+def _downloaded_before(source: Source, patterns: tuple[str, ...], repo_type: str) -> Path | None:
+    """The folder in the cache of Hugging Face's libraries with the wanted files at this revision."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(
+                source.name, repo_type=repo_type, revision=source.version, local_files_only=True
+            )
+        )
+    except (OSError, ValueError):  # it is not there
+        return None
+    there = (folder / source.file).is_file() if source.file else matching_files(folder, patterns)
+    return folder if there else None

@@ -20,6 +20,7 @@ import jsonschema
 from n2g.errors import ConfigError, InputError
 from n2g.ids import NeuronId, parse_numbers
 from n2g.texts.sources import Source, wanted_files
+from n2g.workflow.endpoint_access import endpoint_key
 
 _TYPES = {
     "string": "a text",
@@ -108,13 +109,15 @@ def _check_proposer(proposer: str, folder: str | None) -> None:
 
 
 def _check_explain(given: Mapping[str, Any]) -> None:
-    """Check that the keys of `explain` name one model, or none."""
+    """Check that the keys of `explain` name one model, or none, and that an endpoint can be reached with them."""
     if given["local"] and (given["model"] or given["simulator"]):
         raise ConfigError("explain.local: replaces explain.model: set only one of them.")
     if given["local"] and not Path(given["local"]).is_dir():
         raise ConfigError(f"explain.local: {given['local']} does not exist: name a folder with a model.")
     if given["model"] and not given["base_url"]:
         raise ConfigError("explain.base_url: is needed with explain.model: set the endpoint's URL.")
+    if given["model"]:
+        endpoint_key(given["base_url"], given["key"])
 
 
 def _check_source(part: str, section: Mapping[str, Any]) -> None:

@@ -87,7 +87,8 @@ TABLES = [
         explainer=(pa.string(), "graph (also its own simulator) or model"),
         status=(
             pa.string(),
-            "ok; invalid: no valid explanation; budget: the token budget was used up before the final score",
+            "ok; invalid: no valid explanation; budget: the token budget was used up before the final score; "
+            "unanswered: the model refused a prompt or said nothing",
         ),
         label=(pa.string(), "the explanation, in one line; may be empty"),
         model=(pa.string(), "the explainer model; empty for the graph"),
