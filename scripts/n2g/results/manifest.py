@@ -31,9 +31,9 @@ def hardware(device: str) -> str:
     if device != "cpu":
         import torch
 
-        from n2g.model.checkpoint import pick_device
+        from n2g.model.devices import job_device
 
-        picked = pick_device(device)
+        picked = job_device(device)
         if picked.type == "cuda":
             return torch.cuda.get_device_name(picked)
     cpuinfo = Path("/proc/cpuinfo")
