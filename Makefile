@@ -39,7 +39,6 @@ help: ## List the commands
 
 atlas: $(WANTED_ENVIRONMENT) unlock ## Run the workflow and build the site
 	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
-	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
 
 reproduce: $(WANTED_ENVIRONMENT) unlock ## Recompute a neuron and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
 	@[ -n "$(NEURON)$(SAMPLE)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }

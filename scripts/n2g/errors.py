@@ -16,6 +16,14 @@ class InputError(Exception):
     """
 
 
+WARNING = "Warning: "  # begins the line of a job's log that is shown again at the end of the run
+
+
+def warn(sentence: str) -> None:
+    """Say in a job's log, and at the end of the run, what went on otherwise than a user may expect."""
+    print(f"{WARNING}{sentence}", flush=True)
+
+
 class ConfigError(InputError):
     """A configuration value is wrong; the message starts with the key's dotted path."""
 

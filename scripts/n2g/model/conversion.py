@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2g.errors import InputError
+from n2g.errors import InputError, warn
 from n2g.files.atomic import write_bytes
 from n2g.files.digests import file_digest
 from n2g.model.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
@@ -314,7 +314,7 @@ def _special_token(folder: Path, name: str, d_vocab: int) -> int | None:
     ids = [found[0] if isinstance(found, list) and found else found for found in ids]
     known = [found for found in ids if isinstance(found, int) and 0 <= found < d_vocab]
     if len(set(known)) > 1:
-        print(
+        warn(
             f"{name}: the configuration names token {known[0]}, the tokenizer {known[1]}: the first is used."
         )
     return known[0] if known else None

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from n2g.errors import InputError, first_line
+from n2g.errors import InputError, first_line, warn
 from n2g.model.checkpoint import pick_device
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def job_device(name: str) -> torch.device:
         return device
     if name != "auto":
         raise InputError(f"device: {name} cannot be used ({why}): update its driver, or set device: cpu.")
-    print(f"The GPU cannot be used ({why}), so the CPU is.")
+    warn(f"the GPU cannot be used ({why}), so the CPU is.")
     return pick_device("cpu")
 
 

@@ -64,8 +64,8 @@ def find_device(wanted: str) -> Device:
         return Device(working, _gpus(working))
     return Device(
         0,
-        f"the CPU, as PyTorch cannot use the GPU ({troubles[0]}): to use it, update its driver, or delete .venv and call"
-        " make again",
+        f"the CPU, as PyTorch cannot use the GPU ({troubles[0]}): to use it, update its driver, or delete .venv and "
+        "call make again",
     )
 
 
