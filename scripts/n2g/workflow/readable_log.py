@@ -7,11 +7,14 @@ terminal with --verbose. Its options cannot do that: `--quiet` silences the log 
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from n2g.errors import not_written
 
 # Events of Snakemake (LogEvent of its logger plugins) that say nothing about progress, and the beginnings of such
 # messages that have no event.
@@ -24,6 +27,7 @@ NOISE = (
     "Assuming unrestricted ",
 )
 NOTHING = "Nothing to be done"
+ROOM = 4096  # bytes that a sentence takes
 LAST_LINES = 100  # of a failed job's log; the sentence is the last one
 ENOUGH = 0.5  # share of the jobs left whose kind has a known duration, for an estimate
 
@@ -91,7 +95,7 @@ class ReadableLog(logging.Formatter):
         message = self._messages.get(content["jobid"]) or rule
         lines = [f"{_clock()}  Failed: {message} ({rule})"]
         for log in content["log"]:
-            lines += [*_last_lines(Path(log)), f"Log: {log}"]
+            lines += [*(_last_lines(Path(log)) or _without_a_word(Path(log).parent)), f"Log: {log}"]
         return "\n".join(lines)
 
     def _time_left(self) -> str:
@@ -119,6 +123,12 @@ def _last_lines(log: Path) -> list[str]:
     except OSError:
         return []
     return lines[-LAST_LINES:]
+
+
+def _without_a_word(folder: Path) -> list[str]:
+    """Where a disk is full, a job cannot even say so."""
+    full = folder.is_dir() and shutil.disk_usage(folder).free < ROOM
+    return [str(not_written(folder, "No space left on device"))] if full else []
 
 
 def duration_in_words(seconds: float) -> str:

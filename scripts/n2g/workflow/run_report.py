@@ -63,7 +63,7 @@ def beginning(jobs: Mapping[str, int], neurons: int, folder: Path, device: Devic
             f"Device:  {device.description if cores.available else 'what each job is given'}",
             f"Time:    {expected}",
             f"Memory:  {_free_memory()}{used}",
-            f"Disk:    {disk}{shutil.disk_usage(existing).free / GB:.0f} GB free",
+            f"Disk:    {disk}{_gb(shutil.disk_usage(existing).free)} free",
             f"Logs:    {folder / 'logs'}, one file a job, with the progress of long ones; all lines of Snakemake with "
             "--verbose",
         ]
@@ -76,7 +76,17 @@ def _free_memory() -> str:
         (line,) = (line for line in lines if line.startswith("MemAvailable:"))
     except (OSError, ValueError):
         return "not known"
-    return f"{int(line.split()[1]) * 1024 / GB:.1f} GB free"
+    return f"{_gb(int(line.split()[1]) * 1024)} free"
+
+
+def _gb(size: float) -> str:
+    return (
+        f"{size / GB:.0f} GB"
+        if size >= 10 * GB
+        else f"{size / GB:.1f} GB"
+        if size >= GB / 10
+        else f"{size / 1e6:.1f} MB"
+    )
 
 
 def outcome(folder: Path, neurons: int, since: float | None = None) -> str:
