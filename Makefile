@@ -28,10 +28,10 @@ CONFIGURED = $(shell PYTHONPATH=scripts .venv/bin/python -c 'from pathlib import
     print(read(Path("config.yaml")).get("run", "default"))' 2>/dev/null)
 RUN_NAME = $(or $(patsubst run=%,%,$(filter run=%,$(subst ",,$(ARGS)))),$(CONFIGURED))
 
-# As many jobs side by side as there are cores, and of those that run the model one for each GPU. Without a GPU, at most
-# 4: each holds the model.
-SIDE_BY_SIDE = $(shell n=$$(nproc); gpus=$$(nvidia-smi -L 2>/dev/null | grep -c '^GPU '); \
-    [ $$gpus -gt 0 ] || gpus=$$((n = n > 4 ? 4 : n)); echo "--cores $$n --resources gpu=$$gpus")
+# As many jobs side by side as there are cores, and of those that run the model one for each GPU that PyTorch can use.
+# Without one, at most 4: each holds the model.
+CORES = $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+SIDE_BY_SIDE = $(shell PYTHONPATH=scripts .venv/bin/python -m n2g.workflow.machine $(CORES) $(ARGS))
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile \
@@ -39,7 +39,6 @@ help: ## List the commands
 
 atlas: $(WANTED_ENVIRONMENT) unlock ## Run the workflow and build the site
 	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
-	@echo "The atlas is in results/$(RUN_NAME)/atlas. See it with: make serve"
 
 reproduce: $(WANTED_ENVIRONMENT) unlock ## Recompute a neuron and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
 	@[ -n "$(NEURON)$(SAMPLE)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }

@@ -71,9 +71,22 @@ def pip_settings() -> dict[str, str]:
     return read_settings(subprocess.run(pip, capture_output=True, text=True, check=True).stdout)
 
 
+@cache
+def cache_settings() -> dict[str, str]:
+    """uv keeps what it downloads in the home folder; where that cannot be written, it is told to do without."""
+    said = subprocess.run([*UV, "cache", "dir"], capture_output=True, text=True)
+    try:
+        folder = Path(said.stdout.strip())
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
+    except OSError:
+        usable = False
+    return {} if usable else {"UV_NO_CACHE": "1"}
+
+
 def uv_environment() -> dict[str, str]:
     """The environment for uv: pip's settings, and over them what is set for uv itself."""
-    return variables(pip_settings()) | os.environ
+    return variables(pip_settings()) | cache_settings() | os.environ
 
 
 def install_command(*arguments: str) -> list[str]:

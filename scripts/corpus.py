@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from n2g.errors import warn
 from n2g.files.tables import write_json, write_table
 from n2g.model.checkpoint import read_description
 from n2g.model.vocabulary import vocabulary
@@ -57,6 +58,11 @@ def main() -> None:
     counts = {**corpus.counts, "skipped": dict(skipped), "files": beside}
     write_json(given.output / "corpus.json", {**counts, "bos": bos, "max_length": given.max_length})
     print(counts)
+    if left_out := sum(skipped.values()):
+        warn(f"{left_out} records of the corpus have no text or are not JSON, and are left out.")
+    if other := beside["other"]:
+        names = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
+        warn(f"the corpus folder also has files of other formats, which are not read: {names}.")
 
 
 if __name__ == "__main__":

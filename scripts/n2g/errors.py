@@ -16,6 +16,14 @@ class InputError(Exception):
     """
 
 
+WARNING = "Warning: "  # begins the line of a job's log that is shown again at the end of the run
+
+
+def warn(sentence: str) -> None:
+    """Say in a job's log, and at the end of the run, what went on otherwise than a user may expect."""
+    print(f"{WARNING}{sentence}", flush=True)
+
+
 class ConfigError(InputError):
     """A configuration value is wrong; the message starts with the key's dotted path."""
 
@@ -36,17 +44,45 @@ def _announces(line: str) -> bool:
     return line.endswith(":") or re.match(r"\d{3} (Client|Server) Error", line) is not None
 
 
+_NOT_WRITTEN = re.compile(
+    "No space left on device|Disk quota exceeded|File too large|Read-only file system|database or disk is full"
+)
+
+
+def why_not_written(said: BaseException | str | None) -> str | None:
+    """What the system says of a disk that takes no more, or None where an error is another one.
+
+    Libraries have errors of their own for that, and other programs only words.
+    """
+    while isinstance(said, BaseException):
+        if found := _NOT_WRITTEN.search(str(said)):
+            return found[0]
+        said = said.__cause__ or said.__context__
+    found = _NOT_WRITTEN.search(said or "")
+    return found[0] if found else None
+
+
+def not_written(path: object, why: object) -> InputError:
+    """The sentence about what cannot be written."""
+    return InputError(
+        f"{path} cannot be written ({why}): free space or fix the permissions, then run again; what is finished is "
+        "kept."
+    )
+
+
 @contextmanager
 def exit_with_sentence() -> Generator[None]:
     """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr.
 
-    The same applies if the GPU runs out of memory and smaller batches do not help.
+    The same applies if a disk is full, or the GPU's memory where smaller batches do not help.
     """
     try:
         yield
     except InputError as error:
         sys.exit(str(error))
-    except RuntimeError as error:
+    except Exception as error:
+        if why := why_not_written(error):
+            sys.exit(str(not_written(getattr(error, "filename", None) or "A file", why)))
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which most programs do without
             raise
         sys.exit(

@@ -94,7 +94,7 @@ def test_the_workflow_compares_and_the_site_shows_it(copied: Path, changed: Path
     shutil.move(changed, copied / "results" / "old")
     config = yaml.safe_load((copied / "config.yaml").read_text()) | {"against": "old"}
     (copied / "config.yaml").write_text(yaml.safe_dump(config))
-    status, said = snakemake(copied)
+    status, said = snakemake(copied, "--quiet", "reason")
     assert status == 0, said
     assert planned(said) == {"diff": 1, "atlas": 1, "manifest": 1}
     table = read_table(copied / RUN / "diff.parquet", "diff")

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from n2g.model.devices import free_gpu
+from n2g.errors import InputError
+from n2g.model.devices import free_gpu, job_device
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 JOB = """
@@ -48,3 +49,20 @@ def test_only_where_there_are_several_is_one_chosen(tmp_path: Path, monkeypatch:
     for number, expected in ((1, "cuda"), (2, "cuda:0"), (2, "cuda:1")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda number=number: number)
         assert free_gpu() == expected
+
+
+def test_a_gpu_that_does_not_work_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Such as one that is too old: PyTorch counts it, and fails at the first sum."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+    def ones(*size: int, device: torch.device) -> torch.Tensor:
+        raise RuntimeError("CUDA error: no kernel image is available\nCUDA kernel errors might be")
+
+    monkeypatch.setattr(torch, "ones", ones)
+    assert job_device("auto").type == "cpu"
+    assert "cannot be used (CUDA error: no kernel image is available)" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"^device: cuda:0 cannot be used .* set device: cpu\.$"):
+        job_device("cuda:0")

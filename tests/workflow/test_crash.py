@@ -90,7 +90,7 @@ class Attempt:
         environment = {name: value for name, value in environment.items() if not name.startswith("MAKE")}
         with self.log.open("w") as said:
             self.process = subprocess.Popen(
-                ["make", "atlas", "ENVIRONMENT=.venv"],
+                ["make", "atlas", "ENVIRONMENT=.venv", "ARGS=--quiet reason"],
                 cwd=self.folder,
                 env=environment,
                 stdout=said,

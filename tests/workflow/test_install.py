@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -121,3 +122,28 @@ def test_a_gpu_is_one_that_the_driver_lists(
         (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert install.has_gpu() is gpu
+
+
+@pytest.mark.parametrize(
+    "variables", [{"HOME": "/proc/none"}, {"XDG_CACHE_HOME": "/proc/none"}, {"UV_CACHE_DIR": "/proc/none"}]
+)
+def test_uv_needs_no_home(install: ModuleType, monkeypatch: pytest.MonkeyPatch, variables: dict) -> None:
+    """uv itself, asked what it would install: without a folder for its cache, it would end with an error."""
+    for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    done = subprocess.run(
+        install.install_command("--dry-run", "--offline", "pytest"),
+        env=install.uv_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_uv_keeps_its_cache_where_there_is_a_home(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
+    assert "UV_NO_CACHE" not in install.uv_environment()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tiny_run import checkout
 
 ROOT = Path(__file__).parents[2]
 
 
-def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make in the repository, with some environment variables set."""
+def make(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make in the repository, or in another checkout, with some environment variables set."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | variables
-    return subprocess.run(["make", *arguments], cwd=ROOT, env=outside, capture_output=True, text=True)
+    return subprocess.run(["make", *arguments], cwd=cwd, env=outside, capture_output=True, text=True)
 
 
 def test_help_is_the_default_and_lists_every_command() -> None:
@@ -56,20 +59,28 @@ def test_only_what_is_asked_for_is_installed(target: list[str], extras: list[str
 
 
 @pytest.mark.parametrize(
-    ("cores", "gpus", "flags"),
+    ("listed", "device"),
     [
-        (2, 0, "--cores 2 --resources gpu=2"),
-        (16, 0, "--cores 4 --resources gpu=4"),
-        (16, 1, "--cores 16 --resources gpu=1"),
-        (3, 8, "--cores 3 --resources gpu=8"),
+        ("exit 9", "auto"),  # there is nvidia-smi, but no GPU
+        (
+            "echo 'GPU 0: GeForce GT 710 (UUID: GPU-0)'",
+            "auto",
+        ),  # too old, or hidden, or PyTorch is for the CPU
+        ("echo 'GPU 0: NVIDIA H200 (UUID: GPU-0)'", "cpu"),
     ],
 )
-def test_jobs_run_side_by_side_where_cores_and_gpus_are(
-    tmp_path: Path, cores: int, gpus: int, flags: str
-) -> None:
-    listed = "".join(f"echo 'GPU {number}: NVIDIA H200 (UUID: GPU-0)'\n" for number in range(gpus))
-    for name, body in (("nproc", f"echo {cores}\n"), ("nvidia-smi", listed or "exit 9\n")):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{body}")
+def test_all_cores_work_where_no_gpu_can_be_used(tmp_path: Path, listed: str, device: str) -> None:
+    """PyTorch is asked, since nvidia-smi also lists GPUs that it cannot use."""
+    for name, body in (("nproc", "echo 16"), ("nvidia-smi", listed)):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    done = make("-n", "atlas", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert f"snakemake {flags} " in done.stdout, done.stderr
+    folder = checkout(tmp_path / "run")
+    shutil.copy(ROOT / "config.yaml", folder)
+    (folder / ".venv").symlink_to(sys.prefix)
+    done = make(
+        *("-n", "atlas", "ENVIRONMENT=.venv", f"ARGS=--config device={device}"),
+        cwd=folder,
+        PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        CUDA_VISIBLE_DEVICES="",
+    )
+    assert "snakemake --cores 16 --resources gpu=4 --config" in done.stdout, done.stderr

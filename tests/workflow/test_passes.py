@@ -95,7 +95,7 @@ def test_parts_of_a_pass_write_the_same_bytes(copied: Path) -> None:
     before = contents(copied / RUN)
     parts = [f"{rule}_{part}" for rule in ("activations", "sweep", "windows") for part in (1, 2)]
     rerun = ("--forcerun", *parts, "--until", *parts, "--config", "passes=2", "--cores", "2")
-    status, said = snakemake(copied, *rerun, "--resources", "gpu=2")
+    status, said = snakemake(copied, *rerun, "--resources", "gpu=2", "--quiet", "reason")
     assert status == 0, said
     assert dict(JOB.findall(said)) == dict.fromkeys([*parts, "maxima"], "1") | {"total": "7"}
     after = contents(copied / RUN)

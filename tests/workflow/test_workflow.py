@@ -222,7 +222,7 @@ def test_rules_pass_on_the_settings_that_their_programs_read(copied: Path) -> No
 @pytest.mark.slow
 def test_one_neuron_runs_its_own_chain_and_touches_nothing_else(copied: Path) -> None:
     before = {path: path.stat() for path in (copied / RUN).rglob("*") if path.is_file()}
-    status, said = snakemake(copied, "neuron", "--config", "neuron=L1.N1")
+    status, said = snakemake(copied, "neuron", "--config", "neuron=L1.N1", "--quiet", "reason")
     assert status == 0, said
     chain = ("activations", "sweep", "windows", "prune", "saliency", "augment", "graph")
     chain += ("evaluate", "logits", "render")

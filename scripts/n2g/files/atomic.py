@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from n2g.errors import InputError
+from n2g.errors import InputError, not_written, why_not_written
 
 
 @contextmanager
@@ -33,13 +33,32 @@ def replacing(path: Path) -> Generator[Path]:
         if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): free space or fix the permissions, then run "
-            "again; what is finished is kept."
-        ) from error
+    except InputError:
+        raise
+    except Exception as error:
+        why = why_not_written(error)
+        if why is None and not isinstance(error, OSError):
+            raise
+        raise not_written(path, why or getattr(error, "strerror", None) or error) from error
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def filling(folder: Path) -> Generator[None]:
+    """Say in a sentence that a folder cannot be filled, since the disk is full. It may hold unfinished files then.
+
+    Raises:
+        InputError: for what any library that writes in the block says of a full disk.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if why := why_not_written(error):
+            raise not_written(folder, why) from error
+        raise
 
 
 @contextmanager

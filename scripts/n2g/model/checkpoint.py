@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from n2g.errors import InputError, first_line
+from n2g.errors import InputError, first_line, why_not_written
 from n2g.files.atomic import write_bytes
 from n2g.ids import Block
 from n2g.model.whole import WholeModel
@@ -193,6 +193,8 @@ def reading_model(path: Path) -> Generator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:
+        if why_not_written(error):
+            raise
         raise InputError(
             f"{path} cannot be read as a model ({first_sentence(error)}): check that it is complete and in a supported "
             "format."

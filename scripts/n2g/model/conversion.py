@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2g.errors import InputError
-from n2g.files.atomic import write_bytes
+from n2g.errors import InputError, warn, why_not_written
+from n2g.files.atomic import filling, write_bytes
 from n2g.files.digests import file_digest
 from n2g.model.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
 from n2g.model.conversion_check import OwnCode
@@ -52,7 +52,18 @@ def convert(
         InputError: the model is damaged, incomplete, or of a kind that has no neurons to read.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with filling(folder):
+        folder.mkdir(parents=True)
+        try:
+            return _convert(files, folder, loader, tokenizer, name)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # half a model is of no use, and large
+            raise
+
+
+def _convert(
+    files: Sequence[Path], folder: Path, loader: str, tokenizer: Sequence[Path], name: str
+) -> Description:
     kind = _format(files, loader)
     if kind == "gguf":
         _from_gguf(files[0], folder)
@@ -206,6 +217,8 @@ def _complete_tokenizer(folder: Path) -> None:
                 raise FileNotFoundError(" or ".join(VOCABULARIES))
             AutoTokenizer.from_pretrained(folder).backend_tokenizer.save(str(file))
         except Exception as error:  # whatever the many kinds of tokenizers raise
+            if why_not_written(error):
+                raise
             raise InputError(
                 "the model has no tokenizer that can be read: name one in model.tokenizer."
             ) from error
@@ -314,7 +327,7 @@ def _special_token(folder: Path, name: str, d_vocab: int) -> int | None:
     ids = [found[0] if isinstance(found, list) and found else found for found in ids]
     known = [found for found in ids if isinstance(found, int) and 0 <= found < d_vocab]
     if len(set(known)) > 1:
-        print(
+        warn(
             f"{name}: the configuration names token {known[0]}, the tokenizer {known[1]}: the first is used."
         )
     return known[0] if known else None

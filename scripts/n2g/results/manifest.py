@@ -5,7 +5,6 @@ Records name no machine and no time, so that they can be the same everywhere. Th
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import platform
@@ -20,6 +19,7 @@ from n2g.files.digests import file_digest, files_digest
 from n2g.files.tables import read_json
 from n2g.ids import Block, block_folder
 from n2g.settings import Settings
+from n2g.workflow.benchmark_files import read_benchmark
 from n2g.workflow.code_digests import SOURCES, source_files
 
 
@@ -31,9 +31,9 @@ def hardware(device: str) -> str:
     if device != "cpu":
         import torch
 
-        from n2g.model.checkpoint import pick_device
+        from n2g.model.devices import job_device
 
-        picked = pick_device(device)
+        picked = job_device(device)
         if picked.type == "cuda":
             return torch.cuda.get_device_name(picked)
     cpuinfo = Path("/proc/cpuinfo")
@@ -58,11 +58,11 @@ def costs(
     rules = {path.relative_to(folder).parts[0].removesuffix(".tsv") for path in folder.rglob("*.tsv")}
     found = {}
     for rule in sorted(rules.difference(without)):
-        if jobs := [job for path in _measured(folder, rule, blocks, parts) for job in _jobs(path)]:
+        if jobs := [job for path in _measured(folder, rule, blocks, parts) for job in read_benchmark(path)]:
             found[rule] = {
                 "jobs": len(jobs),
-                "seconds": round(sum(float(job["s"]) for job in jobs), 2),
-                "peak_memory_mb": max(_number(job["max_rss"]) for job in jobs),
+                "seconds": round(sum(job.seconds for job in jobs), 2),
+                "peak_memory_mb": max(job.memory for job in jobs),
             }
     return found
 
@@ -73,19 +73,6 @@ def _measured(folder: Path, rule: str, blocks: Sequence[tuple[int, Block]], part
     each = [block_folder(folder / rule, layer, block).with_suffix(".tsv") for layer, block in blocks]
     known = ([path for path in paths if path.is_file()] for paths in (shares, [folder / f"{rule}.tsv"], each))
     return next(filter(None, known), [])
-
-
-def _jobs(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def _number(text: str) -> float:
-    """A number of a benchmark file; jobs that end at once have no memory measured."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 def commit(base: Path) -> str | None:

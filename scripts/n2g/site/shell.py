@@ -17,7 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import escape
 
-from n2g.errors import InputError
+from n2g.errors import InputError, why_not_written
 
 MARK = "stamped-here"
 TITLE = "stamped-title"
@@ -72,6 +72,8 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1", "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run(command, cwd=work, env=quiet, capture_output=True, text=True, check=False)
     if done.returncode:
+        if why := why_not_written(done.stderr):
+            raise OSError(why)
         raise InputError(f"MkDocs could not build the atlas: {(done.stderr or done.stdout)[-800:]}")
     built = work / "built"
     for unused in ("404.html", "sitemap.xml", "sitemap.xml.gz"):

@@ -15,8 +15,8 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
-from n2g.errors import InputError, first_line
-from n2g.files.atomic import write_bytes
+from n2g.errors import InputError, first_line, why_not_written
+from n2g.files.atomic import filling, write_bytes
 from n2g.files.digests import file_digest
 from n2g.texts.network import check_network
 from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
@@ -41,15 +41,16 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
     Raises:
         InputError: the source cannot be fetched, has no such file, or has another SHA-256.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
-        incoming = Path(temporary)
-        if source.kind == "pypi":
-            _fetch_wheel(source, incoming)
-        elif source.kind == "hf":
-            _fetch_repository(source, incoming, (source.file,) if source.file else patterns, repo_type)
-        manifest = _place(source, incoming, folder, patterns)
-    write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+    with filling(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
+            incoming = Path(temporary)
+            if source.kind == "pypi":
+                _fetch_wheel(source, incoming)
+            elif source.kind == "hf":
+                _fetch_repository(source, incoming, (source.file,) if source.file else patterns, repo_type)
+            manifest = _place(source, incoming, folder, patterns)
+        write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
     return manifest
 
 
@@ -126,7 +127,11 @@ def _fetch_wheel(source: Source, incoming: Path) -> None:
     """Download a wheel, check it, and take one file out of it."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(incoming), f"{source.name}=={source.version}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Its temporary files beside the wheel, so that the disk that has to have room is this one.
+    environment = os.environ | {"TMPDIR": str(incoming)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode and (why := why_not_written(result.stderr)):
+        raise OSError(why)
     wheels = sorted(incoming.glob("*.whl"))
     if result.returncode or len(wheels) != 1:
         reason = (
@@ -178,6 +183,8 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             local_dir=incoming,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        if why_not_written(error):
+            raise
         why, remedy = _about_download(error)
         if folder := _downloaded_before(source, patterns, repo_type):
             remedy = f"an earlier download is in {folder}: name this folder as the source, or {remedy}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.files.tables import read_json, read_table
-from n2g.model.devices import free_gpu
+from n2g.model.devices import job_device
 from n2g.model.engine import BATCH_TOKENS, Engine
 from n2g.settings import Proposer, Settings, methods_of
 
@@ -56,7 +56,7 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
     """Load the model. Raises InputError where a layer or neuron is not in it, before the weights are read."""
     import torch
 
-    from n2g.model.checkpoint import boot, pick_device, read_description
+    from n2g.model.checkpoint import boot, read_description
 
     model = read_description(given.checkpoint)
     if max(layers) >= model.n_layers:
@@ -69,11 +69,9 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         )
     keep_freed_memory()
     torch.set_num_threads(given.threads or len(os.sched_getaffinity(0)))
-    device = pick_device(given.device)
+    device = job_device(given.device)
     if device.type == "cuda":
         always_add_in_one_order()
-        if device.index is None:
-            device = pick_device(free_gpu())
         torch.cuda.set_device(device)  # else pinned memory, too, takes room on the first GPU
     bridge = boot(given.checkpoint, str(device), given.dtype)
     return Engine(bridge, device=str(device), batch_tokens=BATCH_TOKENS[device.type])

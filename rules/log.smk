@@ -1,0 +1,38 @@
+# What a person reads of a run: lines of progress instead of lists of files, what the run will take, what came out.
+import time
+
+from n2g.workflow import benchmark_files, run_report
+from n2g.workflow.machine import find_device
+from n2g.workflow.readable_log import jobs_to_do, make_readable
+
+BEGIN = time.monotonic()
+RUN_FOLDER = Path("results", RUN)
+DESCRIBED = len(config["poles"]) * sum(len(block.neurons) for _, block in SELECTED)
+
+
+def outcome(since=None):
+    """What came out, where the target is the whole run."""
+    whole = set(workflow.dag_settings.targets) <= {"all"}
+    return run_report.outcome(RUN_FOLDER, DESCRIBED, since) if whole else ""
+
+
+if workflow.is_main_process:
+    make_readable(
+        logger,
+        workflow.output_settings,
+        partial(benchmark_files.mean_seconds, RUN_FOLDER / "benchmarks"),
+        outcome,
+    )
+
+
+onstart:
+    jobs = jobs_to_do(workflow.dag.stats()[1])
+    logger.info(run_report.beginning(jobs, DESCRIBED, RUN_FOLDER, find_device(config["device"]), CORES))
+
+
+onsuccess:
+    logger.info(outcome(BEGIN))
+
+
+onerror:
+    logger.info("What is finished is kept: the same command goes on from there.")
