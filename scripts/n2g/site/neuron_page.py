@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from n2g.graphs.colours import level
-from n2g.graphs.token_display import elide, plain, visible
+from n2g.graphs.token_display import elide, excerpt, plain, shortened, visible
 from n2g.metrics import f1_interval
 from n2g.site.plots import bars
 from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
@@ -167,20 +167,20 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
     first = max(int(skipped), example["pivot"] - AROUND)
     last = min(len(example["tokens"]), example["pivot"] + AROUND + 1)
     predictions = example.get("predictions") or [0.0] * len(example["tokens"])
+    words = excerpt([record["vocabulary"].get(str(token), "�") for token in example["tokens"]])
     tokens = []
     for at in range(first, last):
-        text = record["vocabulary"].get(str(example["tokens"][at]), "�")
         value = example["activations"][at]
         real, opposite, predicted = level(value, scale), level(-value, scale), level(predictions[at], scale)
         steps = (("a", real), ("n", opposite), ("p", predicted))
         colour = " ".join(f"{name}{step}" for name, step in steps if step)
-        tokens.append((elide(plain(text), LONGEST), colour))
+        tokens.append((shortened(words[at], LONGEST), colour))
     return {
         "index": index,
         "value": max(example["activations"]),
         "tokens": tokens,
         "held_out": example.get("predictions") is not None,
-        "title": elide(plain(example.get("title") or ""), LONGEST),
+        "title": shortened(plain(example.get("title") or ""), LONGEST),
     }
 
 

@@ -1,7 +1,8 @@
 // The graph: zoom, drag, and a click on a node that shows the examples that pass through it.
 import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
-import { allIds, load, make, pageOf, root, shown, visible } from "./site.js";
+import { allIds, load, make, pageOf, root, shown } from "./site.js";
+import { plain, shortened, visible } from "./token_display.js";
 import { find, rank } from "./tokens.js";
 import { wordsOf } from "./tokenizer.js";
 
@@ -105,7 +106,7 @@ function tokenLinks(node, vocabulary) {
   const links = order.slice(0, LINKS).map(([token, weight]) => {
     const url = new URL("tokens/index.html", root);
     url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), match: "exact" });
-    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, visible(vocabulary[token] ?? `#${token}`).slice(0, 60)));
+    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, shortened(visible(vocabulary[token] ?? `#${token}`), 60)));
   });
   return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
 }
@@ -128,7 +129,7 @@ async function panelOf(record, prepared, id, title) {
   for (const [example, marked, pivot] of found.slice(0, 12)) {
     const paragraph = make("p", { class: "tokens" });
     fill(paragraph, record, { ...example, pivot }, "16", marked);
-    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: ${visible(example.title ?? "").replaceAll("␣", " ")}`)));
+    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: ${shortened(plain(example.title ?? ""), 80)}`)));
   }
   panel.append(list);
   return panel;

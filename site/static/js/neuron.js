@@ -1,8 +1,9 @@
 // A neuron's page: its record, the examples' values on hover, the length of their context, the paths that they take.
 import { decided, inWords, lightUp } from "./paths.js";
 import { prepare, trace } from "./predict.js";
-import { keepInUrl, load, make, recordAt, shown, visible } from "./site.js";
+import { keepInUrl, load, make, recordAt, shown } from "./site.js";
 import { tokens, windowOf } from "./texts.js";
+import { plain, shortened } from "./token_display.js";
 
 const AROUND = { 5: "±5", 16: "±16", full: "all" };
 
@@ -33,7 +34,7 @@ function item(record, prepared, index, times, around) {
   if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
   if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, reason(record, prepared, example)));
-  return make("li", { "data-example": index }, value, text, make("cite", {}, visible(example.title ?? "").replaceAll("␣", " ")));
+  return make("li", { "data-example": index }, value, text, make("cite", {}, shortened(plain(example.title ?? ""), 80)));
 }
 
 /** Call once, when the element is soon to be seen. */

@@ -1,6 +1,6 @@
 // The path of a graph that decides a prediction: in words, and lit in the graph.
 import { pathTo, predict, trace } from "./predict.js";
-import { visible } from "./site.js";
+import { shortened, visible } from "./token_display.js";
 
 /** The pattern that ends at node `id`, in the order of the text, with the token that it read where there were several. */
 export function inWords(record, prepared, tokens, pivot, id, anchored) {
@@ -10,7 +10,7 @@ export function inWords(record, prepared, tokens, pivot, id, anchored) {
     if (node.kind === "gap") return `…≤${node.max}`;
     if (node.kind === "start") return "⊢";
     const token = read.has(one) ? tokens[read.get(one)] : node.tokens?.[0];
-    return node.kind === "wildcard" ? "∗" : visible(record.vocabulary[token] ?? "�").slice(0, 40);
+    return node.kind === "wildcard" ? "∗" : shortened(visible(record.vocabulary[token] ?? "�"), 40);
   }).join(" → ");
 }
 
