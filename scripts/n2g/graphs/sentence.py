@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 from n2g.graphs.drawing import ordered
 from n2g.graphs.paths import firing_paths
-from n2g.graphs.token_display import elide, visible
+from n2g.graphs.token_display import elide, isolated, visible
 
 SHOWN = 4
 LEAST = 0.005  # smallest share of the activation that is given
@@ -92,7 +92,7 @@ def _words(node: Mapping, vocabulary: Mapping[int, str]) -> str:
             node["kind"]
         ]
     texts = [visible(vocabulary.get(token, f"#{token}")) for token in ordered(node)]
-    return _several([f"“{elide(text)}”" for text in texts], "or")
+    return _several([f"“{isolated(elide(text))}”" for text in texts], "or")
 
 
 def _several(items: list[str], last: str = "and", separator: str = ", ") -> str:

@@ -101,6 +101,18 @@ def _character(pieces: Sequence[tuple[int, str]]) -> tuple[int, str]:
     return 1, pieces[0][1]
 
 
+def has_code(shown: str) -> bool:
+    """Whether what is shown of a token has bytes or characters written out: words that are not the text's own."""
+    return "⟨U+" in shown or "<0x" in shown
+
+
+def isolated(shown: str) -> str:
+    """A token within a sentence: right-to-left text reads in its own direction and leaves the rest in place."""
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in shown):
+        return f"\u2068{shown}\u2069"
+    return shown
+
+
 def shortened(text: str, most: int) -> str:
     """At most so many characters of the text, the last of them `…` where some are left out."""
     return text if len(text) <= most else text[: most - 1] + "…"

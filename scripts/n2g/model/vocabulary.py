@@ -26,9 +26,10 @@ def vocabulary(tokenizer: Path, d_vocab: int) -> dict[str, list]:
     added = content.get("added_tokens", [])
     special = {token["id"] for token in added if token["special"]}
     # A byte-level tokenizer writes its own pieces in an alphabet for bytes, but added tokens as they are.
-    byte_level = '"ByteLevel"' in json.dumps([content.get("pre_tokenizer"), content.get("decoder")])
+    steps = json.dumps([content.get("pre_tokenizer"), content.get("decoder")])
+    byte_level = '"ByteLevel"' in steps
     as_written = {token["id"] for token in added} if byte_level else special
-    read = _from_byte_level if byte_level else _by_decoder(loaded, '"ByteFallback"' in json.dumps(content.get("decoder")))
+    read = _from_byte_level if byte_level else _by_decoder(loaded, '"ByteFallback"' in steps)
     ids = range(max(d_vocab, loaded.get_vocab_size(with_added_tokens=True)))
     texts = []
     for token in ids:
@@ -52,7 +53,8 @@ def _by_decoder(tokenizer: Tokenizer, byte_fallback: bool) -> Callable[[str], st
         if byte:
             return chr(int(byte[1], 16)) if byte[1] < "80" else piece
         whole = decoder.decode(["x", piece, "x"])
-        return whole[1 : len(whole) - len(after)] if whole.startswith("x") and whole.endswith(after) else piece
+        between = whole.startswith("x") and whole.endswith(after)
+        return whole[1 : len(whole) - len(after)] if between else piece
 
     return read
 

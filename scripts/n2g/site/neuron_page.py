@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from n2g.graphs.colours import level
-from n2g.graphs.token_display import elide, excerpt, plain, shortened, visible
+from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
 from n2g.metrics import f1_interval
 from n2g.site.plots import bars
 from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
@@ -161,7 +161,7 @@ def _folded(known: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, M
 
 
 def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) -> dict:
-    """An excerpt around the pivot. Tokens are (text, class names); the page's script adds the values."""
+    """An excerpt around the pivot. Tokens are (text, class names, whether it has code); the script adds values."""
     scale = _scale(record)
     skipped = (record.get("graph") or {}).get("bos") == example["tokens"][0] and example["start"] == 0
     first = max(int(skipped), example["pivot"] - AROUND)
@@ -174,7 +174,7 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any]) 
         real, opposite, predicted = level(value, scale), level(-value, scale), level(predictions[at], scale)
         steps = (("a", real), ("n", opposite), ("p", predicted))
         colour = " ".join(f"{name}{step}" for name, step in steps if step)
-        tokens.append((shortened(words[at], LONGEST), colour))
+        tokens.append((shortened(words[at], LONGEST), colour, has_code(words[at])))
     return {
         "index": index,
         "value": max(example["activations"]),

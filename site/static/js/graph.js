@@ -127,9 +127,9 @@ async function panelOf(record, prepared, id, title) {
   if (similar.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
   const list = make("ol");
   for (const [example, marked, pivot] of found.slice(0, 12)) {
-    const paragraph = make("p", { class: "tokens" });
+    const paragraph = make("p", { class: "tokens", dir: "auto" });
     fill(paragraph, record, { ...example, pivot }, "16", marked);
-    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: ${shortened(plain(example.title ?? ""), 80)}`)));
+    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: `, make("bdi", {}, shortened(plain(example.title ?? ""), 80)))));
   }
   panel.append(list);
   return panel;

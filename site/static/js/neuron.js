@@ -20,21 +20,21 @@ export function fill(paragraph, record, example, around, marked) {
 /** Why the graph was wrong: the path that matched at the pivot of an error. */
 function reason(record, prepared, example) {
   const node = decided(prepared, example)[example.pivot];
-  if (!node) return "no pattern matches";
+  if (!node) return ["no pattern matches"];
   const words = inWords(record, prepared, example.tokens, example.pivot, node, example.start === 0);
-  return example.set === "false-positive" ? `matched: ${words}` : `below threshold: ${words}`;
+  return [example.set === "false-positive" ? "matched: " : "below threshold: ", ...words];
 }
 
 /** An example that the page does not hold itself; `times` texts are like it. */
 function item(record, prepared, index, times, around) {
   const example = record.examples[index];
-  const paragraph = make("p", { class: example.predictions ? "tokens held-out" : "tokens" });
+  const paragraph = make("p", { class: example.predictions ? "tokens held-out" : "tokens", dir: "auto" });
   fill(paragraph, record, example, around);
   const value = make("span", { class: "value" }, shown(Math.max(...example.activations)));
   if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
-  if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, reason(record, prepared, example)));
-  return make("li", { "data-example": index }, value, text, make("cite", {}, shortened(plain(example.title ?? ""), 80)));
+  if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, ...reason(record, prepared, example)));
+  return make("li", { "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80)));
 }
 
 /** Call once, when the element is soon to be seen. */

@@ -105,7 +105,7 @@ export default async function patterns(page) {
     const words = await wordsOf(seen).catch(() => ({}));
     if (now !== turn) return;
     for (const hit of hits ?? []) {
-      hit.words = hit.pattern.map((element) => said(element, wanted, words)).join("  ");
+      hit.words = hit.pattern.map((element) => said(element, wanted, words));
       hit.tokens = hit.pattern.flat().filter((token) => wanted.has(token) && words[token] !== undefined).map((token) => visible(words[token]));
     }
     fill(hits ?? []);

@@ -57,9 +57,9 @@ export default async function tokens(page) {
   for (const input of form.querySelectorAll("[name]")) input.value ||= asked.get(input.name) ?? ""; // what was typed while this loaded stays
   let turn = 0;
   const fill = pages(list, more, (hit) => {
-    const words = hit.texts.slice(0, 4).map(visible).join("  ");
+    const words = hit.texts.slice(0, 4).map(visible);
     const about = `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`;
-    return card(ids[hit.row], about, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words, hit.kind < 2 ? hit.texts.map(visible) : []);
+    return card(ids[hit.row], about, hit.texts.length > 4 ? [...words, `+${hit.texts.length - 4}`] : words, hit.kind < 2 ? hit.texts.map(visible) : []);
   });
 
   async function show() {
