@@ -63,4 +63,3 @@ pieces = st.one_of(st.text(max_size=4), st.sampled_from(BYTES), st.sampled_from(
 @given(texts=st.lists(st.lists(pieces, max_size=8), min_size=1, max_size=20))
 def test_excerpts_are_shown_as_in_python(texts, script):
     assert script("excerpt", texts) == [excerpt(text) for text in texts]
-

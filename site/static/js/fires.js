@@ -2,7 +2,7 @@
 import { step } from "./predict.js";
 import { allIds, keepInUrl, load, make, pageOf, settled, shown } from "./site.js";
 import { level } from "./texts.js";
-import { shortened, visible } from "./token_display.js";
+import { directionOf, excerpt, shortened, visible } from "./token_display.js";
 import { encode, wordsOf } from "./tokenizer.js";
 
 const PAGE = 50;
@@ -121,11 +121,12 @@ export default async function fires(page) {
     [found, words, ids, chosen] = [all, known, encoded, null];
     const share = new Array(ids.length).fill(0);
     for (const { at, value, scale } of found) share[at] = Math.max(share[at], value / scale);
+    const spoken = excerpt(ids.slice(begins).map((id) => words[id]));
     text.replaceChildren(...ids.slice(begins).map((id, place) => {
       const at = place + begins;
       const colour = level(share[at], 1);
       const count = found.filter((one) => one.at === at).length;
-      return make("b", { class: colour ? `a${colour}` : null, "data-at": at, role: "button", tabindex: 0, title: `${count} neurons · token ${id}` }, words[id]);
+      return make("b", { class: colour ? `a${colour}` : null, "data-at": at, role: "button", tabindex: 0, title: `${count} neurons · token ${id}`, dir: directionOf(spoken[place]) }, spoken[place]);
     }));
     list();
     page.dataset.read = typed;

@@ -1,6 +1,6 @@
 // Texts with coloured tokens: background for the real activation, the bar below for the predicted one.
 import { make, shown } from "./site.js";
-import { excerpt, hasCode, shortened } from "./token_display.js";
+import { directionOf, excerpt, shortened } from "./token_display.js";
 
 const LONGEST = 80; // characters of a token
 
@@ -20,7 +20,7 @@ export function tokens(text, vocabulary, scale, first = 0, last = text.tokens.le
     const said = [real !== undefined && `activation ${shown(real)}`, predicted !== undefined && `predicted ${shown(predicted)}`].filter(Boolean);
     elements.push(make("b", {
       class: classes.filter(Boolean).join(" ") || null,
-      dir: hasCode(words[at]) ? "ltr" : null, // the text's direction is that of its own words
+      dir: directionOf(words[at]),
       title: `${said.join(", ")} · token ${text.tokens[at]}`,
     }, shortened(words[at], LONGEST)));
   }

@@ -69,8 +69,8 @@ export function excerpt(texts) {
   });
 }
 
-/** Whether what is shown of a token has bytes or characters written out: words that are not the text's own. */
-export const hasCode = (shown) => shown.includes("⟨U+") || shown.includes("<0x");
+/** "ltr" for what has bytes or characters written out, which are words that are not the text's own; else null. */
+export const directionOf = (shown) => (shown.includes("⟨U+") || shown.includes("<0x") ? "ltr" : null);
 
 /** At most so many characters of a text, the last of them … where some are left out. */
 export function shortened(text, most) {
