@@ -11,7 +11,7 @@ import pytest
 from browsing import address, page  # noqa: F401
 from playwright.sync_api import expect
 
-from n2g.graphs.token_display import elide, plain
+from n2g.graphs.token_display import excerpt, shortened
 
 # ruff: noqa: F811
 pytestmark = pytest.mark.browser
@@ -40,8 +40,9 @@ def test_hostile_text_is_shown_as_text(page, address, tmp_path):
         assert bool(excerpts) == (record["status"] == "ok")
         for index, text in excerpts:
             example = record["examples"][int(index)]
-            around = example["tokens"][example["pivot"] - 16 : example["pivot"] + 17]
-            assert text == "".join(elide(plain(fake_records.TEXTS[token]), 80) for token in around)
+            shown = excerpt([fake_records.TEXTS[token] for token in example["tokens"]])
+            around = shown[example["pivot"] - 16 : example["pivot"] + 17]
+            assert text == "".join(shortened(word, 80) for word in around)
         assert page.locator("article script, article img, article iframe, article style").count() == 0
         overflow = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"

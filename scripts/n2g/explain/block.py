@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from n2g.errors import InputError
 from n2g.explain.cache import Account
-from n2g.explain.excerpts import Evidence, Excerpt, gather
+from n2g.explain.excerpts import Evidence, Excerpt, gather, shown
 from n2g.explain.neuron import Models, explain_neuron
 from n2g.explain.options import Options
 from n2g.explain.revise import Run
@@ -58,7 +58,7 @@ def explain_block(
     pairs = [(one, test.held) for one, test in zip(fitting, tested, strict=True) if one.shown]
 
     def show(tokens: Sequence[int]) -> list[str]:
-        return [words[token] for token in tokens]
+        return shown(tokens, words)
 
     ended = threading.Event()
 
@@ -147,6 +147,6 @@ class Runner:
                 tokens = torch.tensor([ids], device=self._engine.device)
                 found = self._engine.read(tokens, [self._layer])[self._layer][0, 1:, neuron]
             values = torch.nan_to_num(found.float(), 0, 0, 0).cpu().numpy().astype(np.float64)
-            return [self._words[token] for token in ids[1:]], sign * values
+            return shown(ids[1:], self._words), sign * values
 
         return run

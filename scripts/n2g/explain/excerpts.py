@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from n2g.graphs.token_display import excerpt
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.texts.documents import Documents
 
@@ -86,6 +87,11 @@ def _around(documents: Documents, row: Mapping[str, Any], before: int, after: in
 def _cut(documents: Documents, kind: str, document: int, values: np.ndarray, start: int, end: int) -> Excerpt:
     ids = documents.ids(document)[start:end].tolist()
     return Excerpt(kind, document, start, tuple(ids), values[start:end])
+
+
+def shown(tokens: Sequence[int], words: Sequence[str]) -> list[str]:
+    """Consecutive tokens as a language model is shown them; words: text of each token id."""
+    return excerpt([words[token] for token in tokens])
 
 
 def levels(activations: np.ndarray, maximum: float) -> Sequence[int]:

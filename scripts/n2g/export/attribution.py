@@ -46,7 +46,7 @@ def feature_details(neuron: Neuron) -> dict[str, Any]:
 
 def _example(neuron: Neuron, excerpt: Excerpt) -> dict[str, Any]:
     return {
-        "tokens": neuron.texts(excerpt.tokens),
+        "tokens": neuron.sequence(excerpt.tokens),
         "tokens_acts_list": excerpt.activations.tolist(),
         "train_token_ind": int(excerpt.activations.argmax()),
         "is_repeated_datapoint": False,

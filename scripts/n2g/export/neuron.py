@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from n2g.files.tables import read_json, read_table
+from n2g.graphs.token_display import whole_characters
 from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.method.observations import by_unit, load_observations
@@ -64,6 +65,10 @@ class Neuron:
     def texts(self, tokens: Sequence[int] | np.ndarray) -> list[str]:
         """Text of some tokens."""
         return [self.words[token] for token in tokens]
+
+    def sequence(self, tokens: Sequence[int] | np.ndarray) -> list[str]:
+        """Text of consecutive tokens: a character whose bytes they share is at the last of them."""
+        return whole_characters(self.texts(tokens))
 
     def pairs(self, direction: str) -> tuple[list[str], list[float]]:
         """Texts and values of the tokens of one direction of `logits.parquet`, the strongest first."""

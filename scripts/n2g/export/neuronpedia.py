@@ -160,9 +160,10 @@ def _sequences(neuron: Neuron) -> Iterator[tuple[Excerpt, Range | None]]:
 def _activation(neuron: Neuron, excerpt: Excerpt, part: Range | None) -> dict[str, Any]:
     """Columns of their `Activation` table; of too long a sequence, the piece around its largest activation."""
     begin = max(0, int(excerpt.activations.argmax()) - LONGEST_SEQUENCE // 2)
-    values = excerpt.activations[begin : begin + LONGEST_SEQUENCE].tolist()
+    piece = slice(begin, begin + LONGEST_SEQUENCE)
+    values = excerpt.activations[piece].tolist()
     return {
-        "tokens": [text or "∅" for text in neuron.texts(excerpt.tokens[begin : begin + LONGEST_SEQUENCE])],
+        "tokens": [text or "∅" for text in neuron.sequence(excerpt.tokens)[piece]],
         "values": values,
         "maxValue": max(values),
         "maxValueTokenIndex": values.index(max(values)),

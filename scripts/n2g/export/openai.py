@@ -104,7 +104,7 @@ def _activations(neuron: Neuron, excerpts: Sequence[Excerpt]) -> list[dict[str, 
     return [
         {
             "dataclass_name": "ActivationRecord",
-            "tokens": neuron.texts(one.tokens),
+            "tokens": neuron.sequence(one.tokens),
             "activations": one.activations.tolist(),
         }
         for one in excerpts
@@ -114,7 +114,7 @@ def _activations(neuron: Neuron, excerpts: Sequence[Excerpt]) -> list[dict[str, 
 def _scored(neuron: Neuron, one: Simulated) -> dict[str, Any]:
     simulation = {
         "dataclass_name": "SequenceSimulation",
-        "tokens": neuron.texts(one.excerpt.tokens),
+        "tokens": neuron.sequence(one.excerpt.tokens),
         "expected_activations": one.expected.tolist(),
         "activation_scale": "neuron_activations",
         "distribution_values": [],

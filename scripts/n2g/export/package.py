@@ -22,6 +22,7 @@ from n2g.export.neuron import Neuron
 from n2g.files.canonical_json import dump
 from n2g.files.digests import file_digest
 from n2g.files.tables import write_rows
+from n2g.graphs.token_display import plain
 
 SUMS = "MANIFEST.sha256"
 MOMENTS = ("maximum", "mean", "std", "skewness", "kurtosis", "density")
@@ -157,7 +158,13 @@ def _write_texts(path: Path, numbers: Iterable[int], documents: Mapping[str, Seq
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["document", "title", "sha256"])
-        writer.writerows([one, documents["title"][one], documents["sha256"][one]] for one in numbers)
+        writer.writerows([one, _cell(documents["title"][one]), documents["sha256"][one]] for one in numbers)
+
+
+def _cell(text: str) -> str:
+    """A text that spreadsheets take for a text: what begins as a formula does gets an apostrophe before it."""
+    shown = plain(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from n2g.graphs.drawing import ordered
 from n2g.graphs.paths import strongest_paths
-from n2g.graphs.token_display import elide, visible
+from n2g.graphs.token_display import elide, isolated, visible
 
 SHOWN = 4  # tokens of a node
 TOLD = 3  # patterns
@@ -88,7 +88,7 @@ def _words(node: Mapping, vocabulary: Mapping[int, str]) -> str:
             node["kind"]
         ]
     texts = [visible(vocabulary.get(token, f"#{token}")) for token in ordered(node)]
-    return _several([f"“{elide(text)}”" for text in texts])
+    return _several([f"“{isolated(elide(text))}”" for text in texts])
 
 
 def _several(items: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from n2g.graphs.token_display import whole_characters
 from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.queries.notebook import Picture, neuron_html
@@ -45,8 +46,8 @@ class Neuron:
         graph = self.record["graph"]
         predicted = NeuronGraph.from_dict(graph).predict(tokens) if graph else [0.0] * len(tokens)
         threshold = graph["decision_threshold"] if graph else 0.0
-        words = self._atlas.words
-        return [Token(words[t], p, p > 0 and p >= threshold) for t, p in zip(tokens, predicted, strict=True)]
+        texts = whole_characters([self._atlas.words[token] for token in tokens])
+        return [Token(text, p, p > 0 and p >= threshold) for text, p in zip(texts, predicted, strict=True)]
 
     def draw(self) -> Picture:
         """The drawing of the graph as SVG; empty if there is none."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from n2g.graphs.token_display import excerpt
+
 EXAMPLES = 3
 AROUND = 12  # tokens on either side of the one that fires
 
@@ -39,6 +41,6 @@ def neuron_html(record: Mapping, explanation: str, words: Sequence[str], picture
 
 
 def _excerpt(example: Mapping, words: Sequence[str]) -> str:
-    texts, at = [words[token] for token in example["tokens"]], example["pivot"]
+    texts, at = excerpt([words[token] for token in example["tokens"]]), example["pivot"]
     before, after = "".join(texts[max(0, at - AROUND) : at]), "".join(texts[at + 1 : at + 1 + AROUND])
     return f"{escape(before)}<mark>{escape(texts[at])}</mark>{escape(after)}"

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from n2g.graphs.patterns import ANY, Pattern, matches
+from n2g.graphs.token_display import whole_characters
 from n2g.ids import NeuronId
 
 
@@ -61,10 +62,11 @@ def firings(
             this = (rank, row["activation"], row["decision_threshold"], row["scale"])
             if (key not in best or best[key][:2] < this[:2]) and matches(pattern, tokens[: position + 1]):
                 best[key] = this
+    texts = whole_characters([words[token] for token in tokens])
     found = [
         Firing(
             at,
-            words[tokens[at]],
+            texts[at],
             str(NeuronId.of(layer, neuron, pole)),
             value,
             value / scale,

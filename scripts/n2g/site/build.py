@@ -15,7 +15,7 @@ from n2g.errors import InputError
 from n2g.files.atomic import replacing
 from n2g.graphs.colours import site_style
 from n2g.ids import NeuronId
-from n2g.site import downloads, related_neurons, run_pages, search_indexes, shell, web_tokenizer
+from n2g.site import characters, downloads, related_neurons, run_pages, search_indexes, shell, web_tokenizer
 from n2g.site.inputs import SiteInputs
 from n2g.site.navigation import TOOLS, mkdocs_settings, reports, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
@@ -56,6 +56,7 @@ def build(
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + reports(atlas)}
         built = shell.build(site, docs, Path(folder), stubs, mkdocs_settings(atlas))
         (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
+        (built / "js" / "characters.js").write_text(characters.script(), encoding="utf-8")
         variables = {
             "tokenizer": atlas.vocabulary is not None,
             "site_name": site_name(atlas),

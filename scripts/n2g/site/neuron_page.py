@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from n2g.graphs.colours import level
-from n2g.graphs.token_display import elide, plain, visible
+from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
 from n2g.metrics import f1_interval
 from n2g.settings import Settings
 from n2g.site.pattern_rows import pattern_rows
@@ -222,27 +222,29 @@ def _folded(known: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, M
 
 
 def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], around: int) -> dict:
-    """An excerpt around the pivot. Tokens are (text, class names); the page's script adds the values."""
+    """An excerpt around the pivot. Tokens are (text, class names, whether it has code); the script adds values."""
     scale = _scale(record)
     skipped = (record.get("graph") or {}).get("bos") == example["tokens"][0] and example["start"] == 0
     pivot, predictions = example["pivot"], example["predictions"]
     first = max(int(skipped), pivot - around)
     last = min(len(example["tokens"]), pivot + around + 1)
+    words = excerpt([record["vocabulary"].get(str(token), "�") for token in example["tokens"]])
     tokens = []
     for at in range(first, last):
-        text = record["vocabulary"].get(str(example["tokens"][at]), "�")
         value = example["activations"][at]
         real, opposite, predicted = level(value, scale), level(-value, scale), level(predictions[at], scale)
         steps = (("a", real), ("n", opposite), ("p", predicted))
         colour = " ".join(f"{name}{step}" for name, step in steps if step)
-        tokens.append((elide(plain(text), LONGEST), f"{colour} pivot".strip() if at == pivot else colour))
+        if at == pivot:
+            colour = f"{colour} pivot".strip()
+        tokens.append((shortened(words[at], LONGEST), colour, has_code(words[at])))
     return {
         "index": index,
         "value": example["activations"][pivot],
         "predicted": predictions[pivot],
         "outcome": _outcome(example["activations"][pivot], predictions[pivot], record),
         "tokens": tokens,
-        "title": elide(plain(example.get("title") or ""), LONGEST),
+        "title": shortened(plain(example.get("title") or ""), LONGEST),
     }
 
 

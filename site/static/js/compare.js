@@ -1,6 +1,7 @@
 // Two neurons side by side, named in the URL: ?a=L0.N1&b=L3.N7
 import { parseId } from "./jump.js";
-import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown } from "./site.js";
+import { shortened, visible } from "./token_display.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random documents" };
 const NUMBERS = { density: "activation density", maximum: "maximum", kurtosis: "kurtosis" };
@@ -35,7 +36,7 @@ function side(record) {
 }
 
 function shared(a, b) {
-  const words = (record, ids) => ids.flatMap((id) => [make("code", {}, visible(record.vocabulary[id]).slice(0, 40)), " "]);
+  const words = (record, ids) => ids.flatMap((id) => [make("code", {}, shortened(visible(record.vocabulary[id]), 40)), " "]);
   return ["activating", "context"].map((role) => {
     const { both, share } = overlap(tokensOf(a)[role], tokensOf(b)[role]);
     return make("p", {}, make("strong", {}, `Shared ${role} tokens: ${both.length}`), ` (Jaccard index ${share.toFixed(2)}) `, ...words(a, both.slice(0, 30)));

@@ -1,7 +1,8 @@
 // Which neurons fire on a text: the patterns of all graphs, loaded by the tokens that occur in it.
 import { step } from "./predict.js";
-import { allIds, keepInUrl, load, make, pageOf, settled, shown, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, pageOf, settled, shown } from "./site.js";
 import { level } from "./texts.js";
+import { directionOf, excerpt, shortened, visible } from "./token_display.js";
 import { encode, wordsOf } from "./tokenizer.js";
 
 const PAGE = 50;
@@ -91,7 +92,7 @@ export default async function fires(page) {
 
   const line = ({ row, f1, scale, value, places }) => make("tr", {},
     make("th", { scope: "row" }, make("a", { href: pageOf(neurons[row]) }, neurons[row])),
-    make("td", {}, ...[...new Set(places.map((at) => ids[at]))].slice(0, 6).flatMap((id) => [make("code", {}, visible(words[id]).slice(0, 40)), " "])),
+    make("td", {}, ...[...new Set(places.map((at) => ids[at]))].slice(0, 6).flatMap((id) => [make("code", {}, shortened(visible(words[id]), 40)), " "])),
     ...[shown(value), (value / scale).toFixed(2), (f1 / 100).toFixed(2)].map((cell) => make("td", { class: "n" }, cell)));
 
   function extend() {
@@ -120,11 +121,12 @@ export default async function fires(page) {
     [found, words, ids, chosen] = [all, known, encoded, null];
     const share = new Array(ids.length).fill(0);
     for (const { at, value, scale } of found) share[at] = Math.max(share[at], value / scale);
+    const spoken = excerpt(ids.slice(begins).map((id) => words[id]));
     text.replaceChildren(...ids.slice(begins).map((id, place) => {
       const at = place + begins;
       const colour = level(share[at], 1);
       const count = found.filter((one) => one.at === at).length;
-      return make("b", { class: colour ? `a${colour}` : null, "data-at": at, role: "button", tabindex: 0, title: `${count} neurons · token ${id}` }, words[id]);
+      return make("b", { class: colour ? `a${colour}` : null, "data-at": at, role: "button", tabindex: 0, title: `${count} neurons · token ${id}`, dir: directionOf(spoken[place]) }, spoken[place]);
     }));
     list();
     page.dataset.read = typed;

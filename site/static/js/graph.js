@@ -1,7 +1,8 @@
 // The graph: zoom, drag, and a click on a node that shows the examples that pass through it.
 import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
-import { allIds, keepInUrl, load, make, pageOf, root, shown, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, pageOf, root, shown } from "./site.js";
+import { plain, shortened, visible } from "./token_display.js";
 import { find, rank } from "./tokens.js";
 import { wordsOf } from "./tokenizer.js";
 
@@ -105,7 +106,7 @@ function tokenLinks(node, vocabulary) {
   const links = order.slice(0, LINKS).map(([token, weight]) => {
     const url = new URL("tokens/index.html", root);
     url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), match: "exact" });
-    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, visible(vocabulary[token] ?? `#${token}`).slice(0, 60)));
+    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, shortened(visible(vocabulary[token] ?? `#${token}`), 60)));
   });
   return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
 }
@@ -133,9 +134,9 @@ async function panelOf(record, prepared, id, title, below) {
   if (similar.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
   const list = make("ol");
   for (const [example, marked, pivot] of found.slice(0, 12)) {
-    const paragraph = make("p", { class: "tokens" });
+    const paragraph = make("p", { class: "tokens", dir: "auto" });
     fill(paragraph, record, { ...example, pivot }, "16", marked);
-    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: ${visible(example.title ?? "").replaceAll("␣", " ")}`)));
+    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: `, make("bdi", {}, shortened(plain(example.title ?? ""), 80)))));
   }
   panel.append(list);
   return panel;

@@ -1,8 +1,9 @@
 // A neuron's page: its record, the examples' values on hover, the length of their context, the paths that they take.
 import { decided, inWords, lightUp } from "./paths.js";
 import { prepare, trace } from "./predict.js";
-import { keepInUrl, load, make, recordAt, shown, visible } from "./site.js";
+import { keepInUrl, load, make, recordAt, shown } from "./site.js";
 import { tokens, windowOf } from "./texts.js";
+import { plain, shortened } from "./token_display.js";
 
 const AROUND = { 5: "±5", 10: "±10", 16: "±16", full: "all" };
 const OUTCOMES = { hit: ["right", "✓", "the neuron and the graph fire"], miss: ["wrong", "✗", "the neuron fires, the graph does not"], false: ["wrong", "✗", "the graph fires, the neuron does not"] };
@@ -22,9 +23,9 @@ export function fill(paragraph, record, example, around, marked) {
 /** Why the graph was wrong: the path that matched at the pivot of an error. */
 function reason(record, prepared, example) {
   const node = decided(prepared, example)[example.pivot];
-  if (!node) return "no pattern matches";
+  if (!node) return ["no pattern matches"];
   const words = inWords(record, prepared, example.tokens, example.pivot, node, example.start === 0);
-  return example.set === "false-positive" ? `matched: ${words}` : `below threshold: ${words}`;
+  return [example.set === "false-positive" ? "matched: " : "below threshold: ", ...words];
 }
 
 /** Whether neuron and graph agree at the pivot; the page's server part marks the examples it holds in the same way. */
@@ -41,14 +42,14 @@ function outcome(page, record, example) {
 /** An example that the page does not hold itself; `times` texts are like it. */
 function item(page, record, prepared, index, times, around) {
   const example = record.examples[index];
-  const paragraph = make("p", { class: "tokens" });
+  const paragraph = make("p", { class: "tokens", dir: "auto" });
   fill(paragraph, record, example, around);
   const [actual, predicted] = [example.activations[example.pivot], example.predictions[example.pivot]];
   const value = make("span", { class: "value", title: `actual ${shown(actual)}, predicted ${shown(predicted)}` }, ...outcome(page, record, example), shown(actual));
   if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
-  if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, reason(record, prepared, example)));
-  return make("li", { "data-example": index }, value, text, make("cite", {}, visible(example.title ?? "").replaceAll("␣", " ")));
+  if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, ...reason(record, prepared, example)));
+  return make("li", { "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80)));
 }
 
 /** Call once, when the element is soon to be seen. */
@@ -75,8 +76,8 @@ async function pointed(page, token, readout) {
   for (const row of page.querySelectorAll("tr[data-node]")) row.classList.toggle("lit", node > 0 && Number(row.dataset.node) === node);
   const read = new Set(node ? trace(prepared, example.tokens, at, node, example.start === 0).map(([, place]) => place) : []);
   [...paragraph.children].forEach((one, place) => one.classList.toggle("marked", read.has(place + first)));
-  const words = node ? `: ${inWords(record, prepared, example.tokens, at, node, example.start === 0)}` : "";
-  readout.value = `predicted ${shown(example.predictions[at])}, actual ${shown(example.activations[at])}${words}`;
+  const words = node ? [": ", ...inWords(record, prepared, example.tokens, at, node, example.start === 0)] : [];
+  readout.replaceChildren(`predicted ${shown(example.predictions[at])}, actual ${shown(example.activations[at])}`, ...words);
 }
 
 /** Arrow keys walk along the tokens of an example that has the focus. */

@@ -1,8 +1,10 @@
 // The path of a graph that decides a prediction: in words, and lit in the graph.
 import { pathTo, predict, trace } from "./predict.js";
-import { visible } from "./site.js";
+import { make } from "./site.js";
+import { shortened, visible } from "./token_display.js";
 
-/** The pattern that ends at node `id`, in the order of the text, with the token that it read where there were several. */
+/** The pattern that ends at node `id`, in the order of the text, with the token that it read where there were several; each
+ * token in an element of its own, so that those of right-to-left scripts keep that order. */
 export function inWords(record, prepared, tokens, pivot, id, anchored) {
   const read = new Map(trace(prepared, tokens, pivot, id, anchored));
   return pathTo(prepared, id).reverse().map((one) => {
@@ -10,8 +12,8 @@ export function inWords(record, prepared, tokens, pivot, id, anchored) {
     if (node.kind === "gap") return `…≤${node.max}`;
     if (node.kind === "start") return "⊢";
     const token = read.has(one) ? tokens[read.get(one)] : node.tokens?.[0];
-    return node.kind === "wildcard" ? "∗" : visible(record.vocabulary[token] ?? "�").slice(0, 40);
-  }).join(" → ");
+    return node.kind === "wildcard" ? "∗" : make("bdi", {}, shortened(visible(record.vocabulary[token] ?? "�"), 40));
+  }).flatMap((word, at) => (at ? [" → ", word] : [word]));
 }
 
 /** Light the path to node `id` in the page's graph (0: none). */

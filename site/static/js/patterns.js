@@ -1,8 +1,9 @@
 // Pattern search: which graphs need a sequence of tokens like the one that was typed.
 import { card, pages } from "./cards.js";
-import { allIds, keepInUrl, load, settled, visible } from "./site.js";
+import { allIds, keepInUrl, load, settled } from "./site.js";
+import { shortened, typed, visible } from "./token_display.js";
 import { wordsOf } from "./tokenizer.js";
-import { find, typed } from "./tokens.js";
+import { find } from "./tokens.js";
 
 const GROUP = 64; // neurons a file
 const FILES = 64; // files that one search may load
@@ -80,7 +81,7 @@ function said(element, asked, words) {
   if (element === "*") return "∗";
   if (element === "^") return "⊢";
   if (element.max !== undefined) return `…≤${element.max}`;
-  const first = [...element].sort((a, b) => asked.has(b) - asked.has(a)).slice(0, 2).map((token) => visible(words[token] ?? `#${token}`).slice(0, 30));
+  const first = [...element].sort((a, b) => asked.has(b) - asked.has(a)).slice(0, 2).map((token) => shortened(visible(words[token] ?? `#${token}`), 30));
   return first.join("|") + (element.length > 2 ? `|+${element.length - 2}` : "");
 }
 
@@ -104,7 +105,7 @@ export default async function patterns(page) {
     const words = await wordsOf(seen).catch(() => ({}));
     if (now !== turn) return;
     for (const hit of hits ?? []) {
-      hit.words = hit.pattern.map((element) => said(element, wanted, words)).join("  ");
+      hit.words = hit.pattern.map((element) => said(element, wanted, words));
       hit.tokens = hit.pattern.flat().filter((token) => wanted.has(token) && words[token] !== undefined).map((token) => visible(words[token]));
     }
     fill(hits ?? []);

@@ -70,17 +70,6 @@ export function shown(value) {
 /** A score as the table prints it: three decimals. */
 export const ratio = (value) => (value === null ? "–" : value.toFixed(3).replace("-", "−"));
 
-/** A token's text with everything visible, as in the graphs. */
-export function visible(text) {
-  const named = { "\n": "⏎", "\r": "␍", "\t": "⇥", " ": "␣", "\u00a0": "⍽", "\u007f": "␡" };
-  const shownText = text.replace(/[\s\u0000-\u001f\u007f]|[\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Cc}]/gu, (character) => {
-    const code = character.codePointAt(0);
-    if (named[character]) return named[character];
-    return code < 32 ? String.fromCodePoint(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
-  });
-  return shownText ? (/^\p{M}/u.test(shownText) ? `◌${shownText}` : shownText) : "∅";
-}
-
 /** Replace the page's query string; empty values are left out. */
 export function keepInUrl(values) {
   const url = new URL(location);

@@ -1,16 +1,14 @@
 // Token search over posting lists in sorted pieces: only the pieces that can hold the word are loaded.
 import { parseId } from "./jump.js";
 import { card, pages } from "./cards.js";
-import { allIds, keepInUrl, load, make, pageOf, settled, visible } from "./site.js";
+import { allIds, keepInUrl, load, make, pageOf, settled } from "./site.js";
+import { typed, visible } from "./token_display.js";
 
 const ROLES = ["activating", "context", "promoted"];
 
 const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 export const keyOf = (text) => ((text.startsWith(" ") && text.length > 1 ? text.slice(1) : text).toLowerCase());
-
-/** What was typed as a token's text: ␣, ⏎, ⇥ and \n, \t are what they stand for. */
-export const typed = (text) => text.replaceAll("␣", " ").replaceAll(/⏎|\\n/g, "\n").replaceAll(/⇥|\\t/g, "\t");
 
 /** Entries [key, text, token, postings] whose text matches the query. */
 export async function find(question, match, space) {
@@ -69,9 +67,9 @@ export default async function tokens(page) {
   for (const input of form.querySelectorAll("[name]")) input.value ||= asked.get(input.name) ?? ""; // what was typed while this loaded stays
   let turn = 0;
   const fill = pages(list, more, (hit) => {
-    const words = hit.texts.slice(0, 4).map(visible).join("  ");
+    const words = hit.texts.slice(0, 4).map(visible);
     const about = `${ROLES[hit.kind]}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`;
-    return card(ids[hit.row], about, hit.texts.length > 4 ? `${words}  +${hit.texts.length - 4}` : words, hit.kind < 2 ? hit.texts.map(visible) : []);
+    return card(ids[hit.row], about, hit.texts.length > 4 ? [...words, `+${hit.texts.length - 4}`] : words, hit.kind < 2 ? hit.texts.map(visible) : []);
   });
 
   async function show() {

@@ -25,7 +25,7 @@ TABLES = [
         token=(pa.int32(), "token id: its row in this table"),
         text=(
             pa.string(),
-            "the token as displayed; bytes that are not a character on their own appear as <0xE2>",
+            "what the token stands for in a text; bytes that are not a character on their own appear as <0xE2>",
         ),
         special=(pa.bool_(), "whether it is a control token, which never occurs in text"),
     ),
