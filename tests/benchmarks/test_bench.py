@@ -279,3 +279,29 @@ def test_the_whole_benchmark_on_a_small_run(finished: Path, tmp_path: Path) -> N
     for private in filter(None, (str(finished), str(tmp_path), str(ROOT), platform.node())):
         assert private not in text
     assert before == {path: path.read_bytes() for path in (finished / "results").rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_whole_layers_travel_in_pieces_to_another_machine(finished: Path, tmp_path: Path) -> None:
+    """The CPU stands in for the GPU, so that everything agrees."""
+    program = [sys.executable, str(ROOT / "benchmarks" / "gpu.py")]
+    shipment = tmp_path / "shipment"
+    packed = subprocess.run(
+        [*program, "pack", shipment], cwd=finished, capture_output=True, text=True, check=False
+    )
+    assert packed.returncode == 0, packed.stderr
+    options = ["--layers", "0,1", "--device", "cpu", "--block-size", "16", "--output", tmp_path / "gpu.md"]
+    done = subprocess.run(
+        [*program, "run", shipment, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "gpu.md").read_text()
+    assert len(re.findall(r"^\| (?:prune|saliency|augment) \| [01] \| \d+ \| ", text, re.MULTILINE)) >= 6
+    assert "largest relative difference | 0 |" in text
+    assert set(re.findall(r"fraction of equal rows \| (\S+) \|", text)) == {"1"}
+
+    (shipment / "piece-00").write_bytes(b"other")
+    done = subprocess.run(
+        [*program, "run", shipment, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == f"The pieces in {shipment} are damaged: copy them anew.\n"
