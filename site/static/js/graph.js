@@ -170,7 +170,7 @@ function expandable(figure, canvas, table) {
     figure.querySelector(".through")?.remove();
     graph(figure);
   });
-  table.after(button);
+  table.nextElementSibling.append(button);
 }
 
 export default function graph(figure) {

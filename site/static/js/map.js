@@ -1,9 +1,6 @@
 // The map of all neurons: a row per layer, a cell per neuron, on one canvas whatever their number.
 import { allIds, load, pageOf, shown } from "./site.js";
 
-const HEIGHT = 14; // of a cell, at most
-const TALLEST = 480;
-
 export default async function map(section) {
   const [canvas, select, output] = ["canvas", "select", "output"].map((name) => section.querySelector(name));
   const [ids, levels] = await Promise.all([allIds(), load("data/map.json.gz")]);
@@ -14,15 +11,13 @@ export default async function map(section) {
   });
   const lines = [...rows.entries()];
   const longest = Math.max(...lines.map(([, cells]) => cells.length));
-  const down = Math.max(2, Math.min(HEIGHT, Math.floor(TALLEST / lines.length)));
+  const down = canvas.clientHeight / lines.length;
   let [line, column] = [0, 0];
-  section.hidden = false;
 
   function draw() {
     const width = Math.max(1, canvas.clientWidth);
     const scale = devicePixelRatio || 1;
-    [canvas.width, canvas.height] = [width * scale, lines.length * down * scale];
-    canvas.style.height = `${lines.length * down}px`;
+    [canvas.width, canvas.height] = [width * scale, canvas.clientHeight * scale];
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const style = getComputedStyle(document.body);

@@ -110,7 +110,7 @@ export default function neuron(page) {
       paragraph.tabIndex = 0;
     }
   };
-  const readout = make("output", { class: "readout", "aria-live": "polite" });
+  const readout = page.querySelector(".readout") ?? make("output");
   for (const section of sections) {
     for (const list of section.querySelectorAll("[data-later]")) whenNear(list, async () => {
       const record = await recordOf(page);
@@ -144,7 +144,6 @@ export default function neuron(page) {
     box.append(button);
   }
   press();
-  sections[0].querySelector(".hint").append(" ", box);
-  sections[0].querySelector(".hint").after(readout);
+  sections[0].querySelector(".bar")?.append(box);
   if (chosen) sections.forEach(refill);
 }
