@@ -100,23 +100,29 @@ class Endpoint:
             completion = self._create(self._client, request, form)
         except (openai.RateLimitError, openai.AuthenticationError, openai.NotFoundError):
             raise
-        except openai.APIStatusError:
-            # A form that was taken is not the reason. A template that refuses the system role is an error 500 to some.
-            found = None if (form, rated) in self._taken else self._other_form(request, form)
+        except openai.APIStatusError as error:
+            # A form that was taken is not the reason. A template that refuses the system role is an error 500 to some,
+            # which has been tried again by now.
+            client = self._client.with_options(max_retries=0) if error.status_code >= 500 else self._client
+            found = None if (form, rated) in self._taken else self._other_form(client, request, form)
             if found is None:
                 raise
             form, completion = found
         self._form = max(self._form, form)  # another thread may be further
-        self._taken.add((form, rated))
+        if request is not PROBE:
+            self._taken.add((form, rated))
         return completion
 
-    def _other_form(self, request: Request, form: int) -> tuple[int, Any] | None:
+    def _other_form(self, client: openai.OpenAI, request: Request, form: int) -> tuple[int, Any] | None:
         """The first of the forms after this one in which the endpoint takes the question, and what it answers."""
-        once = self._client.with_options(max_retries=0)
         for other in range(form + 1, len(FORMS)):
             if self._parameters(request, other) != self._parameters(request, other - 1):
-                with suppress(openai.APIStatusError):
-                    return other, self._create(once, request, other)
+                try:
+                    return other, self._create(client, request, other)
+                except openai.RateLimitError:  # which says nothing about the form
+                    raise
+                except openai.APIStatusError:
+                    continue
         return None
 
     def _create(self, client: openai.OpenAI, request: Request, form: int) -> Any:
