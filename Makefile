@@ -1,7 +1,7 @@
 # Everyday commands; `make` lists them. Everything installed goes to .venv, nothing else on the machine is touched
 # (`make test` may install Chromium where it is root, in continuous integration Slurm too).
 .DEFAULT_GOAL := help
-.PHONY: help atlas reproduce crate serve setup test bench lint format lock clean unlock browser slurm
+.PHONY: help atlas reproduce crate serve setup test bench lint format lock clean browser slurm
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -37,14 +37,14 @@ help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile \
 	    | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
-atlas: $(WANTED_ENVIRONMENT) unlock ## Run the workflow and build the site
+atlas: $(WANTED_ENVIRONMENT) ## Run the workflow and build the site
 	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
 
-reproduce: $(WANTED_ENVIRONMENT) unlock ## Recompute a neuron and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
+reproduce: $(WANTED_ENVIRONMENT) ## Recompute a neuron and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
 	@[ -n "$(NEURON)$(SAMPLE)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }
 	@$(VENV) snakemake reproduce --config $(if $(NEURON),neuron=$(NEURON),sample=$(SAMPLE)) $(ARGS)
 
-crate: $(call with_extra,crate) unlock ## Describe the finished run as an RO-Crate, to publish it
+crate: $(call with_extra,crate) ## Describe the finished run as an RO-Crate, to publish it
 	@$(VENV) snakemake crate $(ARGS)
 
 serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=... for another port)
@@ -97,13 +97,6 @@ $(TEST_ENVIRONMENT): $(ENVIRONMENT)
 .venv/%: $(ENVIRONMENT)
 	@$(INSTALL) $(firstword $(subst -, ,$*))
 	@touch $@
-
-# A Snakemake that was killed leaves a lock behind: remove it, unless a Snakemake still works in this directory.
-unlock: $(ENVIRONMENT)
-	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] \
-	    && ! grep -lszx '\(.*/\)\?[s]nakemake' /proc/[0-9]*/cmdline \
-	        | while read -r file; do readlink "$${file%cmdline}cwd"; done | grep -qxF "$$(pwd -P)"; \
-	then echo "Removing the lock of a Snakemake that was killed."; rm -r .snakemake/locks; fi
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \

@@ -33,7 +33,7 @@ include: "rules/manifest.smk"
 include: "rules/reproduce.smk"
 include: "rules/export.smk"
 include: "rules/crate.smk"
-include: "rules/log.smk"
+include: "rules/run.smk"
 
 
 wildcard_constraints:

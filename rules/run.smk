@@ -1,7 +1,8 @@
-# What a person reads of a run: lines of progress instead of lists of files, what the run will take, what came out.
+# What a run does besides its jobs: it keeps others out of its folder, and says what it will take, where it is, and what
+# came out.
 import time
 
-from n2g.workflow import benchmark_files, run_report
+from n2g.workflow import benchmark_files, run_lock, run_report
 from n2g.workflow.machine import find_device
 from n2g.workflow.readable_log import jobs_to_do, make_readable
 
@@ -17,6 +18,8 @@ def outcome(since=None):
 
 
 if workflow.is_main_process:
+    if not workflow.output_settings.dryrun:
+        run_lock.hold(Path(".snakemake"))
     make_readable(
         logger,
         workflow.output_settings,
