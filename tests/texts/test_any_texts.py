@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fuzzing import fuzz, refused_in_one_sentence, scalars, values
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
@@ -49,6 +49,7 @@ def read(path: Path, separator: str | None) -> None:
 
 @fuzz
 @given(content, st.sampled_from(SUFFIXES), st.none() | st.text(min_size=1, max_size=3))
+@example(b'{"\\n":{}}', ".jsonl", None)
 def test_any_file(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str, separator: str | None
 ) -> None:
@@ -62,7 +63,7 @@ columns = st.sampled_from(
         pa.array(["a", None, "b"]),
         pa.array(["a", "b", "a"]).dictionary_encode(),
         pa.array([b"\xff", b"a", None]),
-        pa.array([b"\xff", b"a", None]).cast(pa.string(), safe=False) if False else pa.array([1, 2, 3]),
+        pa.array([1, 2, 3]),
         pa.array([0.5, float("nan"), None]),
         pa.array([[1], None, []]),
         pa.array([{"a": 1}, None, {"a": 2}]),

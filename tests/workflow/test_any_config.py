@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from fuzzing import anything, fuzz, refused_in_one_sentence, values
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from n2g.ids import NeuronId, parse_blocks, parse_numbers
@@ -83,6 +83,9 @@ def test_any_file(tmp_path_factory: pytest.TempPathFactory, content: bytes, suff
         max_size=3,
     )
 )
+@example(["a\nb=1"])
+@example(["\udcff=1"])
+@example(["\x1b[2J=1"])
 def test_any_option(options: list[str]) -> None:
     with refused_in_one_sentence():
         complete_config(given_config([], options))

@@ -111,7 +111,7 @@ def _without(files: Sequence[Path], what: str, field: str, record: Mapping | Non
     elif field in record:
         fields = f"what it holds is no {what}"
     else:
-        fields = f"the first one has {' '.join(', '.join(map(str, record)).split()) or 'no field'}"
+        fields = f"the first one has {', '.join(map(str, record)) or 'no field'}"
     return (
         f"no record of {where} has a {what} in the field {field!r} ({fields}): set corpus.{what} to a field that "
         f"contains {what}s."
