@@ -96,7 +96,7 @@ rule checkpoint:
         "../envs/model.yaml"
     params:
         script=script("checkpoint"),
-        options=options(loader="model.loader"),
+        options=options(loader="model.loader", hook="model.hook"),
         tokenizer=lambda wildcards, input: f"--tokenizer {input.tokenizer}" if input.tokenizer else "",
         code=code_digest("checkpoint"),
         lock=lock_digest(),

@@ -15,6 +15,7 @@ def main() -> None:
         "--tokenizer", type=Path, help="manifest of a fetched tokenizer that replaces the model's own"
     )
     parser.add_argument("--loader", default="auto", choices=["auto", "transformers", "tl_legacy", "native"])
+    parser.add_argument("--hook", default="post", choices=["post", "mid"], help="where neurons are read")
     parser.add_argument(
         "--output", type=Path, required=True, help="checkpoint.json; other files are written next to it"
     )
@@ -23,7 +24,7 @@ def main() -> None:
     files = fetched_files(given.model)
     tokenizer = fetched_files(given.tokenizer) if given.tokenizer else []
     name = fetched_name(given.model)
-    found = convert(files, given.output.parent, given.loader, tokenizer=tokenizer, name=name)
+    found = convert(files, given.output.parent, given.loader, tokenizer=tokenizer, name=name, hook=given.hook)
     print(f"{found.architecture}: {found.n_layers} layers of {found.d_mlp} neurons, SHA-256 {found.digest}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from n2g.files.atomic import replacing
 from n2g.files.canonical_json import dump
+from n2g.model.checkpoint import HOOKS
 from n2g.results.pictures import pictures
 from n2g.results.records import record
 from n2g.results.stage_outputs import read_block, read_texts
@@ -26,12 +27,13 @@ def main() -> None:
     )
     given = parser.parse_args()
 
+    hook = HOOKS[given.provenance.get("model", {}).get("hook", "post")].format(layer=given.layer)
     texts = read_texts(given.corpus)
     words = dict(enumerate(texts.words))
     records = {}
     for neuron, findings in read_block(given.block, given.layer, texts, given.method, *given.explanations):
         command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
-        origin = {**given.provenance, "hook": f"blocks.{given.layer}.mlp.hook_post", "command": command}
+        origin = {**given.provenance, "hook": hook, "command": command}
         records[str(neuron)] = record(neuron, findings, words, origin)
     with replacing(given.output) as folder:
         folder.mkdir()

@@ -95,7 +95,9 @@ def example(random: Random, texts: dict[int, str], kind: str, split: str) -> dic
         "pivot": 20,
         "tokens": tokens,
         "activations": activations,
-        "predictions": [1.5 * (at % 2) if split == "train" else random.choice((0.0, 1.5)) for at in range(40)],
+        "predictions": [
+            1.5 * (at % 2) if split == "train" else random.choice((0.0, 1.5)) for at in range(40)
+        ],
     }
 
 

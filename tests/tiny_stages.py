@@ -36,9 +36,9 @@ def make_model(folder: Path, **changes: object) -> Path:
     return describe_model(folder)
 
 
-def describe_model(folder: Path) -> Path:
+def describe_model(folder: Path, hook: str = "post") -> Path:
     """Bring `folder`/model into the workflow's form, as the checkpoint stage does."""
-    convert(sorted((folder / "model").iterdir()), folder / "checkpoint")
+    convert(sorted((folder / "model").iterdir()), folder / "checkpoint", hook=hook)
     return folder / "checkpoint" / "checkpoint.json"
 
 

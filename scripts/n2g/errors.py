@@ -9,11 +9,19 @@ from contextlib import contextmanager
 
 
 class InputError(Exception):
-    """Something outside the program is wrong: a file, a download or a setting.
+    r"""Something outside the program is wrong: a file, a download or a setting.
 
     The message is one sentence that names what is wrong and what to do about it; scripts print it as it is,
-    without a traceback.
+    without a traceback. What it quotes may hold anything: line ends become spaces, and what a terminal might obey is
+    written as Python writes it.
+
+    >>> print(InputError("no key\n\x1b[31m: remove it."))
+    no key \x1b[31m: remove it.
     """
+
+    def __str__(self) -> str:
+        said = " ".join(super().__str__().splitlines())
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in said)
 
 
 WARNING = "Warning: "  # begins the line of a job's log that is shown again at the end of the run

@@ -27,7 +27,7 @@ def neurons(checkpoint: Path, layer: int) -> torch.Tensor:
     """Activations of a layer's neurons, [1, position, neuron]."""
     model = boot(checkpoint)
     _, cache = model.run_with_cache(IDS)
-    return cache[read_description(checkpoint).hook(layer)]
+    return cache[read_description(checkpoint).hook.format(layer=layer)]
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +237,7 @@ def test_a_changed_model_section_has_another_folder() -> None:
         {"file": "a.gguf"},
         {"loader": "native"},
         {"tokenizer": "t.json"},
+        {"hook": "mid"},
     ]
     assert len({checkpoint_key(section | change) for change in changes}) == len(changes)
-    assert checkpoint_key(section) == checkpoint_key(section | {"name": "y"})
+    assert checkpoint_key(section) == checkpoint_key(section | {"name": "y", "hook": "post"})

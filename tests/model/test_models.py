@@ -114,6 +114,35 @@ def frequent_token(documents: Documents) -> int:
     return int(np.argsort(-np.bincount(documents.tokens))[12])
 
 
+@pytest.mark.parametrize("hook", ["post", "mid"])
+def test_solu_neurons_are_read_on_either_side_of_their_layer_norm(hook: str, tmp_path: Path) -> None:
+    FAMILIES["solu"].save(tmp_path / "model")
+    checkpoint = stages.describe_model(tmp_path, hook)
+    corpus = stages.make_corpus(tmp_path / "texts", checkpoint)
+    poles = "positive,negative"
+    output = stages.run(checkpoint, corpus, tmp_path / "out", [BLOCK], poles)
+    documents, model = load_documents(corpus), boot(checkpoint)
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    for row in stages.rows(output / BLOCK, "examples"):
+        ids = torch.tensor([documents.ids(row["document"]).tolist()])
+        sums = model.run_with_cache(ids)[1]["blocks.0.mlp.in.hook_out"][0]
+        expected = sums * sums.softmax(-1)
+        if hook == "post":
+            norm = [weights[f"blocks.0.mlp.ln.{name}"] for name in ("weight", "bias")]
+            expected = functional.layer_norm(expected, expected.shape[-1:], *norm)
+        sign = -1 if row["pole"] == "negative" else 1
+        np.testing.assert_allclose(
+            row["activations"], sign * expected[:, row["neuron"]], rtol=0, atol=1e-5, err_msg=row["pole"]
+        )
+
+
+@pytest.mark.parametrize("kind", ["gelu", "gpt2"])
+def test_without_a_layer_norm_there_is_nothing_before_it(kind: str, tmp_path: Path) -> None:
+    FAMILIES[kind].save(tmp_path / "model")
+    with pytest.raises(InputError, match=r"^model\.hook: .* has no LayerNorm .*: set post\.$"):
+        stages.describe_model(tmp_path, "mid")
+
+
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_from_the_files_to_the_atlas(kind: str, tmp_path: Path) -> None:
     family, folder = FAMILIES[kind], tmp_path / "model"

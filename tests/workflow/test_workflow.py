@@ -32,6 +32,7 @@ CHANGES = {
     "model.file": {"model": ONE_FILE},
     "model.sha256": {"model": ONE_FILE | {"sha256": "0" * 64}},
     "model.loader": {"model": {"loader": "transformers"}},
+    "model.hook": {"model": {"hook": "mid"}},
     "model.tokenizer": {"model": {"tokenizer": "model/tokenizer.json"}},
     "model.name": {"model": {"name": "Tiny"}},
     "model.licence": {"model": {"licence": "MIT"}},

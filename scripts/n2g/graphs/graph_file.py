@@ -8,17 +8,31 @@ from typing import Any
 
 from n2g.errors import InputError
 from n2g.files.tables import remedy
+from n2g.graphs.trie import NeuronGraph
 
 
 def read_graphs(path: Path) -> dict[tuple[int, str], dict[str, dict[str, Any]]]:
     """The lines of a graph file: (neuron, pole) -> method -> line. Raises InputError where it is damaged."""
     found: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
     try:
-        for text in path.read_text(encoding="utf-8").splitlines():
-            line = json.loads(text)
-            found.setdefault((line["neuron"], line["pole"]), {})[line["method"]] = line
+        for text in path.read_text(encoding="utf-8").split("\n"):
+            if text:
+                line = json.loads(text)
+                found.setdefault((line["neuron"], line["pole"]), {})[line["method"]] = line
+                if line["graph"] is not None:
+                    _check(line["graph"])
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {remedy(path)}") from error
     return found
+
+
+def _check(graph: dict[str, Any]) -> None:
+    """Raise one of the errors above where a graph is not as it is written: something is missing, or of another kind."""
+    written = NeuronGraph.from_dict(graph).to_dict()
+    parts = list(
+        zip([graph, *graph["nodes"]], [{**written, "nodes": graph["nodes"]}, *written["nodes"]], strict=True)
+    )
+    if any(found[name] != value for found, expected in parts for name, value in expected.items()):
+        raise ValueError("no program has written this graph")

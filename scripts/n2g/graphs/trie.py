@@ -6,6 +6,7 @@ token (or class), each further element lies one step to the left in the text. ne
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import networkx as nx
@@ -166,14 +167,21 @@ class NeuronGraph:
                 raise ValueError(f"graph node {item['id']} is broken")
             element = Element(
                 item["kind"],
-                tuple(item.get("tokens", ())),
+                tuple(map(operator.index, item.get("tokens", ()))),
                 tuple(float(weight) for weight in item.get("weights", ())),
-                item.get("max", 0),
+                operator.index(item.get("max", 0)),
             )
-            end = End(**item["end"]) if "end" in item else None
+            holds = element.kind in ("token", "class")
+            if holds != bool(element.tokens) or len(element.tokens) != len(element.weights):
+                raise ValueError(f"graph node {item['id']} is broken")
+            end = _end(**item["end"]) if "end" in item else None
             graph.trie.add_node(item["id"], element=element, importance=float(item["importance"]), end=end)
             graph.trie.add_edge(item["parent"], item["id"])
         return graph
+
+
+def _end(activation: float, support: int, precision: float | None) -> End:
+    return End(float(activation), operator.index(support), None if precision is None else float(precision))
 
 
 def _merge(old: End | None, new: End) -> End:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "checkpoint.json"
 
+# Where neurons are read, by the configuration's `model.hook`; the second is `hook_mid` in older TransformerLens.
+HOOKS = {"post": "blocks.{layer}.mlp.hook_post", "mid": "blocks.{layer}.mlp.ln.hook_in"}
+
 
 @dataclass(frozen=True)
 class Description:
@@ -46,6 +49,7 @@ class Description:
         bos: begin-of-sequence token id, or None.
         eos: end-of-sequence token id, or None.
         files: file name -> SHA-256 in hexadecimal, of all files of the checkpoint.
+        hook: name of the hook whose value is a layer's neurons, [batch, position, d_mlp], with `{layer}` in it.
     """
 
     format: str
@@ -59,10 +63,7 @@ class Description:
     bos: int | None
     eos: int | None
     files: Mapping[str, str]
-
-    def hook(self, layer: int) -> str:
-        """Name of the hook whose value is a layer's neurons, [batch, position, d_mlp]."""
-        return f"blocks.{layer}.mlp.hook_post"
+    hook: str
 
     def check(self, layer: int, block: Block) -> None:
         """Raise :class:`InputError` unless the model has this layer and these neurons."""
@@ -82,6 +83,8 @@ class Description:
 def checkpoint_key(model: Mapping[str, Any]) -> str:
     """Folder name for a checkpoint, different for every different model section of the configuration."""
     named = {key: model[key] for key in ("source", "file", "sha256", "loader", "tokenizer")}
+    if model.get("hook", "post") != "post":  # configurations of older runs have no such key
+        named["hook"] = model["hook"]
     digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
     stem = Path(model["file"] or model["source"].split(":")[-1].split("@")[0]).stem
     return f"{''.join(c if c.isalnum() or c == '.' else '-' for c in stem).strip('-.')[:60]}-{digest[:12]}"
@@ -128,8 +131,7 @@ def boot(
         dtype: of the weights and the arithmetic.
 
     Returns:
-        A TransformerLens bridge in evaluation mode, without gradients; ``blocks.{layer}.mlp.hook_post`` is
-        the neurons' hook, [batch, position, d_mlp].
+        A TransformerLens bridge in evaluation mode, without gradients.
 
     Raises:
         InputError: a file is missing or damaged.

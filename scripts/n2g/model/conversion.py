@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from n2g.errors import InputError, warn, why_not_written
 from n2g.files.atomic import filling, write_bytes
 from n2g.files.digests import file_digest
-from n2g.model.checkpoint import DESCRIPTION, Description, first_sentence, load, reading_model, save_native
+from n2g.model.checkpoint import (
+    DESCRIPTION,
+    HOOKS,
+    Description,
+    first_sentence,
+    load,
+    reading_model,
+    save_native,
+)
 from n2g.model.conversion_check import OwnCode
 from n2g.model.whole import check_vocabulary, load_whole
 from n2g.texts.sources import TOKENIZER_FILES
@@ -32,6 +40,7 @@ def convert(
     *,
     tokenizer: Sequence[Path] = (),
     name: str = "",
+    hook: str = "post",
 ) -> Description:
     """Bring a model into the one form, in place of whatever the folder held.
 
@@ -44,6 +53,7 @@ def convert(
         loader: ``auto``, ``transformers``, ``tl_legacy`` or ``native``.
         tokenizer: files of a tokenizer that takes the place of the model's own.
         name: name of the repository that the model comes from; the older format's layout depends on it.
+        hook: where neurons are read, a key of `HOOKS`.
 
     Returns:
         The description, which is also written to ``checkpoint.json``.
@@ -78,7 +88,7 @@ def _convert(
     _complete_tokenizer(folder)
     for path in sorted(folder.glob("*.safetensors")):
         _check_safetensors(path)
-    found = _describe(folder, "native" if kind in ("native", "tl_legacy") else "transformers")
+    found = _describe(folder, "native" if kind in ("native", "tl_legacy") else "transformers", hook)
     ids = _ids_in_texts(folder / "tokenizer.json")
     check_vocabulary(ids, found.d_vocab, "name its own tokenizer in model.tokenizer.")
     write_bytes(folder / DESCRIPTION, (json.dumps(asdict(found), indent=1, sort_keys=True) + "\n").encode())
@@ -242,11 +252,16 @@ def _check_safetensors(path: Path) -> None:
         opened.keys()
 
 
-def _describe(folder: Path, form: str) -> Description:
+def _describe(folder: Path, form: str, hook: str) -> Description:
     """Describe a checkpoint, after a look at its neurons."""
     own = OwnCode()
     with reading_model(folder):
         model = load(folder, form, "cpu", "bfloat16", look=own.record)
+    if HOOKS[hook].format(layer=0) not in model.hook_dict and hook != "post":
+        raise InputError(
+            f"model.hook: {model.cfg.architecture} has no LayerNorm between its neurons and what they enter, before "
+            "which mid would read: set post."
+        )
     d_mlp = _count_neurons(model)
     own.compare(model)
     names = sorted(path.name for path in folder.iterdir() if path.name != DESCRIPTION)
@@ -262,6 +277,7 @@ def _describe(folder: Path, form: str) -> Description:
         bos=_special_token(folder, "bos_token", model.cfg.d_vocab),
         eos=_special_token(folder, "eos_token", model.cfg.d_vocab),
         files={name: file_digest(folder / name) for name in names},
+        hook=HOOKS[hook],
     )
 
 

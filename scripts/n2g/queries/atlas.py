@@ -82,7 +82,13 @@ class Atlas:
         return specificity(pattern)[::-1] if self._paper else specificity(pattern)
 
     def tokenise(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens."""
+        """Token ids of a text, without special tokens. Raises InputError where it holds what is no character."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the text {text!r} is not UTF-8 at character {error.start + 1}: correct it."
+            ) from error
         return [int(token) for token in self._encode([text])[0]]
 
     def __getitem__(self, name: str | NeuronId) -> Neuron:

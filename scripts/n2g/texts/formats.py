@@ -170,6 +170,9 @@ def _read_parquet(file: Path, fields: tuple[str, ...]) -> Iterator[Any]:
         with pq.ParquetFile(file, buffer_size=2**20) as opened:
             names = opened.schema_arrow.names
             wanted = [name for name in fields if name in names]
+            for name in wanted:
+                if names.count(name) > 1:
+                    raise InputError(f"{file} has two columns named {name!r}: rename one of them.")
             if fields[0] not in names:
                 yield from (dict.fromkeys(names) for _ in range(opened.metadata.num_rows))
                 return

@@ -74,7 +74,7 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         always_add_in_one_order()
         torch.cuda.set_device(device)  # else pinned memory, too, takes room on the first GPU
     bridge = boot(given.checkpoint, str(device), given.dtype)
-    return Engine(bridge, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
+    return Engine(bridge, model.hook, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
 
 
 def always_add_in_one_order() -> None:
