@@ -65,14 +65,14 @@ def convert(
     with filling(folder):
         folder.mkdir(parents=True)
         try:
-            return _convert(files, folder, loader, tokenizer, name)
+            return _convert(files, folder, loader, tokenizer, name, hook)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # half a model is of no use, and large
             raise
 
 
 def _convert(
-    files: Sequence[Path], folder: Path, loader: str, tokenizer: Sequence[Path], name: str
+    files: Sequence[Path], folder: Path, loader: str, tokenizer: Sequence[Path], name: str, hook: str
 ) -> Description:
     kind = _format(files, loader)
     if kind == "gguf":
