@@ -1,13 +1,12 @@
 # Fetch the model and the texts, and convert the model. Fetching runs on the machine where Snakemake runs, as the nodes
-# of a cluster often have no network. Local files are known by their sizes and times, as a link may lead to older ones.
+# of a cluster often have no network. Local files are known by their sizes and times, in `state`: as inputs, those behind
+# a link could be older than the run, and those dated in the future would end it.
 with exit_with_sentence():
     MODEL_FILES = MODEL.local_files(wanted_files("model", config["model"]["loader"]))
     TEXT_FILES = TEXTS.local_files(wanted_files("corpus"))
 
 
 rule fetch_model:
-    input:
-        local(MODEL_FILES),
     output:
         local(f"resources/models/{MODEL.key}/fetched.json"),
     log:
@@ -31,8 +30,6 @@ rule fetch_model:
 
 
 rule fetch_corpus:
-    input:
-        local(TEXT_FILES),
     output:
         local(f"resources/texts/{TEXTS.key}/fetched.json"),
     log:
@@ -58,8 +55,6 @@ if config["model"]["tokenizer"]:
         TOKENIZER_FILES = Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))
 
     rule fetch_tokenizer:
-        input:
-            local(TOKENIZER_FILES),
         output:
             local(f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json"),
         log:

@@ -26,6 +26,8 @@ NOISE = (
     "host: ",
     "Assuming unrestricted ",
 )
+SET_BACK = "The clock was set back: run again, since a new run dates such files anew."
+SKEW = "could indicate a clock skew"
 NOTHING = "Nothing to be done"
 ROOM = 4096  # bytes that a sentence takes
 LAST_LINES = 100  # of a failed job's log; the sentence is the last one
@@ -86,6 +88,8 @@ class ReadableLog(logging.Formatter):
             return f"{_clock()}  {done} of {self._total} done{self._time_left()}: {content['rule_msg']}"
         if event == "job_error":
             return self._failure(content)
+        if SKEW in str(record.msg):
+            return f"{self._others.format(record)}\n{SET_BACK}"
         if str(record.msg).startswith(NOTHING):
             return f"{record.msg}\n{self._outcome()}".rstrip()
         return self._others.format(record)
