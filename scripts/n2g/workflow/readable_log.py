@@ -99,7 +99,10 @@ class ReadableLog(logging.Formatter):
         message = self._messages.get(content["jobid"]) or rule
         lines = [f"{_clock()}  Failed: {message} ({rule})"]
         for log in content["log"]:
-            lines += [*(_last_lines(Path(log)) or _without_a_word(Path(log).parent)), f"Log: {log}"]
+            said = _last_lines(Path(log)) or _without_a_word(Path(log).parent)
+            if said and said[-1].startswith("KeyboardInterrupt"):
+                return f"{_clock()}  Stopped: {message}"
+            lines += [*said, f"Log: {log}"]
         return "\n".join(lines)
 
     def _time_left(self) -> str:
