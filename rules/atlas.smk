@@ -15,8 +15,6 @@ rule atlas:
         counts=run_file("corpus/corpus.json"),
         vocabulary=run_file("corpus/vocabulary.parquet"),
         summary=run_file("summary.json"),
-        site=[shared(os.path.relpath(path)) for path in sorted((BASE / "site").rglob("*")) if path.is_file()],
-        docs=[shared(os.path.relpath(path)) for path in sorted((BASE / "docs").rglob("*")) if path.is_file()],
     output:
         directory(run_file("atlas")),
     log:
@@ -31,6 +29,7 @@ rule atlas:
         blocks=name_blocks(SELECTED),
         config=as_json({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
         tables=",".join(TABLES),
+        pages=files_digest(code_digests.source_files(BASE, ["site", "docs"]), BASE),
         site=lambda wildcards: os.path.relpath(BASE / "site"),
         docs=lambda wildcards: os.path.relpath(BASE / "docs"),
         code=code_digest("atlas"),

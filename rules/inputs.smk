@@ -1,5 +1,6 @@
 # Fetch the model and the texts, and convert the model. Fetching runs on the machine where Snakemake runs, as the nodes
-# of a cluster often have no network. Local files are known by their sizes and times, as a link may lead to older ones.
+# of a cluster often have no network. Local files are known by their sizes and times, in `state`: as inputs, those behind
+# a link could be older than the run, and those dated in the future would end it.
 with exit_with_sentence():
     if workflow.is_main_process:
         check_other_models(config, BASE / "scripts" / "check_models.py")
@@ -8,8 +9,6 @@ with exit_with_sentence():
 
 
 rule fetch_model:
-    input:
-        local(MODEL_FILES),
     output:
         local(f"resources/models/{MODEL.key}/fetched.json"),
     log:
@@ -33,8 +32,6 @@ rule fetch_model:
 
 
 rule fetch_corpus:
-    input:
-        local(TEXT_FILES),
     output:
         local(f"resources/texts/{TEXTS.key}/fetched.json"),
     log:
@@ -60,8 +57,6 @@ if config["model"]["tokenizer"]:
         TOKENIZER_FILES = Source.parse(config["model"]["tokenizer"]).local_files(wanted_files("tokenizer"))
 
     rule fetch_tokenizer:
-        input:
-            local(TOKENIZER_FILES),
         output:
             local(f"resources/tokenizers/{checkpoint_key(config['model'])}/fetched.json"),
         log:

@@ -2,7 +2,7 @@
 # came out.
 import time
 
-from n2g.workflow import benchmark_files, run_lock, run_report
+from n2g.workflow import benchmark_files, clock, run_lock, run_report
 from n2g.workflow.machine import find_device
 from n2g.workflow.readable_log import jobs_to_do, make_readable
 
@@ -19,7 +19,9 @@ def outcome(since=None):
 
 if workflow.is_main_process:
     if not workflow.output_settings.dryrun:
-        run_lock.hold(Path(".snakemake"))
+        with exit_with_sentence():
+            run_lock.hold(Path(".snakemake"))
+        clock.date_back(clock.results_of(RUN_FOLDER, Path("resources")))
     make_readable(
         logger,
         workflow.output_settings,

@@ -99,9 +99,8 @@ def test_the_site(copied: Path, room: int) -> None:
     used = sum(file.stat().st_blocks for file in (copied / "results").rglob("*")) // 2
     (copied / "results").rename(copied / "old")
     (copied / "results").mkdir()
-    shell = f"mount -t tmpfs -o size={used + room}k none results && cp -a old/. results"
-    shell += f" && exec {sys.executable} -m snakemake"
-    words = ["unshare", "--mount", "bash", "-c", shell]
+    shell = f"mount -t tmpfs -o size={used + room}k none results && cp -a old/. results && exec "
+    words = ["unshare", "--mount", "bash", "-c", f"{shell}{sys.executable} -m snakemake"]
     done = subprocess.run(words, cwd=copied, capture_output=True, text=True)
     assert done.returncode
     assert f"\n{sentence('results/tiny/atlas')}\nLog: results/tiny/logs/atlas.log\n" in done.stderr

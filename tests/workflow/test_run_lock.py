@@ -40,7 +40,7 @@ def live(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
+        run.wait()
 
 
 def locks(folder: Path) -> list[str]:

@@ -26,6 +26,8 @@ NOISE = (
     "host: ",
     "Assuming unrestricted ",
 )
+SET_BACK = "The clock was set back: run again, since a new run dates such files anew."
+SKEW = "could indicate a clock skew"
 NOTHING = "Nothing to be done"
 ROOM = 4096  # bytes that a sentence takes
 LAST_LINES = 100  # of a failed job's log; the sentence is the last one
@@ -86,6 +88,8 @@ class ReadableLog(logging.Formatter):
             return f"{_clock()}  {done} of {self._total} done{self._time_left()}: {content['rule_msg']}"
         if event == "job_error":
             return self._failure(content)
+        if SKEW in str(record.msg):
+            return f"{self._others.format(record)}\n{SET_BACK}"
         if str(record.msg).startswith(NOTHING):
             return f"{record.msg}\n{self._outcome()}".rstrip()
         return self._others.format(record)
@@ -95,7 +99,10 @@ class ReadableLog(logging.Formatter):
         message = self._messages.get(content["jobid"]) or rule
         lines = [f"{_clock()}  Failed: {message} ({rule})"]
         for log in content["log"]:
-            lines += [*(_last_lines(Path(log)) or _without_a_word(Path(log).parent)), f"Log: {log}"]
+            said = _last_lines(Path(log)) or _without_a_word(Path(log).parent)
+            if said and said[-1].startswith("KeyboardInterrupt"):
+                return f"{_clock()}  Stopped: {message}"
+            lines += [*said, f"Log: {log}"]
         return "\n".join(lines)
 
     def _time_left(self) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import fcntl
 import platform
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
+
+from n2g.errors import not_written
 
 HELD = "held-by"  # in Snakemake's folder; names the last machine
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -25,20 +26,32 @@ def hold(folder: Path) -> None:
 
     Args:
         folder: `.snakemake`; made if needed.
+
+    Raises:
+        InputError: it cannot be written, as where a disk is full or read-only.
     """
-    with suppress(OSError):
+    try:
         folder.mkdir(exist_ok=True)
         file = (folder / HELD).open("a+", encoding="utf-8")
         _HELD.append(file)
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
             file.seek(0)
             if _same_machine(file.read()) or not any((folder / "locks").glob("*")):
                 shutil.rmtree(folder / "locks", ignore_errors=True)
                 file.truncate(0)
                 file.write(_machine())
                 file.flush()
-        fcntl.flock(file, fcntl.LOCK_SH)
+        _flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        raise not_written(folder, error.strerror) from error
+
+
+def _flock(file: TextIO, how: int) -> bool:
+    try:
+        fcntl.flock(file, how)
+    except OSError:  # another has it, or the file system has none
+        return False
+    return True
 
 
 def _machine() -> str:
