@@ -56,10 +56,19 @@ def test_what_is_shown_of_a_token_finds_it_again(script):
 BYTES = ["<0xE6>", "<0xB0>", "<0xB4>", "<0xE6><0xB0>", "<0xB4><0xF0>", "<0x9F><0x98>", "<0x80>", "<0xED>"]
 BYTES += ["<0xC3>", "<0xA9>x", "<0xA0>"]
 MARKS = [" ", "\n", "\u0301", "\u0e34", "\ufe0f", "\u202e"]
+
+
+def in_bytes(text):
+    """A text in which each byte beyond ASCII is a token."""
+    return [chr(byte) if byte < 128 else f"<0x{byte:02X}>" for byte in text.encode()]
+
+
 pieces = st.one_of(st.text(max_size=4), st.sampled_from(BYTES), st.sampled_from(MARKS))
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(st.lists(pieces, max_size=8), min_size=1, max_size=20))
+@given(
+    texts=st.lists(st.lists(pieces, max_size=8) | st.text(max_size=4).map(in_bytes), min_size=1, max_size=20)
+)
 def test_excerpts_are_shown_as_in_python(texts, script):
     assert script("excerpt", texts) == [excerpt(text) for text in texts]

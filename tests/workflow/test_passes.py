@@ -128,6 +128,7 @@ def test_every_neuron_of_a_large_model_is_planned(tmp_path: Path) -> None:
         "d_model": 4096,
         "d_vocab": 128_256,
         "n_ctx": 8192,
+        "hook": "blocks.{layer}.mlp.hook_post",
         "gated": True,
         "bos": 0,
         "eos": 1,
