@@ -114,7 +114,6 @@ def block_names(wildcards, output):
 
 
 # The selection of neurons. Sizes are known once the model is there; until then, `all` selects none.
-
 with exit_with_sentence():
     SELECTED = selected_blocks(config, *(model_size(MODEL_FILE) or (None, None)))
     ASKED = neurons_to_reproduce(config, SELECTED)

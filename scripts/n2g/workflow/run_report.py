@@ -25,6 +25,7 @@ BASELINES = {
     "ngram": "n-grams",
     "ngram_backoff": "n-grams with back-off",
     "paper": "N2G (Foote et al. 2023)",
+    "texts_only": "texts only, without querying the model",
 }
 GB = 1e9
 
