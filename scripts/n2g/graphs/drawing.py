@@ -209,7 +209,7 @@ def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:
     if kind == "wildcard":
         said.append("any one token")
     elif kind == "gap":
-        said.append(f"at most {node['max']} tokens, any")
+        said.append(f"at most {node['max']} tokens, any" if node["max"] > 1 else "at most one token, any")
     elif kind == "start":
         said.append("the start of the text")
     elif kind == "class":

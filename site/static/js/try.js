@@ -38,7 +38,7 @@ export default function tryIt(section) {
     text.replaceChildren(...spoken);
     const most = Math.max(0, ...result.predicted);
     const fires = result.predicted.filter((value) => value > 0 && value >= record.graph.decision_threshold).length;
-    output.textContent = typed === "" ? "" : `${ids.length - first} tokens, ${fires} predicted to fire, largest prediction ${shown(most)}`;
+    output.textContent = typed === "" ? "" : `${ids.length - first} ${ids.length - first === 1 ? "token" : "tokens"}, ${fires} predicted to fire, largest prediction ${shown(most)}`;
     light(result.predicted.indexOf(most));
     page.dataset.tried = typed;
   }
