@@ -10,7 +10,7 @@ import pytest
 
 from n2g.graphs.colours import LEVELS, level
 from n2g.graphs.drawing import activations, inline, layout, to_dot, to_svg
-from n2g.graphs.paths import only, strongest_paths
+from n2g.graphs.pattern_paths import only, strongest_paths
 from n2g.graphs.sentence import explain
 from n2g.graphs.token_display import elide, visible, width
 

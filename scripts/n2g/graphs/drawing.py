@@ -75,8 +75,8 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
 
 
 def _by_share(graph: Mapping, strength: Mapping[int, float]) -> list[Mapping]:
-    """The nodes, parents first: those through which the patterns with the largest share of the activation run (see
-    `n2g.scores.node_costs.node_shares`) before others, then the strongest; the background last."""
+    """The nodes, parents first: those through which the patterns with the largest share of the activation run before
+    others, then the strongest, as `strongest_paths` orders whole patterns; the background last."""
     share = {node["id"]: node.get("share") or 0.0 for node in graph["nodes"]}
     children: dict[int, list[Mapping]] = {}
     for node in reversed(graph["nodes"]):  # parents come before their children

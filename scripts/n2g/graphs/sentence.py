@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from n2g.graphs.drawing import ordered
-from n2g.graphs.paths import strongest_paths
+from n2g.graphs.pattern_paths import strongest_paths
 from n2g.graphs.token_display import elide, isolated, visible
 
 SHOWN = 4  # tokens of a node

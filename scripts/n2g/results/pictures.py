@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from n2g.graphs.drawing import layout, to_dot, to_svg
-from n2g.graphs.paths import only, strongest_paths
+from n2g.graphs.pattern_paths import only, strongest_paths
 
 SHOWN = 8  # patterns in a short drawing
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2g.files.canonical_json import digest_of
-from n2g.graphs.paths import paths
+from n2g.graphs.pattern_paths import paths
 from n2g.graphs.token_display import visible
 from n2g.ids import NeuronId
 

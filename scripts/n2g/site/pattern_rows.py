@@ -1,4 +1,4 @@
-"""The patterns of a graph as rows of a table, the one that accounts for most of the activation first."""
+"""The patterns of a graph as rows of a table, in the order of `strongest_paths`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from n2g.graphs.drawing import ordered
-from n2g.graphs.paths import strongest_paths
+from n2g.graphs.pattern_paths import strongest_paths
 from n2g.graphs.token_display import elide, visible
 
 TOKENS = 4  # of a node that are named

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from n2g.graphs.drawing import activations
-from n2g.graphs.paths import firing_paths, paths
+from n2g.graphs.pattern_paths import firing_paths, paths
 from n2g.ids import NeuronId
 from n2g.site.wording import brief
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from n2g.graphs.paths import Nodes, firing_paths
+from n2g.graphs.pattern_paths import Nodes, firing_paths
 from n2g.metrics import f1_interval
 from n2g.site import explainer_comparison
 

@@ -1,4 +1,4 @@
-"""The patterns of a graph as paths of its nodes."""
+"""The patterns of a graph as paths of its nodes, and which of them come first wherever they are listed."""
 
 from __future__ import annotations
 
