@@ -245,7 +245,7 @@ export default function graph(figure) {
     for (const [name, value] of Object.entries({ tabindex: 0, role: "button" })) pattern.setAttribute(name, value);
     activate(pattern, () => choose(byNode(row.dataset.node)));
   }
-  page.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && chosen) close();
   });
   const asked = byNode(new URL(location).searchParams.get("node"));

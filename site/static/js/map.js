@@ -70,5 +70,7 @@ export default async function map(section) {
   for (const kind of ["focus", "blur"]) canvas.addEventListener(kind, draw);
   select.addEventListener("change", draw);
   new ResizeObserver(draw).observe(canvas);
+  draw();
+  document.documentElement.dataset.ready = "map";
   new MutationObserver(draw).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
 }

@@ -1,0 +1,196 @@
+"""What a neuron's page shows at first sight and on demand: patterns, evidence, keys; and the map that leads to it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import fake_records
+import pytest
+from browsing import address, page  # noqa: F401
+from playwright.sync_api import Page, expect
+
+from n2g.graphs.pattern_paths import strongest_paths
+from n2g.site.neuron_page import context
+from n2g.site.pattern_rows import pattern_rows
+
+# ruff: noqa: F811
+pytestmark = pytest.mark.browser
+SHOWN = 8
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    folders = fake_records.write(tmp_path_factory.mktemp("records"))
+    return {path.stem: json.loads(path.read_text()) for folder in folders for path in folder.glob("*.json")}
+
+
+@pytest.fixture
+def large(records: dict[str, dict]) -> dict:
+    """A record with more patterns than a page shows at once."""
+    return next(one for one in records.values() if one["graph"] and len(pattern_rows(one)) > SHOWN)
+
+
+def path_of(record: dict) -> str:
+    return f"neurons/{record['id'].replace('.', '/')}/index.html"
+
+
+def nodes_of(page: Page) -> list[int]:
+    return [int(row.get_attribute("data-node")) for row in page.locator(".patterns tbody tr").all()]
+
+
+def test_the_strongest_patterns_stand_first_and_all_on_demand(page: Page, address: str, large: dict) -> None:
+    page.goto(address + path_of(large))
+    ends = [path[-1]["id"] for path in strongest_paths(large["graph"])]
+    expect(page.get_by_role("button", name="Show all patterns")).to_have_text(
+        f"Show all patterns ({len(ends) - SHOWN} more)"
+    )
+    assert nodes_of(page) == ends[:SHOWN]
+    drawn = {int(one.get_attribute("data-node")) for one in page.locator("svg.graph .node").all()}
+    assert drawn == {node["id"] for path in strongest_paths(large["graph"])[:SHOWN] for node in path}
+    page.get_by_role("button", name="Show all patterns").click()
+    expect(page.locator(".patterns tbody tr")).to_have_count(len(ends))
+    assert nodes_of(page) == ends
+    assert page.locator("svg.graph .node").count() == len(large["graph"]["nodes"]) - 1
+    last = page.locator(".patterns .pattern").last
+    assert (
+        last.inner_text().split() == " ".join(words for _, words in pattern_rows(large)[-1]["parts"]).split()
+    )
+    last.click()
+    expect(page.locator(f"svg.graph .node.chosen[data-node='{ends[-1]}']")).to_have_count(1)
+
+
+def test_hits_and_misses_on_test_documents_stand_beside_each_pattern(
+    page: Page, address: str, records: dict[str, dict]
+) -> None:
+    record = records["L0.N1"]
+    page.goto(address + path_of(record))
+    for row, known in zip(
+        page.locator(".patterns tbody tr").all(), pattern_rows(record)[:SHOWN], strict=True
+    ):
+        said = record["tested"].get(str(known["node"]), {}).get("random", [0, 0])
+        assert row.locator("td").all_inner_texts()[-2:] == [str(said[1]), str(said[0] - said[1])]
+
+
+def test_a_pattern_its_node_and_the_address_are_chosen_together(
+    page: Page, address: str, large: dict
+) -> None:
+    page.goto(address + path_of(large))
+    row = page.locator(".patterns tbody tr").nth(1)
+    node = row.get_attribute("data-node")
+    row.locator(".pattern").focus()
+    page.keyboard.press("Enter")
+    chosen = page.locator(f"svg.graph .node.chosen[data-node='{node}']")
+    expect(chosen).to_have_count(1)
+    expect(page.locator(".patterns tr.chosen")).to_have_attribute("data-node", node)
+    expect(page.get_by_role("region", name="Selected node")).to_be_visible()
+    assert re.search(rf"[?&]node={node}\b", page.url)
+    page.reload()
+    expect(chosen).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator(".chosen")).to_have_count(0)
+    expect(page.get_by_role("region", name="Selected node")).to_have_count(0)
+    assert "node=" not in page.url
+
+
+def test_hits_and_misses_are_marked(page: Page, address: str, records: dict[str, dict]) -> None:
+    """By the page itself and by its script alike."""
+    record = records["L0.N0"]
+    page.goto(address + path_of(record))
+    page.locator(".further").scroll_into_view_if_needed()
+    expect(page.locator("[data-example]")).to_have_count(len(record["examples"]))
+    firing, least = context(record, None)["firing"], record["graph"]["decision_threshold"]
+    marks = page.locator("[data-example]").evaluate_all(
+        "all => all.map((one) => [one.dataset.example, one.querySelector('.outcome')?.textContent ?? ''])"
+    )
+    expected = {}
+    for index, example in enumerate(record["examples"]):
+        fires = example["activations"][example["pivot"]] >= firing
+        says = example["predictions"][example["pivot"]] >= least
+        expected[str(index)] = "" if not fires and not says else "✓" if fires and says else "✗"
+    assert dict(marks) == expected
+    assert len(set(expected.values())) == 3
+
+
+def test_arrow_keys_read_a_text_token_by_token(page: Page, address: str, records: dict[str, dict]) -> None:
+    record = records["L0.N0"]
+    page.goto(address + path_of(record))
+    item = page.locator(".evidence [data-example]").first
+    page.locator(".evidence .value").first.hover()
+    item.locator(".tokens[data-first]").focus()
+    page.keyboard.press("ArrowRight")
+    example = record["examples"][int(item.get_attribute("data-example"))]
+    at = example["pivot"] + 1
+    readout = page.locator(".readout")
+    expect(readout).to_contain_text("predicted")
+    said = re.match(r"predicted (\S+), actual (\S+?)(:|$)", readout.inner_text())
+    numbers = [float(one.replace("−", "-")) for one in said.groups()[:2]]
+    assert numbers == pytest.approx([example["predictions"][at], example["activations"][at]], abs=0.01)
+    expect(item.locator(".current")).to_have_count(1)
+
+
+def test_a_graph_is_one_stop_of_the_tab_key(page: Page, address: str) -> None:
+    page.goto(f"{address}neurons/L0/N0/index.html")
+    nodes = page.locator("svg.graph .node")
+    expect(page.locator("svg.graph .node[tabindex='0']")).to_have_count(1)
+    nodes.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(nodes.nth(1)).to_be_focused()
+    expect(page.locator("svg.graph .node[tabindex='0']")).to_have_count(1)
+
+
+def test_keys_lead_on(page: Page, address: str) -> None:
+    page.goto(f"{address}neurons/L0/N1/index.html")
+    page.locator("dialog.keys").wait_for(state="attached")
+    page.keyboard.press("j")
+    page.wait_for_url("**/neurons/L0/N2/index.html")
+    page.locator("dialog.keys").wait_for(state="attached")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type("jk?")
+    expect(page.get_by_label("Neuron id or token")).to_have_value("jk?")
+
+
+def test_the_map_leads_to_a_neuron(page: Page, address: str) -> None:
+    page.goto(f"{address}index.html")
+    canvas = page.locator(".neuron-map canvas")
+    expect(page.locator("html")).to_have_attribute("data-ready", "map")
+    colours = canvas.evaluate(
+        """one => {
+            const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+            return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+    )
+    assert colours > 2, "neurons differ"
+    canvas.focus()
+    for key in ("ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator(".neuron-map output")).to_contain_text("L1.N1: F1 ")
+    page.get_by_label("Colour").select_option("density")
+    page.keyboard.press("Tab")
+    canvas.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/neurons/L1/N1/index.html")
+
+
+def test_where_nothing_is_found_the_page_says_what_to_try(page: Page, address: str) -> None:
+    page.goto(f"{address}tokens/index.html?q=Lakers")
+    expect(page.locator(".notice", has_text="No graph of this atlas holds this token")).to_be_visible()
+    page.get_by_label("Token", exact=True).fill("🦊")
+    expect(page.locator(".notice")).to_contain_text("tokens of single bytes")
+    page.goto(f"{address}table/index.html")
+    page.locator("tbody tr").first.wait_for()
+    page.get_by_label("F1 to", exact=True).fill("0,9")
+    expect(page.locator("form.filters output")).to_have_text(
+        "“0,9” is not a number (write 0.9); 8 of 8 neurons"
+    )
+
+
+def test_the_head_says_what_the_page_is_about(records: dict[str, dict], page: Page, address: str) -> None:
+    page.goto(f"{address}neurons/L0/N0/index.html")
+    said = page.locator("meta[name=description]").get_attribute("content")
+    assert records["L0.N0"]["explanation"].startswith(said.removesuffix(" …"))
+    assert page.locator("meta[property='og:title']").get_attribute("content") == "L0.N0"
