@@ -6,7 +6,7 @@ from pathlib import Path
 
 from n2g.files.atomic import replacing
 from n2g.files.canonical_json import dump
-from n2g.model.checkpoint import HOOKS
+from n2g.ids import HOOKS
 from n2g.results.pictures import pictures
 from n2g.results.records import record
 from n2g.results.stage_outputs import read_block, read_texts

@@ -1,4 +1,4 @@
-"""Names of neurons and of blocks of neurons.
+"""Names of neurons, of where they are read, and of blocks of neurons.
 
 A neuron is ``L3.N42`` (layer 3, neuron 42), its negative pole ``L3.N42-``. A block is an inclusive range of
 neurons of one layer, written ``00000-00255``; a single neuron is the block ``00042-00042``.
@@ -18,6 +18,9 @@ from n2g.errors import InputError
 LAYER_PATTERN = r"\d+"
 BLOCK_PATTERN = r"\d{5}-\d{5}"
 LARGEST = 99_999
+
+# Where neurons are read, by the configuration's `model.hook`; the second is `hook_mid` in older TransformerLens.
+HOOKS = {"post": "blocks.{layer}.mlp.hook_post", "mid": "blocks.{layer}.mlp.ln.hook_in"}
 
 _NEURON = re.compile(r"L(0|[1-9]\d{0,4})\.N(0|[1-9]\d{0,4})(-?)")
 # As written, or as in names of blocks; 010 is 8 to some, 10 to others.

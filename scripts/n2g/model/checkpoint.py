@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "checkpoint.json"
 
-# Where neurons are read, by the configuration's `model.hook`; the second is `hook_mid` in older TransformerLens.
-HOOKS = {"post": "blocks.{layer}.mlp.hook_post", "mid": "blocks.{layer}.mlp.ln.hook_in"}
-
 
 @dataclass(frozen=True)
 class Description:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from n2g.errors import InputError, warn, why_not_written
 from n2g.files.atomic import filling, write_bytes
 from n2g.files.digests import file_digest
+from n2g.ids import HOOKS
 from n2g.model.checkpoint import (
     DESCRIPTION,
-    HOOKS,
     Description,
     first_sentence,
     load,

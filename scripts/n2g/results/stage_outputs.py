@@ -157,7 +157,7 @@ def _train(
 
 def _predicted(graph: Mapping[str, Any] | None, documents: Sequence[list[int]]) -> list[np.ndarray]:
     """What the graph predicts for each token of some documents."""
-    if graph is None:
+    if graph is None or not documents:
         return [np.zeros(len(document)) for document in documents]
     loaded = NeuronGraph.from_dict(graph)
     predicted = loaded.predict_index(TokenIndex.of(documents, loaded.bos))[0]
