@@ -115,7 +115,7 @@ def main() -> None:
     ]
     summary = Path("results") / name / "summary.json"
     for target in (["model"], [str(summary)]):  # layers and neurons are known once the model is there
-        command = [*snakemake, "--resources", f"gpu={given.cores}", *target, *configured]
+        command = [*snakemake, "--resources", f"gpu={given.cores}", *configured, "--", *target]
         if subprocess.run(command, check=False).returncode:
             raise InputError("The workflow on the null model has not finished: see its messages above.")
     trained, null = (json.loads(path.read_text("utf-8")) for path in (run.root / "summary.json", summary))

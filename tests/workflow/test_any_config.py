@@ -86,6 +86,10 @@ def test_any_file(tmp_path_factory: pytest.TempPathFactory, content: bytes, suff
 @example(["a\nb=1"])
 @example(["\udcff=1"])
 @example(["\x1b[2J=1"])
+@example(["layers=!!int 0b"])
+@example(["layers=!!float x"])
+@example(["layers=!!bool x"])
+@example(["layers=!!timestamp x"])
 def test_any_option(options: list[str]) -> None:
     with refused_in_one_sentence():
         complete_config(given_config([], options))

@@ -57,6 +57,13 @@ def _scalar(loader: _Loader, node: yaml.ScalarNode) -> str:
 _Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
 
 
+def _load(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise yaml.YAMLError("a value is not what its tag says") from error
+
+
 def given_config(files: Iterable[Path | str], options: Iterable[str]) -> Any:
     """What files and options give together, the later before the earlier.
 
@@ -80,7 +87,7 @@ def read_config_file(path: Path) -> Any:
     """The content of a YAML file, its scalars as text. Raises ConfigError as :func:`given_config` does."""
     try:
         content = path.read_bytes().decode("utf-8-sig")
-        return json.loads(content) if path.suffix == ".json" else yaml.load(content, _Loader)
+        return json.loads(content) if path.suffix == ".json" else _load(content)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): name an existing file.") from error
     except UnicodeDecodeError as error:
@@ -96,7 +103,7 @@ def read_config_file(path: Path) -> Any:
 def parsed(text: str) -> Any:
     """What a text from the command line holds as YAML; the text itself, where it is none."""
     try:
-        return yaml.load(text, _Loader)
+        return _load(text)
     except (yaml.YAMLError, RecursionError):
         return text
 
