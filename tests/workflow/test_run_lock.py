@@ -28,8 +28,9 @@ ELSEWHERE = ["unshare", "--pid", "--fork", "--mount-proc"] if MAY_UNSHARE else [
 @contextmanager
 def live(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A Snakemake that is planning or working, in a session of its own, from where it has its lock on."""
-    # Under a shell that runs tests in the background, interrupts are ignored, and that would be inherited.
-    heeded = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
+    # Tests that a shell runs in the background inherit that interrupts are ignored.
+    heeded = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    heeded += "os.execvp(sys.argv[1], sys.argv[1:])"
     command = [sys.executable, "-c", heeded, *SNAKEMAKE, *arguments]
     run = subprocess.Popen(
         command, cwd=folder, stdout=-1, stderr=subprocess.STDOUT, text=True, start_new_session=True
