@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from drawn_patterns import many
 from fuzzing import fuzz, refused_in_one_sentence, values
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from n2g.graphs.graph_file import read_graphs
@@ -54,6 +54,7 @@ content = st.one_of(
 
 @fuzz
 @given(content)
+@example(b'{"neuron":0,"pole":"","method":"","graph":[]}')
 def test_any_graph_file(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "graph.jsonl"
     path.write_bytes(content)

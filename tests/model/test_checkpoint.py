@@ -241,3 +241,14 @@ def test_a_changed_model_section_has_another_folder() -> None:
     ]
     assert len({checkpoint_key(section | change) for change in changes}) == len(changes)
     assert checkpoint_key(section) == checkpoint_key(section | {"name": "y", "hook": "post"})
+
+
+def test_a_checkpoint_that_names_no_hook_is_read_behind_the_activation(tmp_path: Path) -> None:
+    """As earlier versions wrote them; the workflow makes them anew, but has to read them first."""
+    convert(sorted(tiny.save_llama(tmp_path / "llama").iterdir()), tmp_path / "checkpoint")
+    file = tmp_path / "checkpoint" / "checkpoint.json"
+    content = json.loads(file.read_text())
+    written = read_description(file)
+    del content["hook"]
+    file.write_text(json.dumps(content))
+    assert read_description(file) == written

@@ -154,8 +154,9 @@ class NeuronGraph:
     @classmethod
     def from_dict(cls, data: Mapping) -> NeuronGraph:
         """The graph that `to_dict` wrote. Raises ValueError on another version or a broken node."""
-        if data.get("version") != VERSION:
-            raise ValueError(f"graph version {data.get('version')!r} is not {VERSION}")
+        version = data.get("version") if isinstance(data, Mapping) else None
+        if version != VERSION:
+            raise ValueError(f"graph version {version!r} is not {VERSION}")
         graph = cls(
             decision_threshold=data["decision_threshold"],
             scale=data["scale"],

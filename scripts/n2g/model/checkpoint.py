@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2g.errors import InputError, first_line, why_not_written
 from n2g.files.atomic import write_bytes
-from n2g.ids import Block
+from n2g.ids import HOOKS, Block
 from n2g.model.whole import WholeModel
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def read_description(path: Path | str) -> Description:
     path = Path(path)
     file = path / DESCRIPTION if path.is_dir() else path
     try:
-        content = json.loads(file.read_bytes())
+        content = {"hook": HOOKS["post"], **json.loads(file.read_bytes())}  # earlier versions knew no other
         return Description(**{field.name: content[field.name] for field in fields(Description)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is missing or damaged: delete its folder and run again.") from error
