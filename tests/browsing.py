@@ -37,10 +37,11 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def page(chromium, address):
-    """A page that fails the test on console errors, on foreign requests and on scripts in texts."""
+    """A page that fails the test on dialogs, console errors, foreign requests and scripts in texts."""
     context = chromium.new_context()
     page = context.new_page()
     troubles = []
+    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     host = urlsplit(address).netloc

@@ -10,11 +10,11 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import hostile_run
 import pytest
-from browsing import served
+from browsing import page, served  # noqa: F401
 from fake_records import HOSTILE
 from hostile_run import NAMES
 from playwright.sync_api import Page, expect
@@ -25,6 +25,7 @@ from n2g.explain.excerpts import shown
 from n2g.files.tables import read_table
 from n2g.graphs.token_display import elide, excerpt, is_hidden, isolated, shortened, visible
 
+# ruff: noqa: F811
 pytestmark = pytest.mark.slow
 BYTE = len(NAMES)  # the neuron of a byte
 RIGHT = re.compile(r"[\u0590-\u06ff]")
@@ -40,25 +41,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(run: Path) -> Iterator[str]:
     with served(run) as root:
         yield f"{root}/atlas/"
-
-
-@pytest.fixture
-def page(chromium, address: str) -> Iterator[Page]:
-    """A page that fails the test on dialogs, console errors, foreign requests and scripts in texts."""
-    context = chromium.new_context()
-    page, troubles = context.new_page(), []
-    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-    page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    host = urlsplit(address).netloc
-    page.on(
-        "request",
-        lambda sent: troubles.append(sent.url) if urlsplit(sent.url).netloc not in ("", host) else None,
-    )
-    yield page
-    hacked = page.evaluate("window.hacked")
-    context.close()
-    assert (troubles, hacked) == ([], None)
 
 
 def record(run: Path, neuron: int) -> dict:
