@@ -20,6 +20,7 @@ import graphviz
 
 from n2g.errors import InputError
 from n2g.graphs.colours import BLUES, REDS, STRONG, graph_style, level
+from n2g.graphs.pattern_paths import strongest_paths
 from n2g.graphs.token_display import elide, visible, width
 
 CLASS_LINES = 8
@@ -47,7 +48,7 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
         | {"fontsize": "12", "color": "#555555"},
         edge_attr={"dir": "back", "arrowsize": "0.5", "color": "#777777"},
     )
-    for node in reversed(_by_share(graph, strength)):  # with rankdir=RL the first node is placed lowest
+    for node in reversed(_in_order(graph)):  # with rankdir=RL the first node is placed lowest
         if node["parent"] is None:
             continue
         faint = is_background(node, graph, strength)
@@ -74,25 +75,25 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
     return dot.source
 
 
-def _by_share(graph: Mapping, strength: Mapping[int, float]) -> list[Mapping]:
-    """The nodes, parents first: those through which the patterns with the largest share of the activation run before
-    others, then the strongest, as `strongest_paths` orders whole patterns; the background last."""
-    share = {node["id"]: node.get("share") or 0.0 for node in graph["nodes"]}
+def _in_order(graph: Mapping) -> list[Mapping]:
+    """The nodes, parents first: those of the first pattern before others, as `strongest_paths` orders patterns; what
+    is in no pattern that fires last."""
+    first: dict[int, int] = {}
+    for number, path in enumerate(strongest_paths(graph)):
+        for node in path:
+            first.setdefault(node["id"], number)
     children: dict[int, list[Mapping]] = {}
-    for node in reversed(graph["nodes"]):  # parents come before their children
+    for node in graph["nodes"]:
         if node["parent"] is not None:
-            share[node["parent"]] += share[node["id"]]
             children.setdefault(node["parent"], []).append(node)
-
-    def rank(node: Mapping) -> tuple:
-        faint = is_background(node, graph, strength)
-        return faint, -share[node["id"]], -strength[node["id"]], node["id"]
-
     found, waiting = [], [graph["nodes"][0]]
     while waiting:
         node = waiting.pop()
         found.append(node)
-        waiting += sorted(children.get(node["id"], ()), key=rank, reverse=True)
+        own = children.get(node["id"], [])
+        waiting += sorted(
+            own, key=lambda child: (first.get(child["id"], len(first)), child["id"]), reverse=True
+        )
     return found
 
 

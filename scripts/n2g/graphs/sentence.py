@@ -31,7 +31,7 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
         [],
         " of activation on firing validation tokens",
     )  # the first share says what it is a share of
-    for (words, where), share in sorted(patterns.items(), key=lambda pattern: -pattern[1])[:TOLD]:
+    for (words, where), share in list(patterns.items())[:TOLD]:
         if share >= LEAST:
             words, note = (
                 f"{words} ({share:.0%}{note})" if not where else f"{words} {where} ({share:.0%}{note})",
@@ -48,7 +48,8 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
 
 
 def _patterns(graph: Mapping, vocabulary: Mapping[int, str]) -> dict[tuple[str, str], float]:
-    """(words for the activating token, words for its context) -> share of the activation, the strongest first."""
+    """(words for the activating token, words for its context) -> share of the activation, in the order of
+    `strongest_paths`."""
     found: dict[tuple[str, str], float] = {}
     for path in strongest_paths(graph):
         least = graph.get("decision_threshold", 0.0) / (path[-1]["end"]["activation"] or 1.0)

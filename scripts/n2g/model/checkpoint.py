@@ -111,7 +111,8 @@ def read_description(path: Path | str) -> Description:
     path = Path(path)
     file = path / DESCRIPTION if path.is_dir() else path
     try:
-        content = {"hook": HOOKS["post"], **json.loads(file.read_bytes())}  # earlier versions knew no other
+        content: dict[str, Any] = {"hook": HOOKS["post"]}  # earlier versions knew no other
+        content |= json.loads(file.read_bytes())
         return Description(**{field.name: content[field.name] for field in fields(Description)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is missing or damaged: delete its folder and run again.") from error
