@@ -47,6 +47,7 @@ from n2g.errors import InputError  # noqa: E402
 from n2g.files.tables import CONTRACTS, read_table  # noqa: E402
 from n2g.ids import Block  # noqa: E402
 from n2g.model.checkpoint import boot, read_description  # noqa: E402
+from n2g.texts.sources import MANIFEST, Source  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
 
 PIECE = 50_000_000  # bytes
@@ -60,9 +61,7 @@ def pack(run: Run, folder: Path) -> None:
     digest = hashlib.sha256()
     with tempfile.TemporaryFile() as whole:
         with tarfile.open(fileobj=whole, mode="w") as archive:
-            archive.add(run.checkpoint.parent, "checkpoint") if run.model.format == "native" else archive.add(
-                _fetched(run), "model"
-            )
+            archive.add(_fetched(run), "model")
             archive.add(run.corpus, "corpus")
         whole.seek(0)
         for number, content in enumerate(iter(lambda: whole.read(PIECE), b"")):
@@ -77,13 +76,13 @@ def pack(run: Run, folder: Path) -> None:
 
 def _fetched(run: Run) -> Path:
     """The folder of the model as it was fetched, which is smaller than the checkpoint made from it."""
-    wanted = run.config["model"]["source"].partition(":")[2].partition("==")[0]
-    found = sorted(Path("resources/models").glob(f"{wanted}*/fetched.json"))
-    if not found:
+    model = run.config["model"]
+    folder = Path("resources/models") / Source.parse(model["source"], model["file"], model["sha256"]).key
+    if not (folder / MANIFEST).is_file():
         raise InputError(
-            f"model.source: {run.config['model']['source']} is not in resources/models any more."
+            f"model.source: {model['source']} is not in resources/models any more: fetch it again."
         )
-    return found[-1].parent
+    return folder
 
 
 def unpack(folder: Path, target: Path) -> dict[str, Any]:
@@ -107,11 +106,9 @@ def unpack(folder: Path, target: Path) -> dict[str, Any]:
         whole.seek(0)
         with tarfile.open(fileobj=whole) as archive:
             archive.extractall(target, filter="data")
-    checkpoint = target / "checkpoint/checkpoint.json"
-    if not checkpoint.exists():
-        program = [sys.executable, HERE.parent / "scripts/checkpoint.py"]
-        options = ["--model", target / "model/fetched.json", "--output", checkpoint]
-        subprocess.run([*program, *options], check=True)
+    program = [sys.executable, HERE.parent / "scripts/checkpoint.py"]
+    options = ["--model", target / "model" / MANIFEST, "--output", target / "checkpoint/checkpoint.json"]
+    subprocess.run([*program, *options], check=True)
     return about["config"]
 
 

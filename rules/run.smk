@@ -25,7 +25,7 @@ if workflow.is_main_process:
     make_readable(
         logger,
         workflow.output_settings,
-        partial(benchmark_files.mean_seconds, RUN_FOLDER / "benchmarks"),
+        lambda: benchmark_files.mean_seconds(benchmark_files.costs_so_far(RUN_FOLDER / "benchmarks")),
         outcome,
     )
 

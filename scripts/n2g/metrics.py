@@ -6,7 +6,7 @@ is never left out of an average; no function returns NaN.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 
@@ -27,6 +27,11 @@ SCORES = (
     "rsquared",
     "absolute_dev_explained",
 )
+
+
+def firing_threshold(maximum: float, share: float) -> float:
+    """The activation from which a neuron fires: a share of its training maximum; never, for a dead neuron."""
+    return share * maximum if maximum > 0 else inf
 
 
 def scores(

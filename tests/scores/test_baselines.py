@@ -11,10 +11,10 @@ from planted import BOS, Rule, after, corpus, observations, on, random_corpus
 
 from n2g.graphs.matching import TokenIndex
 from n2g.method.observations import Observations
+from n2g.metrics import firing_threshold
 from n2g.scores.baselines import (
     Seen,
     best_threshold,
-    firing_threshold,
     fit_baselines,
     ngram,
     ngram_backoff,

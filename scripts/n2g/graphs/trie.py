@@ -120,7 +120,13 @@ class NeuronGraph:
 
     def predict(self, token_ids: Sequence[int]) -> list[float]:
         """Predicted activation of each token of one sequence; a leading BOS is predicted 0."""
-        return self.predict_index(TokenIndex.of([token_ids], self.bos))[0].tolist()
+        return self.predict_texts([token_ids])[0].tolist()
+
+    def predict_texts(self, texts: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """The same of several sequences at once, float64 [token] each."""
+        predicted, _ = self.predict_index(TokenIndex.of(texts, self.bos))
+        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+        return np.split(predicted, ends)[:-1]
 
     def to_dict(self) -> dict:
         """A JSON-ready form; `from_dict` reads it back."""

@@ -26,9 +26,10 @@ def pictures(
     dots = {name: to_dot(graph, texts, name) for name, graph in drawn.items()}
     paths = {name: strongest_paths(graph) for name, graph in drawn.items()}
     brief = {name: only(drawn[name], found[:SHOWN]) for name, found in paths.items() if len(found) > SHOWN}
+    brief_dots = {name: to_dot(graph, texts, name) for name, graph in brief.items()}
     yield from ((f"{name}.dot", dot) for name, dot in dots.items())
-    for kind, some in (("svg", drawn), ("brief.svg", brief)):
-        places = layout({name: to_dot(graph, texts, name) for name, graph in some.items()}, program)
+    for kind, some, written in (("svg", drawn, dots), ("brief.svg", brief, brief_dots)):
+        places = layout(written, program)
         for name, graph in some.items():
             svg = to_svg(graph, texts, places[name], name, records[name]["explanation"])
             yield f"{name}.{kind}", svg

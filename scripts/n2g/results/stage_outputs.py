@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from n2g.files.tables import read_table
 from n2g.graphs.graph_file import read_graphs
-from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.ids import NeuronId
 from n2g.method.histogram_bins import EDGES
@@ -157,11 +156,9 @@ def _train(
 
 def _predicted(graph: Mapping[str, Any] | None, documents: Sequence[list[int]]) -> list[np.ndarray]:
     """What the graph predicts for each token of some documents."""
-    if graph is None or not documents:
+    if graph is None:
         return [np.zeros(len(document)) for document in documents]
-    loaded = NeuronGraph.from_dict(graph)
-    predicted = loaded.predict_index(TokenIndex.of(documents, loaded.bos))[0]
-    return np.split(predicted, np.cumsum([len(document) for document in documents])[:-1])
+    return NeuronGraph.from_dict(graph).predict_texts(documents)
 
 
 def _tested(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:

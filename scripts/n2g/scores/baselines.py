@@ -18,7 +18,7 @@ import pyarrow as pa
 from n2g.graphs.matching import Index, TokenIndex
 from n2g.method.evidence import Texts
 from n2g.method.observations import Observations, by_unit
-from n2g.metrics import f1_score
+from n2g.metrics import f1_score, firing_threshold
 from n2g.texts.documents import SPLITS, Documents
 
 
@@ -93,11 +93,6 @@ def _train_examples(documents: Documents, rows: pa.Table | None) -> Iterator[tup
         if row["split"] == "train":
             ids = documents.ids(row["document"]).astype(np.int64)
             yield ids, np.array(row["activations"], dtype=np.float64)
-
-
-def firing_threshold(maximum: float, share: float) -> float:
-    """The activation from which a neuron fires: a share of its training maximum; never, for a dead neuron."""
-    return share * maximum if maximum > 0 else inf
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ import pyarrow as pa
 from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
-from n2g.metrics import scores
-from n2g.scores.baselines import Predictor, firing_threshold, fit_baselines, observe
+from n2g.metrics import firing_threshold, scores
+from n2g.scores.baselines import Predictor, fit_baselines, observe
 from n2g.scores.windows import Windows
 from n2g.texts.documents import Documents, locate
 

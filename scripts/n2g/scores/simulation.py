@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 
 from n2g import metrics
-from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.scores.evaluate import Key
@@ -114,10 +113,8 @@ def simulate(
     """What a graph predicts for each token (float64 [token]) of some sequences, with five significant digits."""
     if graph is None:
         return [np.zeros(len(one.tokens)) for one in excerpts]
-    index = TokenIndex.of([documents.ids(one.document).tolist() for one in excerpts], graph.bos)
-    lengths = [len(one.tokens) + 1 for one in excerpts]
-    predicted = np.split(graph.predict_index(index)[0], np.cumsum(lengths)[:-1])
-    return [_short(values[1:]) for values in predicted]
+    texts = [documents.ids(one.document).tolist() for one in excerpts]
+    return [_short(values[1:]) for values in graph.predict_texts(texts)]
 
 
 def scores(real: np.ndarray, simulated: np.ndarray) -> dict[str, float | None]:

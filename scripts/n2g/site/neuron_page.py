@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from n2g.graphs.colours import level
 from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
-from n2g.metrics import f1_interval
+from n2g.metrics import f1_interval, firing_threshold
 from n2g.settings import Settings
 from n2g.site.pattern_rows import pattern_rows
 from n2g.site.plots import bars
@@ -251,12 +251,12 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], 
 def _firing(record: Mapping[str, Any]) -> float:
     """The activation from which the neuron counts as firing."""
     share = (record["provenance"].get("settings") or {}).get("firing_threshold", Settings().firing_threshold)
-    return share * ((record.get("statistics") or {}).get("maximum") or 0.0)
+    return firing_threshold((record.get("statistics") or {}).get("maximum") or 0.0, share)
 
 
 def _outcome(value: float, predicted: float, record: Mapping[str, Any]) -> str:
     """`hit`, `miss` (the neuron fires alone), `false` (the graph fires alone), or "" where neither does."""
-    fires = value >= _firing(record) > 0
+    fires = value >= _firing(record)
     says = predicted >= (record.get("graph") or {}).get("decision_threshold", 0.0) and predicted > 0
     return {(True, True): "hit", (True, False): "miss", (False, True): "false"}.get((fires, says), "")
 

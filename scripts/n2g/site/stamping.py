@@ -81,9 +81,8 @@ class Stamper:
             record, neuron = json.loads(text), self.ids[at]
             target = self.built / wording.page_path(neuron)
             search_indexes.write_packed(target.parent / RECORD, text)
-            svg = picture(file) if record["status"] == "ok" else None
-            shown = picture(file, brief=True) if svg else None
-            variables = neuron_page.context(record, shown)
+            svg = picture(file, brief=True) if record["status"] == "ok" else None
+            variables = neuron_page.context(record, svg)
             content = template.render(
                 **variables,
                 home="../../../",
@@ -99,7 +98,7 @@ class Stamper:
             )
             patterns.append(search_indexes.patterns_of(record))
             rest = [list(one.values()) for one in variables["patterns"][neuron_page.PATTERNS :]]
-            further.append({"svg": svg, "rows": rest} if rest else None)
+            further.append({"svg": picture(file), "rows": rest} if rest else None)
             drawings.append(file.with_suffix(".dot").read_text(encoding="utf-8") if svg else None)
             found.rows.append(row(record))
             found.lines.append((record["layer"], downloads.line(record)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +37,9 @@ def costs_so_far(folder: Path) -> dict[str, list[Cost]]:
     return {rule: jobs for rule, jobs in found.items() if jobs}
 
 
-def mean_seconds(folder: Path) -> dict[str, float]:
-    """Rule -> mean seconds of its jobs so far."""
-    return {rule: sum(job.seconds for job in jobs) / len(jobs) for rule, jobs in costs_so_far(folder).items()}
+def mean_seconds(costs: Mapping[str, Sequence[Cost]]) -> dict[str, float]:
+    """Rule -> mean seconds of its jobs, of which it has at least one."""
+    return {rule: sum(job.seconds for job in jobs) / len(jobs) for rule, jobs in costs.items()}
 
 
 def _number(text: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 from n2g.errors import WARNING
 from n2g.files.tables import read_json
-from n2g.workflow.benchmark_files import costs_so_far
+from n2g.workflow.benchmark_files import costs_so_far, mean_seconds
 from n2g.workflow.cores import Cores
 from n2g.workflow.machine import Device
 from n2g.workflow.readable_log import duration_in_words
@@ -41,7 +41,7 @@ def beginning(jobs: Mapping[str, int], neurons: int, folder: Path, device: Devic
         cores: that they share.
     """
     costs = costs_so_far(folder / "benchmarks")
-    took = {rule: sum(job.seconds for job in done) / len(done) for rule, done in costs.items()}
+    took = mean_seconds(costs)
     known = {rule: count for rule, count in jobs.items() if rule in took}
     seconds = sum(count * took[rule] for rule, count in known.items())
     total = sum(jobs.values())

@@ -7,7 +7,8 @@ export default async function map(section) {
   const rows = new Map();
   ids.forEach((id, at) => {
     const layer = id.slice(1, id.indexOf("."));
-    rows.set(layer, [...(rows.get(layer) ?? []), at]);
+    if (!rows.has(layer)) rows.set(layer, []);
+    rows.get(layer).push(at);
   });
   const lines = [...rows.entries()];
   const longest = Math.max(...lines.map(([, cells]) => cells.length));
@@ -21,12 +22,13 @@ export default async function map(section) {
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const style = getComputedStyle(document.body);
+    const none = style.getPropertyValue("--line");
     const colours = ["--soft", ...Array.from({ length: 9 }, (_, step) => `--c${step + 1}`)].map((name) => style.getPropertyValue(name));
     const across = width / longest;
     const gap = across > 4 ? 1 : 0;
     lines.forEach(([, cells], row) => cells.forEach((at, place) => {
       const level = levels[select.value][at];
-      pen.fillStyle = level === "-" ? style.getPropertyValue("--line") : colours[Number(level)];
+      pen.fillStyle = level === "-" ? none : colours[Number(level)];
       pen.fillRect(place * across, row * down, Math.max(across - gap, 0.5), down - 1);
     }));
     if (document.activeElement === canvas) {
