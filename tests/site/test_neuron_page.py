@@ -52,6 +52,9 @@ def test_the_strongest_patterns_stand_first_and_all_on_demand(page: Page, addres
     expect(page.locator(".patterns tbody tr")).to_have_count(len(ends))
     assert nodes_of(page) == ends
     assert page.locator("svg.graph .node").count() == len(large["graph"]["nodes"]) - 1
+    with page.expect_download() as download:
+        page.get_by_role("link", name="SVG").click()
+    assert download.value.path().read_text().count("data-node=") == len(large["graph"]["nodes"]) - 1
     last = page.locator(".patterns .pattern").last
     assert (
         last.inner_text().split() == " ".join(words for _, words in pattern_rows(large)[-1]["parts"]).split()

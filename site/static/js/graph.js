@@ -13,16 +13,19 @@ const OTHERS = 12; // are listed
 
 const ZOOMS = [0.4, 0.5, 0.65, 0.8, 1, 1.25, 1.6, 2, 2.5];
 
-function zoomable(figure, canvas, svg) {
-  const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
+function zoomable(figure, canvas) {
   let zoom = 1;
   const set = (next) => {
+    const svg = canvas.querySelector("svg");
     zoom = Math.min(ZOOMS.at(-1), Math.max(0.1, next));
-    svg.setAttribute("width", width * zoom);
-    svg.setAttribute("height", height * zoom);
+    svg.setAttribute("width", svg.viewBox.baseVal.width * zoom);
+    svg.setAttribute("height", svg.viewBox.baseVal.height * zoom);
   };
   const step = (up) => set(up ? ZOOMS.find((one) => one > zoom + 0.01) ?? zoom : ZOOMS.findLast((one) => one < zoom - 0.01) ?? zoom);
-  const fit = () => set(Math.min(1, (canvas.clientWidth - 24) / width, (canvas.clientHeight - 24) / height));
+  const fit = () => {
+    const { width, height } = canvas.querySelector("svg").viewBox.baseVal;
+    set(Math.min(1, (canvas.clientWidth - 24) / width, (canvas.clientHeight - 24) / height));
+  };
   const tools = figure.querySelector(".tools");
   for (const [name, label, action] of [["−", "Smaller", () => step(false)], ["+", "Larger", () => step(true)], ["1:1", "1:1, natural size", () => set(1)], ["Fit", "Fit into the frame", fit]]) {
     const button = make("button", { type: "button", "aria-label": label, title: label }, name);
@@ -154,49 +157,42 @@ function patternRow([node, parts, share, support, hits, misses]) {
   return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("span", { class: "pattern" }, ...words)), ...cells.map((text) => make("td", {}, text ?? "")));
 }
 
-/** A button that adds the further patterns to the table and to the picture. */
-function expandable(figure, canvas, table) {
-  const button = make("button", { type: "button", class: "more" }, `Show all patterns (${table.dataset.more} more)`);
-  button.addEventListener("click", async () => {
-    const { svg, rows } = await furtherOf(figure.closest("[data-id]").dataset.id);
-    const frame = canvas.cloneNode(false);
-    frame.append(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
-    canvas.replaceWith(frame);
-    table.tBodies[0].append(...rows.map(patternRow));
-    for (const row of table.tBodies[0].rows) row.replaceWith(row.cloneNode(true)); // with new listeners
-    delete table.dataset.more;
-    button.remove();
-    figure.querySelector(".tools").replaceChildren();
-    figure.querySelector(".through")?.remove();
-    graph(figure);
+/** The rows and the picture as they can be chosen: one node is in the order of the Tab key, arrow keys go to the others. */
+function choosable(canvas, table) {
+  canvas.querySelector("svg").setAttribute("role", "group");
+  canvas.querySelectorAll(".node").forEach((group, at) => {
+    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title")?.textContent ?? "activating token"}`;
+    for (const [name, value] of Object.entries({ tabindex: at ? -1 : 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
   });
-  table.nextElementSibling.append(button);
+  for (const pattern of table?.querySelectorAll(".pattern") ?? []) {
+    for (const [name, value] of Object.entries({ tabindex: 0, role: "button" })) pattern.setAttribute(name, value);
+  }
 }
 
 export default function graph(figure) {
   const canvas = figure.querySelector(".canvas");
-  const svg = canvas.querySelector("svg");
-  zoomable(figure, canvas, svg);
-  draggable(canvas);
   const page = figure.closest("[data-id]");
   const { id } = page.dataset;
-  const table = page.querySelector("table[data-more]");
-  if (table) expandable(figure, canvas, table);
-  const downloads = page.querySelector(".downloads");
-  if (downloads && !downloads.querySelector("[download$=svg]")) downloads.append(
+  const table = page.querySelector("table.patterns");
+  zoomable(figure, canvas);
+  draggable(canvas);
+  choosable(canvas, table);
+  page.querySelector(".downloads")?.append(
     " · ", saved("DOT", `${id}.dot`, "text/vnd.graphviz", () => dotOf(id)),
     " · ", saved("SVG", `${id}.svg`, "image/svg+xml", () => pictureOf(canvas.querySelector("svg"))));
-  const nodes = [...svg.querySelectorAll(".node")];
-  const rows = [...page.querySelectorAll("tr[data-node]")];
+  const byNode = (node) => canvas.querySelector(`.node[data-node="${CSS.escape(node)}"]`);
+  const mark = (node) => {
+    for (const row of table?.querySelectorAll("tr[data-node]") ?? []) row.classList.toggle("chosen", row.dataset.node === node);
+    keepInUrl({ node });
+  };
   let chosen = null;
 
   function close() {
     chosen?.classList.remove("chosen");
     chosen?.setAttribute("aria-pressed", "false");
     figure.querySelector(".through")?.remove();
-    for (const row of rows) row.classList.remove("chosen");
     chosen = null;
-    keepInUrl({ node: "" });
+    mark("");
   }
 
   async function choose(group) {
@@ -207,48 +203,56 @@ export default function graph(figure) {
     group.classList.add("chosen");
     group.setAttribute("aria-pressed", "true");
     const { node } = group.dataset;
-    for (const row of rows) row.classList.toggle("chosen", row.dataset.node === node);
-    keepInUrl({ node });
+    mark(node);
     into(canvas, group);
     const record = await recordOf(page);
     const panel = await panelOf(record, prepare(record.graph), Number(node), group.querySelector("title")?.textContent ?? "", group.classList.contains("background"));
     if (chosen === group) figure.append(panel);
   }
 
-  const byNode = (node) => nodes.find((group) => group.dataset.node === node);
-  const activate = (element, action) => {
-    element.addEventListener("click", action);
-    element.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      action();
-    });
+  /** What is chosen by a click or a key on a node or on a row of the table. */
+  const groupAt = (target) => {
+    const row = target.closest(".pattern")?.closest("tr");
+    return row ? byNode(row.dataset.node) : target.closest(".node");
   };
-  nodes.forEach((group, at) => {
-    const label = `${group.querySelector("text").textContent} – ${group.querySelector("title")?.textContent ?? "activating token"}`;
-    // One node is in the order of the Tab key, the arrow keys go to the others.
-    for (const [name, value] of Object.entries({ tabindex: at ? -1 : 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
-    activate(group, () => choose(group));
-    group.addEventListener("keydown", (event) => {
-      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-      const next = step && nodes[at + step];
-      if (!next) return;
-      event.preventDefault();
-      event.stopPropagation();
-      group.setAttribute("tabindex", -1);
-      next.setAttribute("tabindex", 0);
-      next.focus();
+  for (const place of [canvas, table]) {
+    place?.addEventListener("click", ({ target }) => {
+      const group = groupAt(target);
+      if (group) choose(group);
     });
-  });
-  for (const row of rows) {
-    const pattern = row.querySelector(".pattern");
-    for (const [name, value] of Object.entries({ tabindex: 0, role: "button" })) pattern.setAttribute(name, value);
-    activate(pattern, () => choose(byNode(row.dataset.node)));
+    place?.addEventListener("keydown", (event) => {
+      const group = groupAt(event.target);
+      if (!group || (event.key !== "Enter" && event.key !== " ")) return;
+      event.preventDefault();
+      choose(group);
+    });
   }
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    const nodes = [...canvas.querySelectorAll(".node")];
+    const next = step && nodes.includes(event.target) && nodes[nodes.indexOf(event.target) + step];
+    if (!next) return;
+    event.preventDefault();
+    event.target.setAttribute("tabindex", -1);
+    next.setAttribute("tabindex", 0);
+    next.focus();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && chosen) close();
   });
-  const asked = byNode(new URL(location).searchParams.get("node"));
-  if (asked) choose(asked);
-  svg.setAttribute("role", "group");
+
+  const asked = new URL(location).searchParams.get("node") ?? "";
+  if (table?.dataset.more) {
+    const button = make("button", { type: "button", class: "more" }, `Show all patterns (${table.dataset.more} more)`);
+    button.addEventListener("click", async () => {
+      const { svg, rows } = await furtherOf(id);
+      close();
+      button.remove();
+      canvas.replaceChildren(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
+      table.tBodies[0].append(...rows.map(patternRow));
+      choosable(canvas, table);
+    });
+    table.nextElementSibling.append(button);
+  }
+  if (byNode(asked)) choose(byNode(asked));
 }
