@@ -9,6 +9,7 @@ from n2g.files.atomic import replacing
 from n2g.ids import NeuronId
 from n2g.method.fitting_data import FittingBlock
 from n2g.method.graph import fit_block
+from n2g.scores.member_counts import member_counts
 from n2g.scores.node_costs import node_costs, node_shares
 from n2g.workflow.model_options import add_block_options, methods
 from n2g.workflow.run_script import run_script
@@ -29,10 +30,13 @@ def main() -> None:
             content = graph.to_dict()
             held = block.evidence(unit, block.validation)
             costs, shares = node_costs(graph, held), node_shares(graph, held)
+            members = member_counts(graph, block.evidence(unit, block.both))
             for node in content["nodes"][1:]:
                 node["cost"] = round(costs[node["id"]], 4) if costs else None
                 if node["id"] in shares:
                     node["share"] = round(shares[node["id"]], 4)
+                if node["id"] in members:
+                    node["counts"] = members[node["id"]]
             line = {
                 "id": str(NeuronId.of(given.layer, *unit.key)),
                 "layer": given.layer,

@@ -199,9 +199,11 @@ def labels(node: Mapping, vocabulary: Mapping[int, str], background: bool = Fals
 
 
 def ordered(node: Mapping) -> list[int]:
-    """A node's tokens, strongest first."""
+    """A node's tokens: those that the neuron fires on most often first, then those with the largest weight."""
+    counts = dict(node.get("counts", ()))
     weights = node.get("weights", [1.0] * len(node["tokens"]))
-    return [token for _, token in sorted(zip([-weight for weight in weights], node["tokens"], strict=True))]
+    pairs = zip(node["tokens"], weights, strict=True)
+    return [token for *_, token in sorted((-counts.get(token, 0), -weight, token) for token, weight in pairs)]
 
 
 def describe(node: Mapping, vocabulary: Mapping[int, str]) -> str:

@@ -180,18 +180,20 @@ class NGrams:
     def longest(self, index: Index, every: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Activation (float64) and length (int64) of the longest stored sequence that ends at each of `every`."""
         found, lengths = np.zeros(len(every)), np.zeros(len(every), dtype=np.int64)
-        rows, begins, above = (
-            np.arange(len(every)),
-            index.begins_of(every),
-            np.zeros(len(every), dtype=np.int64),
-        )
+        single = self.levels[0][0] - 1  # a key of the first level is a token id plus 1
+        if not len(single):
+            return found, lengths
+        tokens = index.tokens[every]
+        known = np.zeros(max(int(single[-1]), int(tokens.max(initial=0))) + 1, dtype=bool)
+        known[single] = True
+        rows = np.flatnonzero(known[tokens])  # most tokens begin nothing: they are told by one look
+        begins = index.begins_of(every[rows])
+        above = np.zeros(len(rows), dtype=np.int64)
         for length, (keys, values) in enumerate(self.levels, start=1):
-            if not len(keys):
-                break
-            wanted = _keys(index.tokens, every[rows], begins[rows], above, length)
+            wanted = _keys(index.tokens, every[rows], begins, above, length)
             above = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-            known = keys[above] == wanted
-            rows, above = rows[known], above[known]
+            kept = keys[above] == wanted
+            rows, above, begins = rows[kept], above[kept], begins[kept]
             found[rows], lengths[rows] = values[above], length
         return found, lengths
 

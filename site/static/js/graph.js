@@ -93,11 +93,16 @@ export function through(record, prepared, id) {
   return found;
 }
 
-const byWeight = (node) => node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => b[1] - a[1]);
+/** [token, weight] of a node, those that the neuron fires on most often first. */
+const byEvidence = (node) => {
+  const counts = new Map(node.counts);
+  const count = (token) => counts.get(token) ?? 0;
+  return node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => count(b[0]) - count(a[0]) || b[1] - a[1]);
+};
 
 /** Neurons whose graphs hold the strongest tokens of a node too, best first. */
 async function others(node, vocabulary, id) {
-  const strongest = byWeight(node).slice(0, STRONGEST).map(([token]) => token).filter((token) => token in vocabulary);
+  const strongest = byEvidence(node).slice(0, STRONGEST).map(([token]) => token).filter((token) => token in vocabulary);
   const entries = (await Promise.all(strongest.map((token) => find(vocabulary[token], "exact", "")))).flat();
   const hits = rank(entries.filter(([, , token]) => strongest.includes(token)), "").filter(({ kind }) => kind < 2);
   const ids = await allIds();
@@ -105,7 +110,7 @@ async function others(node, vocabulary, id) {
 }
 
 function tokenLinks(node, vocabulary) {
-  const order = byWeight(node);
+  const order = byEvidence(node);
   const links = order.slice(0, LINKS).map(([token, weight]) => {
     const url = new URL("tokens/index.html", root);
     url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), match: "exact" });
