@@ -144,10 +144,12 @@ class Meter(Engine):
             last = self.passes.pop()
             self.passes.append(Pass(last.tokens, last.engine + rest, last.bare))
 
-    def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
-        super()._forward(tokens, hooks, cache)
+    def _forward(
+        self, tokens: torch.Tensor, hooks: list, cache: Any = None, returns: str | None = None
+    ) -> Any:
+        found = super()._forward(tokens, hooks, cache, returns)
         if self._clock is None:
-            return
+            return found
         seconds = now(self.device) - self._clock
         deepest = max(int(name.split(".")[1]) for name, _ in hooks)
         bare = 0.0
@@ -157,6 +159,7 @@ class Meter(Engine):
             peak(self.device)  # the memory of that pass does not count
         self.passes.append(Pass(tokens.numel(), seconds, bare))
         self._clock = now(self.device)
+        return found
 
 
 @dataclass(frozen=True)

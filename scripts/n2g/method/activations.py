@@ -189,7 +189,7 @@ def collect(
     with tqdm(
         total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5
     ) as progress:
-        for batch, tokens in _loaded(documents, budget, engine.device):
+        for batch, tokens in padded_batches(documents, budget, engine.device):
             run = partial(_selected, engine, tokens, columns)
             for begin, end, values in in_parts(run, len(tokens), ROWS):
                 for layer, parts in collectors.items():
@@ -204,16 +204,16 @@ def _finished(collectors: list[Collector]) -> Iterator[dict[str, dict]]:
         yield collectors.pop(0).finish()
 
 
-def _loaded(
-    documents: Documents, budget: int, device: str
+def padded_batches(
+    documents: Documents, budget: int, device: str, numbers: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Int[torch.Tensor, "document position"]]]:
-    """Batches of documents with their token ids, right-padded, on the device.
+    """Batches of all documents, or of those with `numbers`, with their token ids, right-padded, on the device.
 
     Copies to a GPU are under way while it still works on the batch before.
     """
     pinned = torch.device(device).type == "cuda"
     ahead = None
-    for batch in documents.batches(budget):
+    for batch in documents.batches(budget, numbers):
         tokens = torch.zeros(
             len(batch), int(documents.lengths[batch].max()), dtype=torch.long, pin_memory=pinned
         )

@@ -49,6 +49,19 @@ class ForwardPass:
         self._forward(tokens, [(self.hook.format(layer=layer), keep(layer)) for layer in layers])
         return found
 
+    def logits(
+        self, tokens: Int[torch.Tensor, "batch position"], layer: int, change: Callable
+    ) -> Float[torch.Tensor, "batch position token"]:
+        """Logits of whole sequences, where `change` makes new activations of a layer from those of the model.
+
+        change: takes and gives [batch, position, neuron].
+        """
+
+        def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            return change(_rows_of(value, len(tokens))).reshape(value.shape)
+
+        return self._forward(tokens, [(self.hook.format(layer=layer), hook)], returns="logits")
+
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
         """Keys and values of rows of tokens, after those in the cache; empty for a model without a cache."""
 
@@ -109,7 +122,9 @@ class ForwardPass:
         self._forward(tokens, hooks, cache)
         return {layer: value.cpu() for layer, value in found.items()}
 
-    def _forward(self, tokens: torch.Tensor, hooks: list, cache: Any = None) -> None:
+    def _forward(
+        self, tokens: torch.Tensor, hooks: list, cache: Any = None, returns: str | None = None
+    ) -> Any:
         self.tokens += tokens.numel()
         extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
         # The bridge's own run_with_hooks looks up every name in the model at each call: as slow as a short pass.
@@ -119,7 +134,7 @@ class ForwardPass:
         ]
         try:
             with suppress(_Stop):
-                self.bridge(tokens, return_type=None, **extra)
+                return self.bridge(tokens, return_type=returns, **extra)
         finally:
             for handle in handles:
                 handle.remove()

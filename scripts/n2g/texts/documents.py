@@ -89,9 +89,13 @@ class Documents:
         """The first `size` documents of a split: documents are numbered in random order."""
         return self.of(split)[:size]
 
-    def batches(self, budget: int) -> Iterator[np.ndarray]:
-        """Documents of similar length together, at most `budget` tokens (padding included) at a time."""
-        order = np.lexsort((np.arange(len(self)), self.lengths))
+    def batches(self, budget: int, numbers: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Documents of similar length together, at most `budget` tokens (padding included) at a time.
+
+        numbers: int64, of some documents; without them, all.
+        """
+        chosen = np.arange(len(self)) if numbers is None else np.sort(numbers)
+        order = chosen[np.argsort(self.lengths[chosen], kind="stable")]
         begin = 0
         while begin < len(order):
             end = begin + 1

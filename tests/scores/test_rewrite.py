@@ -1,0 +1,209 @@
+"""Rewriting a layer: what is recovered where the right answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+import rewritable
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted import BOS
+from rewritable import NEURONS
+
+from n2g.graphs.elements import Element, End, Pattern
+from n2g.graphs.matching import TokenIndex
+from n2g.graphs.trie import NeuronGraph
+from n2g.model.engine import Engine
+from n2g.scores.layer_predictions import Passage, predict_layer, shuffled
+from n2g.scores.rewrite import (
+    conditions,
+    document_losses,
+    loss_rows,
+    losses_of_all,
+    predicted_tokens,
+    rewritten,
+)
+from n2g.scores.training_means import TrainingMeans, training_means
+from n2g.texts.documents import Documents, WithheldError
+
+EVERY = range(NEURONS)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return rewritable.open_model()
+
+
+@pytest.fixture(scope="module")
+def documents(engine: Engine) -> Documents:
+    return rewritable.sampled_texts(engine)
+
+
+@pytest.fixture(scope="module")
+def passage(documents: Documents) -> Passage:
+    return Passage.of(documents, documents.of("test"))
+
+
+def means_of(
+    engine, documents, passage, graphs, neurons: Sequence[int] = EVERY, budget: int = 10**6
+) -> TrainingMeans:
+    blind = documents.without_test()
+    return training_means(engine, blind, 0, neurons, passage.index.tokens, graphs, budget)
+
+
+@pytest.fixture(scope="module")
+def rows(engine: Engine, documents: Documents, passage: Passage) -> dict[str, dict]:
+    exact = rewritable.exact_graphs(engine)
+    graphs = {"shuffled": shuffled(exact, EVERY), "graph": exact}
+    means = means_of(engine, documents, passage, graphs)
+    nothing = np.zeros((len(passage.index.tokens), NEURONS), dtype=np.float32)
+    given = conditions(passage, EVERY, means, nothing, graphs)
+    losses = losses_of_all(engine, documents, passage, 0, EVERY, given)
+    return {row["condition"]: row for row in loss_rows(losses, predicted_tokens(documents, passage))}
+
+
+def test_graphs_that_describe_every_neuron_exactly_recover_everything(rows: dict[str, dict]) -> None:
+    assert rows["model"]["recovered"] == 1
+    assert rows["mean"]["recovered"] == 0
+    for end in ("recovered", "recovered_low", "recovered_high"):
+        assert rows["graph"][end] == pytest.approx(1, abs=1e-4)
+
+
+def test_controls_recover_less(rows: dict[str, dict]) -> None:
+    for name in ("zero", "shuffled", "token_lookup_calibrated"):  # here this lookup knows nothing
+        assert rows[name]["recovered_high"] < 0.5, name
+    assert rows["zero"]["loss"] == rows["token_lookup_calibrated"]["loss"]
+    # One imagined occurrence at the mean keeps the means of tokens from being exact.
+    assert 0.9 < rows["token_mean"]["recovered"] < 1.0001
+    assert rows["model"]["tokens"] == rows["model"]["documents"] * (18 - 1)
+
+
+def test_the_loss_is_that_of_the_model_with_the_same_activations(
+    engine: Engine, documents: Documents, passage: Passage
+) -> None:
+    known = rewritable.activations(engine, documents)
+    values = np.concatenate([known[number] for number in passage.numbers.tolist()])
+    found = document_losses(engine, documents, passage, 0, EVERY, None)
+    ids = torch.tensor(documents.ids(int(passage.numbers[0])).astype(np.int64))[None]
+    logits = engine.bridge(ids, return_type="logits")[0, 1:-1]
+    assert found[0] == pytest.approx(
+        float(torch.nn.functional.cross_entropy(logits, ids[0, 2:], reduction="sum")), 1e-5
+    )
+    assert np.allclose(document_losses(engine, documents, passage, 0, EVERY, values), found, atol=1e-4)
+    some = [3, 5, 20]
+    assert np.allclose(
+        document_losses(engine, documents, passage, 0, some, values[:, some]), found, atol=1e-4
+    )
+    changed = values.copy()
+    changed[passage.bounds[:-1]] = 100  # at BOS the model's own activations stay
+    assert np.allclose(document_losses(engine, documents, passage, 0, EVERY, changed), found, atol=1e-4)
+
+
+def test_batches_and_order_do_not_matter(engine: Engine, documents: Documents, passage: Passage) -> None:
+    other = Engine(engine.bridge, batch_tokens=512)
+    back = Passage.of(documents, passage.numbers[::-1].copy())
+    values = np.random.default_rng(0).normal(size=(len(passage.index.tokens), 2)).astype(np.float32)
+    order = np.concatenate(
+        [np.arange(*ends) for ends in zip(passage.bounds[:-1], passage.bounds[1:], strict=True)][::-1]
+    )
+    found = document_losses(engine, documents, passage, 0, [1, 7], values)
+    again = document_losses(other, documents, back, 0, [1, 7], values[order])
+    assert np.allclose(found[::-1], again, atol=1e-4)
+
+
+def test_means_are_those_of_training_documents_alone(
+    engine: Engine, documents: Documents, passage: Passage
+) -> None:
+    exact = rewritable.exact_graphs(engine)
+    one = {key: graph for key, graph in exact.items() if key == (4, "positive")}
+    known = rewritable.activations(engine, documents)
+    train = documents.of("train")
+    values = np.concatenate([known[number][1:] for number in train.tolist()]).astype(np.float64)
+    tokens = np.concatenate([documents.ids(number)[1:] for number in train.tolist()])
+    means = means_of(engine, documents, passage, {"graph": one}, [4, 9])
+    assert np.allclose(means.mean, values[:, [4, 9]].mean(0), atol=1e-6)
+    word = int(means.tokens[-1])
+    mine = tokens == word
+    expected = (values[mine][:, [4, 9]].sum(0) + means.mean) / (mine.sum() + 1)
+    assert np.allclose(means.of_tokens(np.array([word]))[0], expected, atol=1e-6)
+    free = values[:, 4] <= 0  # where the positive pole has no pattern
+    assert means.background["graph"][0] == pytest.approx(values[free, 4].mean(), abs=1e-6)
+    assert means.background["graph"][1] == pytest.approx(means.mean[1])  # without a graph it is the mean
+    with pytest.raises(WithheldError):
+        documents.without_test().of("test")
+
+
+def test_fewer_training_documents(engine: Engine, documents: Documents, passage: Passage) -> None:
+    first = rewritable.activations(engine, documents)[int(documents.of("train")[0])][1:]
+    means = means_of(engine, documents, passage, {}, budget=1)
+    assert np.allclose(means.mean, first.mean(0), atol=1e-6)
+    unseen = ~np.isin(means.tokens, documents.ids(int(documents.of("train")[0]))[1:])
+    assert np.allclose(means.by_token[unseen], means.mean)
+
+
+def graph_of(values: dict[tuple[int, ...], float]) -> NeuronGraph:
+    """Patterns of tokens, in reading order, with their activations."""
+    patterns = [
+        Pattern(tuple(Element("token", (token,), (1.0,)) for token in reversed(tokens)), End(value, 1, None))
+        for tokens, value in values.items()
+    ]
+    return NeuronGraph(patterns, scale=max(values.values()), bos=BOS)
+
+
+def test_both_poles_make_one_activation() -> None:
+    graphs = {(2, "positive"): graph_of({(5, 6): 3.0}), (2, "negative"): graph_of({(6,): 1.0, (7,): 2.0})}
+    index = TokenIndex.of([[BOS, 5, 6, 7], [BOS, 6, 8]], BOS)
+    predicted, decided = predict_layer(graphs, [2, 3], index)
+    assert predicted[:, 0].tolist() == [0, 0, 2, -2, 0, -1, 0]
+    assert decided[:, 0].tolist() == [False, False, True, True, False, True, False]
+    assert not decided[:, 1].any() and predicted.dtype == np.float32
+
+
+def test_a_rewritten_neuron_has_its_background_where_no_pattern_matches() -> None:
+    text = np.array([BOS, 6, 8])
+    passage = Passage(np.array([0]), np.array([0, 3]), TokenIndex.of([text], BOS))
+    found = rewritten({(0, "positive"): graph_of({(6,): 2.0})}, [0, 1], passage, np.array([0.25, -0.5]))
+    assert found.tolist() == [[0.25, -0.5], [2.0, -0.5], [0.25, -0.5]]
+
+
+def test_shuffled_graphs_are_others_in_proportion() -> None:
+    graphs = {(n, "positive"): graph_of({(n + 1,): float(n + 1)}) for n in range(6)}
+    found = shuffled(graphs, range(6), seed=1)
+    index = TokenIndex.of([[BOS, *range(1, 7)]], BOS)
+    for neuron in range(6):
+        values, _ = found[neuron, "positive"].predict_index(index)
+        assert values.max() == pytest.approx(neuron + 1)
+        assert values[neuron + 1] == 0
+    assert shuffled(graphs, [3]) == {}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0.5, 3), min_size=2, max_size=12), st.floats(0, 1))
+def test_recovered_is_the_share_of_the_gap(loss: list[float], share: float) -> None:
+    model = np.array(loss)
+    mean, tokens = model + 1, np.ones(len(loss), dtype=np.int64)
+    losses = {"model": model, "mean": mean, "graph": mean - share}
+    row = list(loss_rows(losses, tokens))[-1]
+    for end in ("recovered", "recovered_low", "recovered_high"):
+        assert row[end] == pytest.approx(share, abs=2e-6)
+
+
+def test_where_means_do_no_harm_there_is_nothing_to_recover() -> None:
+    model = np.array([1.0, 2.0, 3.0, 2.0])
+    losses = {"model": model, "mean": model + np.array([0.1, -0.1, 0.1, -0.2]), "graph": model}
+    found = list(loss_rows(losses, np.ones(4, dtype=np.int64)))
+    assert np.isnan(
+        [row[end] for row in found for end in ("recovered", "recovered_low", "recovered_high")]
+    ).all()
+    assert found[0]["loss"] == 2
