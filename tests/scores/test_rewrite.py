@@ -18,6 +18,7 @@ from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.model.engine import Engine
 from n2g.scores.layer_predictions import Passage, predict_layer, shuffled
+from n2g.scores.neuron_effects import kept_rows, squared_slopes
 from n2g.scores.rewrite import (
     conditions,
     document_losses,
@@ -207,3 +208,67 @@ def test_where_means_do_no_harm_there_is_nothing_to_recover() -> None:
         [row[end] for row in found for end in ("recovered", "recovered_low", "recovered_high")]
     ).all()
     assert found[0]["loss"] == 2
+
+
+@pytest.fixture(scope="module")
+def squares(engine: Engine, documents: Documents, passage: Passage) -> dict[str, np.ndarray]:
+    """Of every neuron of layer 0: to its mean, to its own activations, and halfway between the two."""
+    known = rewritable.activations(engine, documents)
+    own = np.concatenate([known[number] for number in passage.numbers.tolist()])
+    mean = np.broadcast_to(own.mean(0), own.shape)
+    values = {"mean": mean, "graph": own, "token_mean": (own + mean) / 2}
+    return squared_slopes(engine, documents, passage, 0, EVERY, values, draws=8)
+
+
+def test_a_neuron_keeps_all_of_its_effect_if_it_is_described_exactly(
+    documents: Documents, passage: Passage, squares: dict[str, np.ndarray]
+) -> None:
+    tokens = predicted_tokens(documents, passage)
+    for row in kept_rows(squares, list(EVERY), tokens):
+        assert row["kept"] == row["kept_low"] == row["kept_high"] == 1
+        assert row["graph_effect"] == pytest.approx(0, abs=1e-12)
+        assert row["token_mean_kept"] == pytest.approx(
+            0.75, abs=1e-4
+        )  # half of the change has a quarter of the effect
+    same = kept_rows({**squares, "graph": squares["mean"]}, list(EVERY), tokens)
+    assert all(row["kept"] == row["kept_low"] == row["kept_high"] == 0 for row in same)
+    dead = {name: np.zeros_like(found) for name, found in squares.items()}
+    assert all(np.isnan(row["kept"]) for row in kept_rows(dead, list(EVERY), tokens))
+
+
+def test_the_second_order_is_close_to_the_divergence(
+    engine: Engine, documents: Documents, passage: Passage
+) -> None:
+    """Of each neuron set to its mean a tenth of the way, exactly: a pass for each."""
+    known = rewritable.activations(engine, documents)
+    own = np.concatenate([known[number] for number in passage.numbers.tolist()])
+    values = (own + 0.1 * (own.mean(0) - own)).astype(np.float32)
+    found = squared_slopes(engine, documents, passage, 0, EVERY, {"near": values}, draws=32)["near"].sum(0)
+    ids = torch.tensor(np.stack([documents.ids(number) for number in passage.numbers]).astype(np.int64))
+    exact = []
+    with torch.no_grad():
+        before = engine.logits(ids, 0, lambda value: value).double().log_softmax(-1)
+        for neuron in EVERY:
+            new = torch.from_numpy(values[:, neuron].reshape(ids.shape))
+
+            def change(value: torch.Tensor, neuron: int = neuron, new: torch.Tensor = new) -> torch.Tensor:
+                value = value.clone()
+                value[:, 1:, neuron] = new[:, 1:]
+                return value
+
+            after = engine.logits(ids, 0, change).double().log_softmax(-1)
+            exact.append(float((before.exp() * (before - after))[:, 1:-1].sum()))
+    ratio = found / np.array(exact)
+    assert np.median(ratio) == pytest.approx(1, abs=0.1)
+    assert np.corrcoef(np.log(found), np.log(exact))[0, 1] > 0.95
+
+
+def test_drawn_tokens_are_those_of_a_document_whatever_its_batch(
+    engine: Engine, documents: Documents, passage: Passage
+) -> None:
+    values = {"zero": np.zeros((len(passage.index.tokens), 2), dtype=np.float32)}
+    found = squared_slopes(engine, documents, passage, 0, [2, 8], values)["zero"]
+    alone = Passage.of(documents, passage.numbers[5:6])
+    values = {"zero": np.zeros((len(alone.index.tokens), 2), dtype=np.float32)}
+    again = squared_slopes(engine, documents, alone, 0, [2, 8], values)["zero"]
+    assert np.allclose(found[5], again[0], rtol=1e-3)
