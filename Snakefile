@@ -26,6 +26,7 @@ include: "rules/evaluate.smk"
 include: "rules/explain.smk"
 include: "rules/logits.smk"
 include: "rules/similar.smk"
+include: "rules/rewrite.smk"
 include: "rules/render.smk"
 include: "rules/diff.smk"
 include: "rules/atlas.smk"
@@ -46,6 +47,7 @@ localrules:
     all,
     model,
     neuron,
+    rewrite,
 
 
 rule all:

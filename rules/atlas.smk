@@ -10,6 +10,7 @@ rule atlas:
     input:
         renders=all_blocks("render"),
         tables=[path for name in TABLES for path in all_blocks(f"{name}.parquet")],
+        rewritten=[run_file(f"{layer}/{name}") for layer in REWRITTEN for name in REWRITE_FILES],
         run_tables=[run_file(f"{name}.parquet") for name in RUN_TABLES],
         checkpoint=CHECKPOINT,
         counts=run_file("corpus/corpus.json"),
@@ -29,6 +30,7 @@ rule atlas:
         blocks=name_blocks(SELECTED),
         config=as_json({key: config[key] for key in ("run", "against", "model", "corpus", "poles")}),
         tables=",".join(TABLES),
+        rewritten=lambda wildcards, input: sorted({os.path.dirname(path) for path in input.rewritten}),
         pages=files_digest(code_digests.source_files(BASE, ["site", "docs"]), BASE),
         site=lambda wildcards: os.path.relpath(BASE / "site"),
         docs=lambda wildcards: os.path.relpath(BASE / "docs"),
@@ -40,6 +42,6 @@ rule atlas:
         "python {params.script:q} --run $(dirname {output:q}) --blocks {params.blocks}"
         " --corpus $(dirname {input.counts:q})"
         " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --tables {params.tables}"
-        " --run-tables {input.run_tables:q}"
+        " --run-tables {input.run_tables:q} --rewritten {params.rewritten:q}"
         " --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q}"
         " --processes {threads} > {log:q} 2>&1"

@@ -6,6 +6,7 @@ OPTIONAL = {
     "explain": explains(config),
     "diff": config["against"],
     "export": False,
+    "rewrite_layer": REWRITTEN,
 }
 
 

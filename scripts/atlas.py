@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--run-tables", nargs="*", type=Path, default=[], help="tables of the whole run, likewise"
     )
+    parser.add_argument("--rewritten", nargs="*", type=Path, default=[], help="folders of rewritten layers")
     parser.add_argument(
         "--config", type=json.loads, required=True, help="run, model, corpus and poles, as JSON"
     )
@@ -46,7 +47,9 @@ def main() -> None:
     counts = read_json(given.corpus / "corpus.json")
     model = read_json(given.checkpoint)
     size = (model["n_layers"], model["d_mlp"])
-    atlas = SiteInputs(given.config, summary, expected, known, tables, run_tables, counts, size)
+    atlas = SiteInputs(
+        given.config, summary, expected, known, tables, run_tables, counts, size, tuple(given.rewritten)
+    )
     build(atlas, renders, given.site, given.docs, given.out, given.processes)
 
 

@@ -196,6 +196,30 @@ def write_diff(path: Path) -> Path:
     return path
 
 
+def write_rewritten(folder: Path) -> Path:
+    """A layer that was rewritten; setting its neurons to 0 recovers far less than nothing. The first neuron keeps half
+    of its effect, the second has none."""
+    known = {"model": 1.0, "zero": -2.5, "mean": 0.0, "token_mean": 0.25, "token_lookup_calibrated": -0.125}
+    known |= {"shuffled": -0.5, "texts_only": 0.5, "graph": 0.625}
+    counts = {"neurons": 4, "poles": 1, "documents": 210, "tokens": 19_580}
+    rows = [
+        counts
+        | {"condition": name, "loss": 3 - value / 8, "loss_low": 2.0, "loss_high": 4.0}
+        | {"recovered": value, "recovered_low": value - 0.125, "recovered_high": value + 0.125}
+        for name, value in known.items()
+    ]
+    write_rows(folder / "rewrite.parquet", "rewrite", rows)
+    counts = {"documents": 210, "tokens": 19_580}
+    bounds = {"kept": 0.5, "kept_low": 0.25, "kept_high": 0.625, "token_mean_kept": 0.125}
+    nothing = dict.fromkeys(bounds, float("nan"))
+    rows = [
+        {"neuron": 0, "mean_effect": 2e-5, "graph_effect": 1e-5} | counts | bounds,
+        {"neuron": 1, "mean_effect": 0.0, "graph_effect": 0.0} | counts | nothing,
+    ]
+    write_rows(folder / "rewrite_neurons.parquet", "rewrite_neurons", rows)
+    return folder
+
+
 def summary(layers: int = 2) -> dict:
     """Macro averages as in `summary.json`."""
     scores = {"precision": 0.7, "recall": 0.5, "f1": 0.6, "f1_low": 0.55, "f1_high": 0.65, "correlation": 0.5}

@@ -30,7 +30,18 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
     diff = fake_records.write_diff(folder / "diff.parquet")
     config, tables = fake_records.CONFIG | {"against": "<b>old</b>"}, (similar, diff)
-    atlas = SiteInputs(config, fake_records.summary(), expected, vocabulary, ("connections",), tables, COUNTS)
+    rewritten = (fake_records.write_rewritten(folder / "0"),)
+    atlas = SiteInputs(
+        config,
+        fake_records.summary(),
+        expected,
+        vocabulary,
+        ("connections",),
+        tables,
+        COUNTS,
+        None,
+        rewritten,
+    )
     build(atlas, renders, ROOT / "site", docs, folder / "atlas")
     return folder / "atlas"
 

@@ -19,14 +19,8 @@ from n2g.graphs.trie import NeuronGraph
 from n2g.model.engine import Engine
 from n2g.scores.layer_predictions import Passage, predict_layer, shuffled
 from n2g.scores.neuron_effects import kept_rows, squared_slopes
-from n2g.scores.rewrite import (
-    conditions,
-    document_losses,
-    loss_rows,
-    losses_of_all,
-    predicted_tokens,
-    rewritten,
-)
+from n2g.scores.rewrite import document_losses, loss_rows, losses_of_all, predicted_tokens
+from n2g.scores.rewrite_conditions import Conditions, rewritten
 from n2g.scores.training_means import TrainingMeans, training_means
 from n2g.texts.documents import Documents, WithheldError
 
@@ -69,7 +63,7 @@ def rows(engine: Engine, documents: Documents, passage: Passage) -> dict[str, di
     graphs = {"shuffled": shuffled(exact, EVERY), "graph": exact}
     means = means_of(engine, documents, passage, graphs)
     nothing = np.zeros((len(passage.index.tokens), NEURONS), dtype=np.float32)
-    given = conditions(passage, EVERY, means, nothing, graphs)
+    given = Conditions(passage, EVERY, means, nothing, graphs).each()
     losses = losses_of_all(engine, documents, passage, 0, EVERY, given)
     return {row["condition"]: row for row in loss_rows(losses, predicted_tokens(documents, passage))}
 

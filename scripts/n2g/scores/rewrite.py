@@ -20,46 +20,11 @@ from tqdm import tqdm
 from n2g.method.activations import padded_batches
 from n2g.model.engine import ROWS, Engine
 from n2g.model.halved_batches import in_parts
-from n2g.scores.layer_predictions import Graphs, Passage, predict_layer
-from n2g.scores.training_means import TrainingMeans
+from n2g.scores.layer_predictions import Passage
 from n2g.texts.documents import Documents
 
 # Resamplings of the documents, and the ends of a 95 % interval.
 SAMPLES, ENDS = 2000, (2.5, 97.5)
-
-
-def conditions(
-    passage: Passage,
-    neurons: Sequence[int],
-    means: TrainingMeans,
-    lookup: Float[np.ndarray, "token neuron"],
-    graphs: Mapping[str, Graphs],
-) -> Iterator[tuple[str, np.ndarray | None]]:
-    """What the neurons are set to, condition by condition: (name, float32 [token, neuron]); None: as in the model.
-
-    Args:
-        passage: the test documents.
-        neurons: those that are rewritten.
-        means: on training documents, with the background of each set of graphs.
-        lookup: activations that the calibrated token lookup predicts.
-        graphs: sets of graphs, by the names of their conditions.
-    """
-    shape = len(passage.index.tokens), len(neurons)
-    yield "model", None
-    yield "zero", np.zeros(shape, dtype=np.float32)
-    yield "mean", np.broadcast_to(means.mean.astype(np.float32), shape)
-    yield "token_mean", means.of_tokens(passage.index.tokens)
-    yield "token_lookup_calibrated", lookup
-    for name, found in graphs.items():
-        yield name, rewritten(found, neurons, passage, means.background[name])
-
-
-def rewritten(
-    graphs: Graphs, neurons: Sequence[int], passage: Passage, background: Float[np.ndarray, " neuron"]
-) -> Float[np.ndarray, "token neuron"]:
-    """What the graphs predict (float32), with the background where no pattern matches."""
-    predicted, decided = predict_layer(graphs, neurons, passage.index)
-    return np.where(decided, predicted, background.astype(np.float32))
 
 
 @torch.no_grad()
@@ -131,7 +96,7 @@ def losses_of_all(
     neurons: Sequence[int],
     values: Iterator[tuple[str, np.ndarray | None]],
 ) -> dict[str, np.ndarray]:
-    """What `document_losses` gives of each of the `conditions`, in one pass each."""
+    """What `document_losses` gives of each of the conditions, in one pass each."""
     return {
         name: document_losses(engine, documents, passage, layer, neurons, given)
         for name, given in tqdm(values, desc="rewrite", unit="pass", mininterval=5)

@@ -15,11 +15,20 @@ from n2g.errors import InputError
 from n2g.files.atomic import replacing
 from n2g.graphs.colours import site_style
 from n2g.ids import NeuronId
-from n2g.site import characters, downloads, related_neurons, run_pages, search_indexes, shell, web_tokenizer
+from n2g.site import (
+    characters,
+    downloads,
+    related_neurons,
+    rewrite_page,
+    run_pages,
+    search_indexes,
+    shell,
+    web_tokenizer,
+)
 from n2g.site.inputs import SiteInputs
 from n2g.site.navigation import TOOLS, mkdocs_settings, reports, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
-from n2g.site.table_rows import COLUMNS
+from n2g.site.table_rows import columns
 from n2g.workflow.process_pool import in_order
 
 
@@ -63,12 +72,14 @@ def build(
         }
         parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
         shutil.rmtree(built / "neurons")
-        stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables)
+        effects = rewrite_page.effects(atlas.rewritten)
+        stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables, effects)
         rows = _stamp_neurons(stamper, atlas, files, processes)
         search_indexes.write_ids(built / "data", ids)
-        search_indexes.write_table(built / "data", COLUMNS, rows)
+        search_indexes.write_table(built / "data", columns(bool(atlas.rewritten)), rows)
         search_indexes.write_map(built / "data", rows)
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
+        downloads.write_layer_tables(built / "data" / "tables", rewrite_page.TABLES, atlas.rewritten)
         environment = templates(site, variables)
         run_pages.stamp_all(environment, built, atlas, layers, rows, lambda neuron: picture(files[neuron]))
         if atlas.vocabulary:

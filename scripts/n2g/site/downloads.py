@@ -77,14 +77,24 @@ def write_tables(folder: Path, names: Sequence[str], blocks: Iterable[Path]) -> 
         names: names of contracts.
         blocks: folders {layer}/{block} of the run.
     """
+    ordered = sorted((int(block.parent.name), block) for block in blocks)
+    _write_with_layer(folder, names, ordered)
+
+
+def write_layer_tables(folder: Path, names: Sequence[str], layers: Iterable[Path]) -> None:
+    """The same of tables of whole layers; layers: folders {layer} of the run."""
+    if ordered := sorted((int(layer.name), layer) for layer in layers):
+        _write_with_layer(folder, names, ordered)
+
+
+def _write_with_layer(folder: Path, names: Sequence[str], parts: Sequence[tuple[int, Path]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(blocks, key=lambda block: (int(block.parent.name), block.name))
     for name in names:
         schema = pa.schema([("layer", pa.int32()), *CONTRACTS[name].schema])
         with table_writer(folder / f"{name}.parquet", schema, use_dictionary=False) as writer:
-            for block in ordered:
-                table = read_table(block / f"{name}.parquet", name)
-                layer = pa.array([int(block.parent.name)] * table.num_rows, pa.int32())
+            for number, part in parts:
+                table = read_table(part / f"{name}.parquet", name)
+                layer = pa.array([number] * table.num_rows, pa.int32())
                 writer.write_table(table.add_column(0, "layer", layer))
 
 

@@ -37,6 +37,7 @@ class SiteInputs:
             `diff.parquet` the page of changes.
         counts: the content of `corpus.json`, or None where it is not known.
         size: layers of the model and MLP neurons of each, or None where it is not known.
+        rewritten: folders of the layers that were rewritten by their graphs.
     """
 
     config: Mapping[str, Any]
@@ -47,3 +48,4 @@ class SiteInputs:
     run_tables: tuple[Path, ...] = ()
     counts: Mapping[str, Any] | None = None
     size: tuple[int, int] | None = None
+    rewritten: tuple[Path, ...] = ()

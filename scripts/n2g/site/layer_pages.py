@@ -13,7 +13,7 @@ from n2g.graphs.colours import level
 from n2g.site import explainer_comparison, shell, wording
 from n2g.site.plots import distribution
 from n2g.site.summary_figures import LISTED, best_first, by_layer
-from n2g.site.table_rows import COLUMNS
+from n2g.site.table_rows import columns
 
 if TYPE_CHECKING:
     from n2g.site.inputs import SiteInputs
@@ -51,7 +51,7 @@ def stamp_layers(
             next=layers[at + 1] if at + 1 < len(layers) else None,
             cells=[(one["id"], one["id"].partition(".N")[2], _cell(one), one["f1"]) for one in here],
             rows=listed,
-            columns=COLUMNS,
+            columns=columns(bool(atlas.rewritten)),
             total=len(here),
             counts=[(name, counts[name]) for name in wording.STATUSES],
             summary=by_layer(atlas.summary).get(str(layer), {}).get("top"),

@@ -33,7 +33,9 @@ def diff_table(atlas: SiteInputs) -> Path | None:
 
 def reports(atlas: SiteInputs) -> list[tuple[str, str]]:
     """(title, path) of the pages about the run's data."""
-    return [*REPORTS, ("Changes", "changes/index.html")] if diff_table(atlas) else REPORTS
+    rewritten = [("Rewritten layers", "rewrite/index.html")] if atlas.rewritten else []
+    changed = [("Changes", "changes/index.html")] if diff_table(atlas) else []
+    return [*REPORTS, *rewritten, *changed]
 
 
 def site_name(atlas: SiteInputs) -> str:

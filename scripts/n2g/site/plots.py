@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from math import isfinite, log1p
+from math import ceil, isfinite, log1p
 
 from n2g.site.wording import number
 
@@ -99,6 +99,39 @@ def spread(groups: Sequence[tuple[str, Sequence[float], Sequence[float | None]]]
             }
         )
     return {"width": wide, "height": high, "boxes": boxes}
+
+
+def intervals(groups: Sequence[tuple[str, Sequence[tuple[str, float, float, float]]]]) -> dict | None:
+    """Values with their intervals, side by side in each group, from at most 1 down to 0 or what the least value needs.
+
+    Args:
+        groups: label, and for each of its points (kind, value, lower end, upper end), all finite.
+
+    Returns:
+        Variables of the `intervals` macro; None without a point. What lies below -1 is drawn there.
+    """
+    known = [(name, points) for name, points in groups if points]
+    if not known:
+        return None
+    most = max(len(points) for _, points in known)
+    least = min(0.0, *(max(-1.0, value) for _, points in known for _, value, *_ in points))
+    bottom, high, gap = -ceil(-4 * least) / 4, 180, 13
+    wide = (most + 1) * gap * len(known)
+
+    def up(value: float) -> float:
+        return round(high * (1 - (min(max(value, bottom), 1.0) - bottom) / (1 - bottom)), 1)
+
+    marks, labels = [], []
+    for at, (name, points) in enumerate(known):
+        begin = at * (most + 1) * gap
+        labels.append((begin + (most + 1) * gap / 2, name))
+        for place, (kind, *values) in enumerate(points):
+            heights = dict(zip(("y", "low", "high"), map(up, values), strict=True))
+            marks.append({"group": name, "kind": kind, "x": begin + (place + 1) * gap, **heights})
+    ticks = [
+        (up(quarter / 4), f"{quarter / 4:g}".replace("-", "−")) for quarter in range(round(4 * bottom), 5)
+    ]
+    return {"width": wide, "height": high, "marks": marks, "labels": labels, "ticks": ticks}
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -13,6 +13,7 @@ from n2g.site.home_page import stamp_home
 from n2g.site.layer_pages import stamp_layers
 from n2g.site.measurements_page import stamp_measurements
 from n2g.site.navigation import diff_table, reports, source_of
+from n2g.site.rewrite_page import stamp_rewritten
 from n2g.site.summary_figures import LISTED, best_first
 from n2g.site.tool_pages import stamp_tools
 
@@ -47,8 +48,9 @@ def stamp_all(
     environment.globals.update(shown)
     stamp_layers(environment, built, atlas, layers, rows)
     stamp_home(environment, built, atlas, layers, rows, pictures)
-    stamp_tools(environment, built, layers, rows)
+    stamp_tools(environment, built, layers, rows, bool(atlas.rewritten))
     stamp_measurements(environment, built, atlas, layers)
+    stamp_rewritten(environment, built, atlas, rows)
     _stamp_repeats(environment, built, rows)
     _stamp_changes(environment, built, atlas, rows)
     content = environment.get_template("downloads.html").render(

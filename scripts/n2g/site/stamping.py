@@ -55,6 +55,7 @@ class Stamper:
         ids: all neurons, in order.
         parts: the shell, from `shell.split`.
         variables: of all templates.
+        effects: (layer, neuron) -> its row of `rewrite_neurons`, of those that were rewritten.
     """
 
     site: Path
@@ -62,6 +63,7 @@ class Stamper:
     ids: tuple[str, ...]
     parts: tuple[str, str]
     variables: Mapping[str, Any]
+    effects: Mapping[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def _known(self) -> Collection[str]:
@@ -83,10 +85,12 @@ class Stamper:
             search_indexes.write_packed(target.parent / RECORD, text)
             svg = picture(file, brief=True) if record["status"] == "ok" else None
             variables = neuron_page.context(record, svg)
+            effect = self.effects.get((record["layer"], record["neuron"]))
             content = template.render(
                 **variables,
                 home="../../../",
                 related=related,
+                effect=effect,
                 known=self._known,
                 opposite=self._opposite(neuron),
                 previous=self.ids[at - 1] if at else None,
@@ -100,7 +104,7 @@ class Stamper:
             rest = [list(one.values()) for one in variables["patterns"][neuron_page.PATTERNS :]]
             further.append({"svg": picture(file), "rows": rest} if rest else None)
             drawings.append(file.with_suffix(".dot").read_text(encoding="utf-8") if svg else None)
-            found.rows.append(row(record))
+            found.rows.append({**row(record), "kept": effect and effect["kept"]})
             found.lines.append((record["layer"], downloads.line(record)))
             found.tokens.add(at, record)
             found.firing.add(at, record)

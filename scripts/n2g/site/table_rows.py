@@ -58,6 +58,18 @@ COLUMNS = [
     {"key": "explanation", "title": "Fires on", "meaning": "the graph in a sentence", **_TEXT},
 ]
 
+KEPT = {
+    "key": "kept",
+    "title": "Effect kept",
+    "meaning": "share of the neuron’s effect on the model’s predictions that is left if its graph replaces it",
+    **_RATIO,
+}
+
+
+def columns(rewritten: bool) -> list[dict[str, Any]]:
+    """The columns of the tables. rewritten: whether layers were rewritten by their graphs."""
+    return [*COLUMNS[:-1], KEPT, COLUMNS[-1]] if rewritten else COLUMNS
+
 
 def row(record: Mapping[str, Any]) -> dict[str, Any]:
     """A neuron as one row of the tables: the values of COLUMNS, its layer, and its hits and errors on random texts."""

@@ -8,17 +8,20 @@ from jinja2 import Environment
 
 from n2g.site import shell, wording
 from n2g.site.navigation import TOOLS
-from n2g.site.table_rows import COLUMNS
+from n2g.site.table_rows import columns
 
 
-def stamp_tools(environment: Environment, built: Path, layers: list[int], rows: list[dict]) -> None:
-    """Stamp each of them; from `rows` comes how far the graphs' predictions can be trusted."""
+def stamp_tools(
+    environment: Environment, built: Path, layers: list[int], rows: list[dict], rewritten: bool
+) -> None:
+    """Stamp each of them; from `rows` comes how far the graphs' predictions can be trusted, and with `rewritten` layers
+    there is one more column to sort by."""
     hit, false, missed = (sum(one["counts"][at] for one in rows) for at in range(3))
     for _, path in TOOLS:
         content = environment.get_template(path.replace("/index", "")).render(
             home="../",
             layers=layers,
-            columns=COLUMNS,
+            columns=columns(rewritten),
             statuses=list(wording.STATUSES),
             measured={"precision": hit / (hit + false), "recall": hit / (hit + missed)} if hit else None,
         )

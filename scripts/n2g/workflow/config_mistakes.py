@@ -53,6 +53,9 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         if config[key] != "all":
             with about_key(key):
                 parse_numbers(config[key])
+    if config["layer"] not in (None, "all"):
+        with about_key("layer"):
+            parse_numbers(config["layer"])
     if config["neuron"] is not None:
         with about_key("neuron"):
             NeuronId.parse(config["neuron"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Keys that no result depends on.
-NO_MATTER = ("neuron", "passes", "sample", "threads")
+NO_MATTER = ("layer", "neuron", "passes", "sample", "threads")
 
 
 def value_at(config: Mapping[str, Any], path: str) -> Any:

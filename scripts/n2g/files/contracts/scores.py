@@ -123,4 +123,45 @@ TABLES = [
         completion_tokens=(pa.int64(), "completion tokens, likewise"),
         cost=(pa.float64(), "their cost at the configured prices"),
     ),
+    contract(
+        "rewrite",
+        "The model's next-token loss on random test documents with neurons of a layer set to something else, all at"
+        " once.",
+        condition=(
+            pa.string(),
+            "model: as they are; zero; mean: each to its mean activation on training documents; token_mean: to its mean"
+            " at the token; token_lookup_calibrated: the same, where what is below the neuron's floor counts as 0;"
+            " shuffled: graphs of other neurons; texts_only: graphs of the texts alone; graph: to what its graph"
+            " predicts",
+        ),
+        neurons=(pa.int32(), "neurons that are set, of those of the layer"),
+        poles=(pa.int32(), "poles of each neuron that have a graph: 1 or 2"),
+        documents=(pa.int32(), "test documents"),
+        tokens=(pa.int64(), "tokens that were predicted"),
+        loss=(pa.float64(), "mean next-token loss in nats"),
+        loss_low=(pa.float64(), "lower end of its 95 % confidence interval (bootstrap over documents)"),
+        loss_high=(pa.float64(), "upper end"),
+        recovered=(
+            pa.float64(),
+            "(loss of mean - loss) / (loss of mean - loss of model); NaN if mean does not clearly raise the loss",
+        ),
+        recovered_low=(pa.float64(), "lower end of its 95 % confidence interval"),
+        recovered_high=(pa.float64(), "upper end"),
+    ),
+    contract(
+        "rewrite_neurons",
+        "The effect on the model's predictions if a neuron alone, with all its poles, is set to something else.",
+        neuron=NEURON,
+        documents=(pa.int32(), "test documents"),
+        tokens=(pa.int64(), "tokens that were predicted"),
+        mean_effect=(
+            pa.float64(),
+            "expected increase of the next-token loss in nats, to second order, if it is set to its mean",
+        ),
+        graph_effect=(pa.float64(), "the same, if it is set to what its graph predicts"),
+        kept=(pa.float64(), "1 - graph_effect / mean_effect; NaN without any effect"),
+        kept_low=(pa.float64(), "lower end of its 95 % confidence interval (bootstrap over documents)"),
+        kept_high=(pa.float64(), "upper end"),
+        token_mean_kept=(pa.float64(), "likewise, if it is set to its mean at the token"),
+    ),
 ]

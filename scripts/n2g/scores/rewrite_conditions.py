@@ -1,0 +1,96 @@
+"""What the neurons of a layer are set to, condition by condition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from n2g.model.engine import Engine
+from n2g.scores.layer_graphs import LayerGraphs
+from n2g.scores.layer_predictions import Graphs, Passage, predict_layer, shuffled
+from n2g.scores.training_means import TrainingMeans, training_means
+from n2g.texts.documents import Documents
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that the conditions are made from.
+
+    Attributes:
+        passage: the test documents.
+        neurons: those that are rewritten.
+        means: on training documents, with the background of each set of graphs.
+        lookup: float32 [token, neuron], what the calibrated token lookup predicts.
+        graphs: sets of graphs, by the names of their conditions.
+    """
+
+    passage: Passage
+    neurons: Sequence[int]
+    means: TrainingMeans
+    lookup: Float[np.ndarray, "token neuron"]
+    graphs: Mapping[str, Graphs]
+
+    def each(self) -> Iterator[tuple[str, np.ndarray | None]]:
+        """(name, float32 [token, neuron]) of each condition, made when it is asked for; None: as in the model."""
+        yield "model", None
+        yield "zero", np.zeros(self._shape, dtype=np.float32)
+        yield "mean", self._mean()
+        yield "token_mean", self._token_mean()
+        yield "token_lookup_calibrated", self.lookup
+        for name in self.graphs:
+            yield name, self._rewritten(name)
+
+    def singly(self) -> dict[str, np.ndarray]:
+        """The conditions in which single neurons are looked at: likewise."""
+        return {"mean": self._mean(), "token_mean": self._token_mean(), "graph": self._rewritten("graph")}
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.passage.index.tokens), len(self.neurons)
+
+    def _mean(self) -> np.ndarray:
+        return np.broadcast_to(self.means.mean.astype(np.float32), self._shape)
+
+    def _token_mean(self) -> np.ndarray:
+        return self.means.of_tokens(self.passage.index.tokens)
+
+    def _rewritten(self, name: str) -> np.ndarray:
+        return rewritten(self.graphs[name], self.neurons, self.passage, self.means.background[name])
+
+
+def rewritten(
+    graphs: Graphs, neurons: Sequence[int], passage: Passage, background: Float[np.ndarray, " neuron"]
+) -> Float[np.ndarray, "token neuron"]:
+    """What the graphs predict (float32), with the background where no pattern matches."""
+    predicted, decided = predict_layer(graphs, neurons, passage.index)
+    return np.where(decided, predicted, background.astype(np.float32))
+
+
+def prepare(
+    engine: Engine,
+    documents: Documents,
+    passage: Passage,
+    layer: int,
+    found: LayerGraphs,
+    train_tokens: int,
+    seed: int = 0,
+) -> Conditions:
+    """Measure the means, and shuffle the graphs.
+
+    Args:
+        engine, documents: the model and the whole corpus.
+        passage, layer, found: the test documents, and what predicts the neurons of the layer there.
+        train_tokens: of how many tokens of training documents the means are.
+        seed: of the shuffling.
+    """
+    graphs: dict[str, Graphs] = {
+        "shuffled": shuffled(found.graphs, found.neurons, seed),
+        "texts_only": found.texts_only,
+        "graph": found.graphs,
+    }
+    tokens, blind = passage.index.tokens, documents.without_test()
+    means = training_means(engine, blind, layer, found.neurons, tokens, graphs, train_tokens)
+    return Conditions(passage, found.neurons, means, found.lookup, graphs)
