@@ -62,6 +62,7 @@ CHANGES = {
     "corpus.further_tokens": {"corpus": {"further_tokens": 5}},
     "pair_tokens": {"pair_tokens": 7},
     "window_tokens": {"window_tokens": 7},
+    "rewrite_tokens": {"rewrite_tokens": 700},
     "seed": {"seed": 1},
     "method": {"method": "paper"},
     "proposer": {"proposer": "causal"},
@@ -78,6 +79,7 @@ CHANGES = {
     "dot": {"dot": "dot"},
     "neuron": {"neuron": "L0.N0"},
     "sample": {"sample": 1},
+    "layer": {"layer": 0},
 }
 SETTINGS = {
     "firing_threshold": 0.6,
