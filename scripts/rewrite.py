@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from n2g.errors import InputError
 from n2g.files.tables import write_rows
 from n2g.ids import block_folders
 from n2g.scores.layer_graphs import load_layer
@@ -33,6 +34,10 @@ def main() -> None:
 
     documents, folders = load_documents(given.corpus), block_folders(given.run, given.blocks)
     passage = Passage.of(documents, sample(documents, given.tokens))
+    if not len(passage.numbers):
+        raise InputError(
+            "corpus: has no test document, on which the loss could be measured: give it more texts."
+        )
     (layer,) = {layer for layer, _ in folders}
     found = load_layer(
         given.corpus, [folder for _, folder in folders], Settings.from_options(given.settings), passage.index

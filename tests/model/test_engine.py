@@ -242,3 +242,18 @@ def test_what_is_shared_is_computed_once(model: Any) -> None:
     whole = sum(len(p.prefix) + len(p.suffix) for p in prompts)
     assert engine.tokens < 0.2 * whole if engine.caches else engine.tokens >= whole
     assert engine.caches == (model.kind in HF)
+
+
+def test_logits_follow_changed_activations(model: Any) -> None:
+    engine = Engine(model, batch_tokens=128)
+    tokens = torch.tensor([[0, 7, 9, 30, 41], [0, 8, 9, 12, 5]])
+    with torch.no_grad():
+        plain = model(tokens, return_type="logits")
+        seen = []
+        same = engine.logits(tokens, 0, lambda value: seen.append(value.shape) or value)
+        changed = engine.logits(tokens, 0, lambda value: value * (torch.arange(5)[:, None] < 3))
+        after = engine.read(tokens, [0])[0]
+    assert seen == [after.shape]
+    assert torch.allclose(same, plain, atol=1e-5)
+    assert torch.allclose(changed[:, :3], plain[:, :3], atol=1e-5)  # nothing looks ahead
+    assert not torch.allclose(changed[:, 3:], plain[:, 3:], atol=1e-3)

@@ -64,8 +64,10 @@ def squared_slopes(
                 activation, gradients = _gradients(
                     engine, tokens[begin:end], layer, batch[begin:end], spans[begin:end], seed, draws
                 )
-                kept = activation.index_select(-1, columns).float()
-                slopes = [one.index_select(-1, columns).float() for one in gradients]
+                kept, *slopes = (
+                    torch.nan_to_num(one.index_select(-1, columns).float(), 0, 0, 0)
+                    for one in (activation, *gradients)
+                )
                 text = torch.zeros(kept.shape[:2], device=engine.device)
                 for row, span in enumerate(spans[begin:end]):
                     text[row, 1 : span.stop - span.start] = 1
@@ -105,12 +107,12 @@ def _gradients(
     gradients = []
     with torch.enable_grad():
         likely = engine.logits(tokens, layer, change)[:, 1:-1].float().log_softmax(-1)
-        below = likely.detach().exp().cumsum(-1)
+        below = likely.detach().double().exp().cumsum(-1)
         for draw in range(draws):
             score = likely[:, :0].sum()
             for row, (number, span) in enumerate(zip(numbers.tolist(), spans, strict=True)):
                 if (count := span.stop - span.start - 2) > 0:
-                    even = np.random.default_rng([seed, draw, number]).random(count, dtype=np.float32)
+                    even = np.random.default_rng([seed, draw, number]).random(count)
                     wanted = torch.from_numpy(even)[:, None].to(below) * below[row, :count, -1:]
                     drawn = torch.searchsorted(below[row, :count], wanted)
                     score = score + likely[row, :count].gather(-1, drawn).sum()

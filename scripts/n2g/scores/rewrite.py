@@ -120,7 +120,7 @@ def loss_rows(
     documents = len(tokens)
     drawn = np.random.default_rng(seed).multinomial(documents, np.full(documents, 1 / documents), SAMPLES)
     count = _dot(drawn, tokens)
-    mean = {name: sums.sum() / tokens.sum() for name, sums in losses.items()}
+    mean = {name: sums.sum() / max(tokens.sum(), 1) for name, sums in losses.items()}
     resampled = {name: _dot(drawn, sums) / np.maximum(count, 1) for name, sums in losses.items()}
     gap = mean["mean"] - mean["model"]
     gaps = resampled["mean"] - resampled["model"]

@@ -94,11 +94,10 @@ class _Sums:
 
     def __init__(self, neurons: int, tokens: np.ndarray, names: Mapping[str, object], device: str):
         self.tokens, self.device = tokens, device
-        double = {"dtype": torch.float64, "device": device}
-        self.total, self.seen = torch.zeros(neurons, **double), 0
-        self.by_token = torch.zeros(len(tokens), neurons, **double)
+        self.total, self.seen = torch.zeros(neurons, dtype=torch.float64, device=device), 0
+        self.by_token = torch.zeros(len(tokens), neurons, dtype=torch.float64, device=device)
         self.counts = np.zeros(len(tokens), dtype=np.int64)
-        self.rest = {name: torch.zeros(neurons, **double) for name in names}
+        self.rest = {name: torch.zeros(neurons, dtype=torch.float64, device=device) for name in names}
         self.quiet = {name: np.zeros(neurons, dtype=np.int64) for name in names}
 
     def add(self, ids: np.ndarray, values: torch.Tensor, decided: Mapping[str, np.ndarray]) -> None:

@@ -76,7 +76,7 @@ def stamp_rewritten(environment: Environment, built: Path, atlas: SiteInputs, ro
 def _layer(folder: Path) -> dict[str, Any]:
     """Of one layer: the rows of its table, and the points of the plot."""
     found = {
-        row["condition"]: {name: _known(value) for name, value in row.items()}
+        row["condition"]: row | {name: _known(row[name]) for name in row if name.startswith("recovered")}
         for row in read_table(folder / "rewrite.parquet", "rewrite").to_pylist()
     }
     points = [
@@ -94,7 +94,7 @@ def _neurons(found: Mapping[tuple[int, int], Mapping[str, Any]], rows: list[dict
     for one in rows:
         neuron = one["id"].partition(".N")[2].rstrip("-")
         names.setdefault((one["layer"], int(neuron)), one["id"])
-    known = [{**row, "id": names[key]} for key, row in found.items() if key in names]
+    known: list[dict[str, Any]] = [{**row, "id": names[key]} for key, row in found.items() if key in names]
     listed = sorted(known, key=lambda row: -row["mean_effect"])[:LISTED]
     plots = [
         distribution([row[name] for row in known], -1, 1, caption)
