@@ -10,8 +10,8 @@ from n2g.ids import block_folders
 from n2g.scores.layer_graphs import load_layer
 from n2g.scores.layer_predictions import Passage
 from n2g.scores.neuron_effects import kept_rows, squared_slopes
-from n2g.scores.rewrite import loss_rows, losses_of_all, predicted_tokens
-from n2g.scores.rewrite_conditions import prepare
+from n2g.scores.rewrite import outcome_rows, predicted_tokens
+from n2g.scores.rewrite_conditions import measure, prepare
 from n2g.scores.windows import sample
 from n2g.settings import Settings
 from n2g.texts.corpus_files import load_documents
@@ -47,7 +47,7 @@ def main() -> None:
     where = (engine, documents, passage, layer, found.neurons)
     tokens = predicted_tokens(documents, passage)
     about = {"neurons": len(found.neurons), "poles": len(found.poles)}
-    rows = loss_rows(losses_of_all(*where, prepared.each()), tokens, seed=given.seed)
+    rows = outcome_rows(measure(engine, documents, layer, prepared), tokens, seed=given.seed)
     write_rows(given.output / "rewrite.parquet", "rewrite", [about | row for row in rows])
     squares = squared_slopes(*where, prepared.singly(), seed=given.seed)
     rows = kept_rows(squares, found.neurons, tokens, seed=given.seed)

@@ -206,6 +206,12 @@ def write_rewritten(folder: Path) -> Path:
         counts
         | {"condition": name, "loss": 3 - value / 8, "loss_low": 2.0, "loss_high": 4.0}
         | {"recovered": value, "recovered_low": value - 0.125, "recovered_high": value + 0.125}
+        | {
+            "divergence": (1 - value) / 8,
+            "kept": value,
+            "kept_low": value - 0.125,
+            "kept_high": value + 0.125,
+        }
         for name, value in known.items()
     ]
     write_rows(folder / "rewrite.parquet", "rewrite", rows)

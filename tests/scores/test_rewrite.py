@@ -19,8 +19,8 @@ from n2g.graphs.trie import NeuronGraph
 from n2g.model.engine import Engine
 from n2g.scores.layer_predictions import Passage, predict_layer, shuffled
 from n2g.scores.neuron_effects import kept_rows, squared_slopes
-from n2g.scores.rewrite import document_losses, loss_rows, losses_of_all, predicted_tokens
-from n2g.scores.rewrite_conditions import Conditions, rewritten
+from n2g.scores.rewrite import Outcome, outcome_rows, outcomes, predicted_tokens
+from n2g.scores.rewrite_conditions import Conditions, measure, rewritten
 from n2g.scores.training_means import TrainingMeans, training_means
 from n2g.texts.documents import Documents, WithheldError
 
@@ -63,9 +63,8 @@ def rows(engine: Engine, documents: Documents, passage: Passage) -> dict[str, di
     graphs = {"shuffled": shuffled(exact, EVERY), "graph": exact}
     means = means_of(engine, documents, passage, graphs)
     nothing = np.zeros((len(passage.index.tokens), NEURONS), dtype=np.float32)
-    given = Conditions(passage, EVERY, means, nothing, graphs).each()
-    losses = losses_of_all(engine, documents, passage, 0, EVERY, given)
-    return {row["condition"]: row for row in loss_rows(losses, predicted_tokens(documents, passage))}
+    found = measure(engine, documents, 0, Conditions(passage, EVERY, means, nothing, graphs))
+    return {row["condition"]: row for row in outcome_rows(found, predicted_tokens(documents, passage))}
 
 
 def test_graphs_that_describe_every_neuron_exactly_recover_everything(rows: dict[str, dict]) -> None:
@@ -73,11 +72,16 @@ def test_graphs_that_describe_every_neuron_exactly_recover_everything(rows: dict
     assert rows["mean"]["recovered"] == 0
     for end in ("recovered", "recovered_low", "recovered_high"):
         assert rows["graph"][end] == pytest.approx(1, abs=1e-4)
+    for end in ("kept", "kept_low", "kept_high"):
+        assert (rows["model"][end], rows["mean"][end]) == (1, 0)
+        assert rows["graph"][end] == pytest.approx(1, abs=1e-4)
+    assert rows["graph"]["divergence"] == pytest.approx(0, abs=1e-5)
 
 
 def test_controls_recover_less(rows: dict[str, dict]) -> None:
     for name in ("zero", "shuffled", "token_lookup_calibrated"):  # here this lookup knows nothing
         assert rows[name]["recovered_high"] < 0.5, name
+        assert rows[name]["kept_high"] < 0.5, name
     assert rows["zero"]["loss"] == rows["token_lookup_calibrated"]["loss"]
     # One imagined occurrence at the mean keeps the means of tokens from being exact.
     assert 0.9 < rows["token_mean"]["recovered"] < 1.0001
@@ -88,21 +92,37 @@ def test_the_loss_is_that_of_the_model_with_the_same_activations(
     engine: Engine, documents: Documents, passage: Passage
 ) -> None:
     known = rewritable.activations(engine, documents)
-    values = np.concatenate([known[number] for number in passage.numbers.tolist()])
-    found = document_losses(engine, documents, passage, 0, EVERY, None)
+    own = np.concatenate([known[number] for number in passage.numbers.tolist()])
+    changed = own.copy()
+    changed[passage.bounds[:-1]] = 100  # at BOS the model's own activations stay
+    found = outcomes(engine, documents, passage, 0, EVERY, {"own": own, "changed": changed})
     ids = torch.tensor(documents.ids(int(passage.numbers[0])).astype(np.int64))[None]
     logits = engine.bridge(ids, return_type="logits")[0, 1:-1]
-    assert found[0] == pytest.approx(
-        float(torch.nn.functional.cross_entropy(logits, ids[0, 2:], reduction="sum")), 1e-5
-    )
-    assert np.allclose(document_losses(engine, documents, passage, 0, EVERY, values), found, atol=1e-4)
+    expected = float(torch.nn.functional.cross_entropy(logits, ids[0, 2:], reduction="sum"))
+    assert found["model"].losses[0] == pytest.approx(expected, 1e-5)
     some = [3, 5, 20]
-    assert np.allclose(
-        document_losses(engine, documents, passage, 0, some, values[:, some]), found, atol=1e-4
+    found |= {"some": outcomes(engine, documents, passage, 0, some, {"some": own[:, some]})["some"]}
+    for one in found.values():
+        assert np.allclose(one.losses, found["model"].losses, atol=1e-4)
+        assert np.allclose(one.divergences, 0, atol=1e-4)
+
+
+def test_the_divergence_is_that_of_the_predictions(
+    engine: Engine, documents: Documents, passage: Passage
+) -> None:
+    zero = np.zeros((len(passage.index.tokens), 1), dtype=np.float32)
+    found = outcomes(engine, documents, passage, 0, [6], {"zero": zero})["zero"]
+    ids = torch.tensor(documents.ids(int(passage.numbers[2])).astype(np.int64))[None]
+    kept = torch.ones(len(ids[0]), NEURONS)
+    kept[1:, 6] = 0
+    before, after = (
+        engine.logits(ids, 0, one)[0, 1:-1] for one in (lambda value: value, lambda value: value * kept)
     )
-    changed = values.copy()
-    changed[passage.bounds[:-1]] = 100  # at BOS the model's own activations stay
-    assert np.allclose(document_losses(engine, documents, passage, 0, EVERY, changed), found, atol=1e-4)
+    divergence = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=before), torch.distributions.Categorical(logits=after)
+    )
+    assert found.divergences[2] == pytest.approx(float(divergence.sum()), 1e-4)
+    assert found.divergences[2] > 0
 
 
 def test_batches_and_order_do_not_matter(engine: Engine, documents: Documents, passage: Passage) -> None:
@@ -112,9 +132,10 @@ def test_batches_and_order_do_not_matter(engine: Engine, documents: Documents, p
     order = np.concatenate(
         [np.arange(*ends) for ends in zip(passage.bounds[:-1], passage.bounds[1:], strict=True)][::-1]
     )
-    found = document_losses(engine, documents, passage, 0, [1, 7], values)
-    again = document_losses(other, documents, back, 0, [1, 7], values[order])
-    assert np.allclose(found[::-1], again, atol=1e-4)
+    found = outcomes(engine, documents, passage, 0, [1, 7], {"some": values})["some"]
+    again = outcomes(other, documents, back, 0, [1, 7], {"some": values[order]})["some"]
+    assert np.allclose(found.losses[::-1], again.losses, atol=1e-4)
+    assert np.allclose(found.divergences[::-1], again.divergences, atol=1e-4)
 
 
 def test_means_are_those_of_training_documents_alone(
@@ -187,21 +208,41 @@ def test_shuffled_graphs_are_others_in_proportion() -> None:
 @given(st.lists(st.floats(0.5, 3), min_size=2, max_size=12), st.floats(0, 1))
 def test_recovered_is_the_share_of_the_gap(loss: list[float], share: float) -> None:
     model = np.array(loss)
-    mean, tokens = model + 1, np.ones(len(loss), dtype=np.int64)
-    losses = {"model": model, "mean": mean, "graph": mean - share}
-    row = list(loss_rows(losses, tokens))[-1]
-    for end in ("recovered", "recovered_low", "recovered_high"):
-        assert row[end] == pytest.approx(share, abs=2e-6)
+    found = {
+        "model": Outcome(model, 0 * model),
+        "mean": Outcome(model + 1, model),
+        "graph": Outcome(model + 1 - share, share * model),
+    }
+    row = list(outcome_rows(found, np.ones(len(loss), dtype=np.int64)))[-1]
+    for end in ("", "_low", "_high"):
+        assert row[f"recovered{end}"] == pytest.approx(share, abs=2e-6)
+        assert row[f"kept{end}"] == pytest.approx(1 - share, abs=2e-6)
 
 
 def test_where_means_do_no_harm_there_is_nothing_to_recover() -> None:
     model = np.array([1.0, 2.0, 3.0, 2.0])
-    losses = {"model": model, "mean": model + np.array([0.1, -0.1, 0.1, -0.2]), "graph": model}
-    found = list(loss_rows(losses, np.ones(4, dtype=np.int64)))
+    found = {"model": Outcome(model, 0 * model), "graph": Outcome(model, 0 * model)}
+    found["mean"] = Outcome(model + np.array([0.1, -0.1, 0.1, -0.2]), np.full(4, 0.01))
+    rows = list(outcome_rows(found, np.ones(4, dtype=np.int64)))
     assert np.isnan(
-        [row[end] for row in found for end in ("recovered", "recovered_low", "recovered_high")]
+        [row[end] for row in rows for end in ("recovered", "recovered_low", "recovered_high")]
     ).all()
-    assert found[0]["loss"] == 2
+    assert [row["kept"] for row in rows] == [1, 1, 0]
+    assert rows[0]["loss"] == 2
+
+
+def test_in_parts_the_conditions_are_the_same(
+    engine: Engine, documents: Documents, passage: Passage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = {"graph": rewritable.exact_graphs(engine)}
+    means = means_of(engine, documents, passage, graphs)
+    lookup = np.random.default_rng(0).normal(size=(len(passage.index.tokens), NEURONS)).astype(np.float32)
+    whole = Conditions(passage, EVERY, means, lookup, graphs)
+    monkeypatch.setattr("n2g.scores.rewrite_conditions.PART", 100)
+    parts = list(whole.parts(documents))
+    assert len(parts) > 3
+    for name, values in whole.values().items():
+        assert np.array_equal(values, np.concatenate([part.values()[name] for part in parts])), name
 
 
 @pytest.fixture(scope="module")

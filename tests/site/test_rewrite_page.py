@@ -30,11 +30,11 @@ def text_of(page: Path) -> str:
 def test_the_page_says_what_is_recovered(atlas: Path) -> None:
     said = text_of(atlas / "rewrite" / "index.html")
     assert "4 neurons, rewritten by the graphs of one pole. 19,580 tokens of 210 documents." in said
-    assert "Graphs 2.9219 0.0469 0.62 0.50–0.75" in said
-    assert "Zero 3.3125 0.4375 −2.50 −2.62–−2.38" in said
+    assert "Graphs 2.9219 0.0469 0.62 0.50–0.75 0.0469 0.62 0.50–0.75" in said
+    assert "Zero 3.3125 0.4375 −2.50 −2.62–−2.38 0.4375" in said
     assert "L0.N0 20 0.50 0.25 0.62 0.12" in said
     assert "L0.N1 0 – – – –" in said
-    assert (atlas / "rewrite" / "index.html").read_text().count("class=line") == 6
+    assert (atlas / "rewrite" / "index.html").read_text().count("class=line") == 12
 
 
 def test_the_table_and_the_neuron_s_page_have_the_share(atlas: Path) -> None:

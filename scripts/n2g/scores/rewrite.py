@@ -10,12 +10,12 @@ the model's own activations stay; what counts is the loss of the token after eac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from tqdm import tqdm
 
 from n2g.method.activations import padded_batches
 from n2g.model.engine import ROWS, Engine
@@ -27,21 +27,39 @@ from n2g.texts.documents import Documents
 SAMPLES, ENDS = 2000, (2.5, 97.5)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a condition does to the predictions of some documents, summed over the tokens of each (float64 [document]).
+
+    losses: next-token loss; divergences: Kullback-Leibler divergence from the model's own predictions; both in nats.
+    """
+
+    losses: np.ndarray
+    divergences: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcome]) -> Outcome:
+        """Of several groups of documents, one after the other."""
+        return cls(
+            np.concatenate([one.losses for one in parts]), np.concatenate([one.divergences for one in parts])
+        )
+
+
 @torch.no_grad()
-def document_losses(
+def outcomes(
     engine: Engine,
     documents: Documents,
     passage: Passage,
     layer: int,
     neurons: Sequence[int],
-    values: Float[np.ndarray, "token neuron"] | None,
-) -> Float[np.ndarray, " document"]:
-    """Next-token loss, in nats, summed over each document of the passage, with neurons of a layer set to `values`."""
-    found = np.zeros(len(passage.numbers))
+    values: Mapping[str, Float[np.ndarray, "token neuron"]],
+) -> dict[str, Outcome]:
+    """Run the documents of a passage once as they are (`model`), and once with neurons of a layer set to each of
+    `values`."""
+    found = {name: np.zeros((2, len(passage.numbers))) for name in ("model", *values)}
     row_of = {number: row for row, number in enumerate(passage.numbers.tolist())}
     columns = torch.as_tensor(np.array(neurons, dtype=np.int64), device=engine.device)
-    budget = 2 * engine.batch_tokens  # logits take more room than activations
-    for batch, tokens in padded_batches(documents, budget, engine.device, passage.numbers):
+    for batch, tokens in padded_batches(documents, engine.batch_tokens, engine.device, passage.numbers):
         lengths = torch.as_tensor(documents.lengths[batch], device=engine.device)
         place = torch.arange(tokens.shape[1], device=engine.device)
         text = (place > 0) & (place < lengths[:, None])
@@ -53,24 +71,32 @@ def document_losses(
             tokens: torch.Tensor = tokens,
             text: torch.Tensor = text,
             spans: list[slice] = spans,
-        ) -> torch.Tensor:
-            def change(value: torch.Tensor) -> torch.Tensor:
-                if values is None:
-                    return value
-                new = padded(values, spans[begin:end], value.shape[1]).to(value)
-                kept = value.index_select(-1, columns)
-                return value.index_copy(-1, columns, torch.where(text[begin:end, :, None], new, kept))
+        ) -> dict[str, torch.Tensor]:
+            def predictions(given: np.ndarray | None) -> torch.Tensor:
+                def change(value: torch.Tensor) -> torch.Tensor:
+                    if given is None:
+                        return value
+                    new = padded(given, spans[begin:end], value.shape[1]).to(value)
+                    kept = value.index_select(-1, columns)
+                    return value.index_copy(-1, columns, torch.where(text[begin:end, :, None], new, kept))
 
-            logits = engine.logits(tokens[begin:end], layer, change)
-            loss = torch.nn.functional.cross_entropy(
-                logits[:, 1:-1].flatten(0, 1).float(), tokens[begin:end, 2:].flatten(), reduction="none"
-            )
-            return (loss.view(end - begin, -1) * text[begin:end, 2:]).double().sum(1).cpu()
+                return engine.logits(tokens[begin:end], layer, change)[:, 1:-1].float().log_softmax(-1)
 
-        sums = torch.cat(list(in_parts(run, len(tokens), ROWS))).tolist()
-        for number, loss in zip(batch.tolist(), sums, strict=True):
-            found[row_of[number]] = loss
-    return found
+            def sums(likely: torch.Tensor) -> torch.Tensor:
+                loss = -likely.gather(-1, tokens[begin:end, 2:, None])[..., 0]
+                divergence = (before.exp() * (before - likely)).sum(-1)
+                counted = torch.stack([loss, divergence]) * text[begin:end, 2:]
+                return counted.double().sum(-1).cpu()
+
+            before = predictions(None)
+            changed = {name: sums(predictions(given)) for name, given in values.items()}
+            return {"model": sums(before), **changed}
+
+        parts = list(in_parts(run, len(tokens), ROWS))
+        at = [row_of[number] for number in batch.tolist()]
+        for name, into in found.items():
+            into[:, at] = torch.cat([part[name] for part in parts], 1).numpy()
+    return {name: Outcome(*both) for name, both in found.items()}
 
 
 def padded(
@@ -88,56 +114,55 @@ def predicted_tokens(documents: Documents, passage: Passage) -> np.ndarray:
     return np.maximum(documents.lengths[passage.numbers] - 2, 0)
 
 
-def losses_of_all(
-    engine: Engine,
-    documents: Documents,
-    passage: Passage,
-    layer: int,
-    neurons: Sequence[int],
-    values: Iterator[tuple[str, np.ndarray | None]],
-) -> dict[str, np.ndarray]:
-    """What `document_losses` gives of each of the conditions, in one pass each."""
-    return {
-        name: document_losses(engine, documents, passage, layer, neurons, given)
-        for name, given in tqdm(values, desc="rewrite", unit="pass", mininterval=5)
-    }
-
-
-def loss_rows(
-    losses: Mapping[str, np.ndarray], tokens: np.ndarray, *, seed: int = 0
+def outcome_rows(
+    found: Mapping[str, Outcome], tokens: np.ndarray, *, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """For each condition the loss and what it recovers, with 95 % intervals from a bootstrap over documents.
+    """For each condition the loss and what it recovers, and the divergence and what is kept, with 95 % intervals from a
+    bootstrap over documents.
 
     Args:
-        losses: condition -> float64 [document], sums; `model` and `mean` among them.
+        found: condition -> its outcome; `model` and `mean` among them.
         tokens: int64 [document], of how many tokens.
         seed: of the resampling, which is the same for all conditions.
 
     Yields:
-        Columns of the `rewrite` table. `recovered` is NaN where setting the neurons to their means does not clearly
-        raise the loss, so that there is nothing to recover.
+        Columns of the `rewrite` table. `kept` is 1 - divergence / divergence of `mean`. `recovered` is NaN where
+        setting the neurons to their means does not clearly raise the loss, so that there is nothing to recover.
     """
     documents = len(tokens)
     drawn = np.random.default_rng(seed).multinomial(documents, np.full(documents, 1 / documents), SAMPLES)
     count = _dot(drawn, tokens)
-    mean = {name: sums.sum() / max(tokens.sum(), 1) for name, sums in losses.items()}
-    resampled = {name: _dot(drawn, sums) / np.maximum(count, 1) for name, sums in losses.items()}
-    gap = mean["mean"] - mean["model"]
-    gaps = resampled["mean"] - resampled["model"]
-    clear = np.percentile(gaps, ENDS[0]) > 0
-    gaps = np.where(gaps > 0, gaps, np.nan)
-    for name in losses:
-        low, high = np.percentile(resampled[name], ENDS)
-        again = (resampled["mean"] - resampled[name]) / gaps
-        least, most = np.nanpercentile(again, ENDS) if clear else (np.nan, np.nan)
+    again = {name: _dot(drawn, one.losses) / np.maximum(count, 1) for name, one in found.items()}
+    gaps = again["mean"] - again["model"]
+    losses = {name: one.losses.sum() / max(tokens.sum(), 1) for name, one in found.items()}
+    gap = losses["mean"] - losses["model"] if np.percentile(gaps, ENDS[0]) > 0 else 0.0
+    apart = {name: _dot(drawn, one.divergences) for name, one in found.items()}
+    effect = {name: one.divergences.sum() for name, one in found.items()}
+    for name in found:
+        low, high = np.percentile(again[name], ENDS)
         yield {
             "condition": name,
             "documents": documents,
             "tokens": int(tokens.sum()),
-            **{"loss": _short(mean[name]), "loss_low": _short(low), "loss_high": _short(high)},
-            "recovered": _short((mean["mean"] - mean[name]) / gap) if clear else np.nan,
-            **{"recovered_low": _short(least), "recovered_high": _short(most)},
+            **{"loss": _short(losses[name]), "loss_low": _short(low), "loss_high": _short(high)},
+            **_share("recovered", losses["mean"] - losses[name], gap, again["mean"] - again[name], gaps),
+            "divergence": _short(effect[name] / max(tokens.sum(), 1)),
+            **_share(
+                "kept",
+                effect["mean"] - effect[name],
+                effect["mean"],
+                apart["mean"] - apart[name],
+                apart["mean"],
+            ),
         }
+
+
+def _share(name: str, part: float, whole: float, parts: np.ndarray, wholes: np.ndarray) -> dict[str, float]:
+    """part / whole with the interval of the same in resamplings; NaN where the whole is not above 0."""
+    if not whole > 0:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
+    low, high = np.percentile(parts[wholes > 0] / wholes[wholes > 0], ENDS)
+    return {name: _short(part / whole), f"{name}_low": _short(low), f"{name}_high": _short(high)}
 
 
 def _dot(drawn: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
+from tqdm import tqdm
 
 from n2g.model.engine import Engine
 from n2g.scores.layer_graphs import LayerGraphs
 from n2g.scores.layer_predictions import Graphs, Passage, predict_layer, shuffled
+from n2g.scores.rewrite import Outcome, outcomes
 from n2g.scores.training_means import TrainingMeans, training_means
 from n2g.texts.documents import Documents
+from n2g.texts.positions import parts
+
+PART = 4096  # tokens for which all conditions are in memory at once
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,22 @@ class Conditions:
     lookup: Float[np.ndarray, "token neuron"]
     graphs: Mapping[str, Graphs]
 
-    def each(self) -> Iterator[tuple[str, np.ndarray | None]]:
-        """(name, float32 [token, neuron]) of each condition, made when it is asked for; None: as in the model."""
-        yield "model", None
-        yield "zero", np.zeros(self._shape, dtype=np.float32)
-        yield "mean", self._mean()
-        yield "token_mean", self._token_mean()
-        yield "token_lookup_calibrated", self.lookup
-        for name in self.graphs:
-            yield name, self._rewritten(name)
+    def values(self) -> dict[str, np.ndarray]:
+        """Condition -> float32 [token, neuron]."""
+        return {
+            "zero": np.zeros(self._shape, dtype=np.float32),
+            "mean": self._mean(),
+            "token_mean": self._token_mean(),
+            "token_lookup_calibrated": self.lookup,
+            **{name: self._rewritten(name) for name in self.graphs},
+        }
+
+    def parts(self, documents: Documents) -> Iterator[Conditions]:
+        """The same for some documents at a time, so that few values are in memory at once."""
+        for part in parts(documents.lengths[self.passage.numbers], PART):
+            numbers, bounds = self.passage.numbers[part], self.passage.bounds
+            lookup = self.lookup[bounds[part.start] : bounds[part.stop]]
+            yield replace(self, passage=Passage.of(documents, numbers), lookup=lookup)
 
     def singly(self) -> dict[str, np.ndarray]:
         """The conditions in which single neurons are looked at: likewise."""
@@ -94,3 +106,12 @@ def prepare(
     tokens, blind = passage.index.tokens, documents.without_test()
     means = training_means(engine, blind, layer, found.neurons, tokens, graphs, train_tokens)
     return Conditions(passage, found.neurons, means, found.lookup, graphs)
+
+
+def measure(engine: Engine, documents: Documents, layer: int, conditions: Conditions) -> dict[str, Outcome]:
+    """The outcome of every condition, `model` first, in one pass each."""
+    found = [
+        outcomes(engine, documents, one.passage, layer, one.neurons, one.values())
+        for one in tqdm(conditions.parts(documents), desc="rewrite", unit="part", mininterval=5)
+    ]
+    return {name: Outcome.joined([part[name] for part in found]) for name in found[0]}

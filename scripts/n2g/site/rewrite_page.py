@@ -44,6 +44,7 @@ CONDITIONS = {
     "zero": ("Zero", "Each neuron is 0."),
     "mean": ("Mean", "Each neuron has its mean activation, whatever the text: nothing is recovered."),
 }
+SHARES = ("recovered", "kept")
 DRAWN = ("graph", "texts_only", "token_mean", "token_lookup_calibrated", "shuffled", "zero")
 
 
@@ -65,7 +66,11 @@ def stamp_rewritten(environment: Environment, built: Path, atlas: SiteInputs, ro
         home="../",
         layers=layers,
         width=atlas.size[1] if atlas.size else None,
-        plot=intervals([(f"Layer {one['layer']}", one["points"]) for one in layers]),
+        parts=[
+            (caption, plot)
+            for share, caption in zip(SHARES, ("Loss recovered", "Predictions kept"), strict=True)
+            if (plot := intervals([(f"Layer {one['layer']}", one["points"][share]) for one in layers]))
+        ],
         drawn=[(kind, CONDITIONS[kind][0]) for kind in DRAWN],
         meanings=CONDITIONS.values(),
         **_neurons(effects(atlas.rewritten), rows),
@@ -76,14 +81,17 @@ def stamp_rewritten(environment: Environment, built: Path, atlas: SiteInputs, ro
 def _layer(folder: Path) -> dict[str, Any]:
     """Of one layer: the rows of its table, and the points of the plot."""
     found = {
-        row["condition"]: row | {name: _known(row[name]) for name in row if name.startswith("recovered")}
+        row["condition"]: row | {name: _known(row[name]) for name in row if name.startswith(SHARES)}
         for row in read_table(folder / "rewrite.parquet", "rewrite").to_pylist()
     }
-    points = [
-        (name, *(found[name][end] for end in ("recovered", "recovered_low", "recovered_high")))
-        for name in DRAWN
-        if found[name]["recovered"] is not None
-    ]
+    points = {
+        share: [
+            (name, *(found[name][end] for end in (share, f"{share}_low", f"{share}_high")))
+            for name in DRAWN
+            if found[name][share] is not None
+        ]
+        for share in SHARES
+    }
     rows = [(name, title, found[name]) for name, (title, _) in CONDITIONS.items()]
     return {"layer": int(folder.name), "rows": rows, "points": points, "about": found["model"]}
 

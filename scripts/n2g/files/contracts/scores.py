@@ -147,6 +147,13 @@ TABLES = [
         ),
         recovered_low=(pa.float64(), "lower end of its 95 % confidence interval"),
         recovered_high=(pa.float64(), "upper end"),
+        divergence=(
+            pa.float64(),
+            "mean Kullback-Leibler divergence from the model's own predictions of the next token, in nats",
+        ),
+        kept=(pa.float64(), "1 - divergence / divergence of mean; NaN if mean changes nothing"),
+        kept_low=(pa.float64(), "lower end of its 95 % confidence interval"),
+        kept_high=(pa.float64(), "upper end"),
     ),
     contract(
         "rewrite_neurons",
