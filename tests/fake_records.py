@@ -200,7 +200,7 @@ def write_rewritten(folder: Path) -> Path:
     """A layer that was rewritten; setting its neurons to 0 recovers far less than nothing. The first neuron keeps half
     of its effect, the second has none."""
     known = {"model": 1.0, "zero": -2.5, "mean": 0.0, "token_mean": 0.25, "token_lookup_calibrated": -0.125}
-    known |= {"shuffled": -0.5, "texts_only": 0.5, "graph": 0.625}
+    known |= {"shuffled": -0.5, "texts_only": 0.5, "graph": 0.625, "graph_token_mean": 0.75}
     counts = {"neurons": 4, "poles": 1, "documents": 210, "tokens": 19_580}
     rows = [
         counts
@@ -216,7 +216,13 @@ def write_rewritten(folder: Path) -> Path:
     ]
     write_rows(folder / "rewrite.parquet", "rewrite", rows)
     counts = {"documents": 210, "tokens": 19_580}
-    bounds = {"kept": 0.5, "kept_low": 0.25, "kept_high": 0.625, "token_mean_kept": 0.125}
+    bounds = {
+        "kept": 0.5,
+        "kept_low": 0.25,
+        "kept_high": 0.625,
+        "token_mean_kept": 0.125,
+        "graph_token_mean_kept": 0.75,
+    }
     nothing = dict.fromkeys(bounds, float("nan"))
     rows = [
         {"neuron": 0, "mean_effect": 2e-5, "graph_effect": 1e-5} | counts | bounds,

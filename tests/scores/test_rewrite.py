@@ -156,6 +156,13 @@ def test_means_are_those_of_training_documents_alone(
     free = values[:, 4] <= 0  # where the positive pole has no pattern
     assert means.background["graph"][0] == pytest.approx(values[free, 4].mean(), abs=1e-6)
     assert means.background["graph"][1] == pytest.approx(means.mean[1])  # without a graph it is the mean
+    known_tokens = np.unique(passage.index.tokens)
+    by_token = means.background_of_tokens("graph", known_tokens)
+    assert np.allclose(by_token[:, 1], means.of_tokens(known_tokens)[:, 1])
+    for at, token in enumerate(known_tokens.tolist()):
+        rest = values[free & (tokens == token), 4]
+        expected = (rest.sum() + means.background["graph"][0]) / (len(rest) + 1)
+        assert by_token[at, 0] == pytest.approx(expected, abs=1e-6)
     with pytest.raises(WithheldError):
         documents.without_test().of("test")
 
@@ -251,7 +258,8 @@ def squares(engine: Engine, documents: Documents, passage: Passage) -> dict[str,
     known = rewritable.activations(engine, documents)
     own = np.concatenate([known[number] for number in passage.numbers.tolist()])
     mean = np.broadcast_to(own.mean(0), own.shape)
-    values = {"mean": mean, "graph": own, "token_mean": (own + mean) / 2}
+    half = (own + mean) / 2
+    values = {"mean": mean, "graph": own, "token_mean": half, "graph_token_mean": half}
     return squared_slopes(engine, documents, passage, 0, EVERY, values, draws=8)
 
 

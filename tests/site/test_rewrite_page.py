@@ -32,9 +32,9 @@ def test_the_page_says_what_is_recovered(atlas: Path) -> None:
     assert "4 neurons, rewritten by the graphs of one pole. 19,580 tokens of 210 documents." in said
     assert "Graphs 2.9219 0.0469 0.62 0.50–0.75 0.0469 0.62 0.50–0.75" in said
     assert "Zero 3.3125 0.4375 −2.50 −2.62–−2.38 0.4375" in said
-    assert "L0.N0 20 0.50 0.25 0.62 0.12" in said
-    assert "L0.N1 0 – – – –" in said
-    assert (atlas / "rewrite" / "index.html").read_text().count("class=line") == 12
+    assert "L0.N0 20 0.50 0.25 0.62 0.75 0.12" in said
+    assert "L0.N1 0 – – – – –" in said
+    assert (atlas / "rewrite" / "index.html").read_text().count("class=line") == 14
 
 
 def test_the_table_and_the_neuron_s_page_have_the_share(atlas: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_table_and_the_neuron_s_page_have_the_share(atlas: Path) -> None:
 
 def test_the_tables_can_be_downloaded(atlas: Path) -> None:
     table = pq.read_table(atlas / "data" / "tables" / "rewrite.parquet").to_pylist()
-    assert [row["layer"] for row in table] == [0] * 8
+    assert [row["layer"] for row in table] == [0] * 9
     assert "tables/rewrite_neurons.parquet" in (atlas / "downloads" / "index.html").read_text()
 
 

@@ -29,7 +29,7 @@ def test_a_layer_is_rewritten_on_demand_and_shown_in_the_next_atlas(copied: Path
     rows = {
         row["condition"]: row for row in read_table(copied / RUN / "1" / TABLES[0], "rewrite").to_pylist()
     }
-    assert list(rows)[:3] == ["model", "zero", "mean"] and len(rows) == 8
+    assert list(rows)[:3] == ["model", "zero", "mean"] and len(rows) == 9
     assert all(
         isfinite(row["loss"]) and row["loss_low"] <= row["loss"] <= row["loss_high"] for row in rows.values()
     )

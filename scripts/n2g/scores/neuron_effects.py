@@ -128,10 +128,10 @@ def kept_rows(
     *,
     seed: int = 0,
 ) -> list[dict]:
-    """Columns of the `rewrite_neurons` table, from what `squared_slopes` gives of `mean`, `token_mean` and `graph`.
+    """Columns of the `rewrite_neurons` table, from what `squared_slopes` gives of the conditions.
 
     Args:
-        squares: condition -> float64 [document, neuron].
+        squares: `mean`, `token_mean`, `graph` and `graph_token_mean` -> float64 [document, neuron].
         neurons: their numbers.
         tokens: int64 [document], how many were predicted.
         seed: of a bootstrap over documents, for 95 % intervals.
@@ -155,7 +155,10 @@ def kept_rows(
                 "kept": _kept(effect["graph"][column], effect["mean"][column]),
                 "kept_low": _short(low),
                 "kept_high": _short(high),
-                "token_mean_kept": _kept(effect["token_mean"][column], effect["mean"][column]),
+                **{
+                    f"{name}_kept": _kept(effect[name][column], effect["mean"][column])
+                    for name in ("token_mean", "graph_token_mean")
+                },
             }
         )
     return rows

@@ -46,6 +46,7 @@ class Conditions:
             "token_mean": self._token_mean(),
             "token_lookup_calibrated": self.lookup,
             **{name: self._rewritten(name) for name in self.graphs},
+            "graph_token_mean": self._with_token_means(),
         }
 
     def parts(self, documents: Documents) -> Iterator[Conditions]:
@@ -57,7 +58,12 @@ class Conditions:
 
     def singly(self) -> dict[str, np.ndarray]:
         """The conditions in which single neurons are looked at: likewise."""
-        return {"mean": self._mean(), "token_mean": self._token_mean(), "graph": self._rewritten("graph")}
+        return {
+            "mean": self._mean(),
+            "token_mean": self._token_mean(),
+            "graph": self._rewritten("graph"),
+            "graph_token_mean": self._with_token_means(),
+        }
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -69,14 +75,18 @@ class Conditions:
     def _token_mean(self) -> np.ndarray:
         return self.means.of_tokens(self.passage.index.tokens)
 
+    def _with_token_means(self) -> np.ndarray:
+        background = self.means.background_of_tokens("graph", self.passage.index.tokens)
+        return rewritten(self.graphs["graph"], self.neurons, self.passage, background)
+
     def _rewritten(self, name: str) -> np.ndarray:
         return rewritten(self.graphs[name], self.neurons, self.passage, self.means.background[name])
 
 
 def rewritten(
-    graphs: Graphs, neurons: Sequence[int], passage: Passage, background: Float[np.ndarray, " neuron"]
+    graphs: Graphs, neurons: Sequence[int], passage: Passage, background: np.ndarray
 ) -> Float[np.ndarray, "token neuron"]:
-    """What the graphs predict (float32), with the background where no pattern matches."""
+    """What the graphs predict (float32), with the background, [neuron] or [token, neuron], where no pattern matches."""
     predicted, decided = predict_layer(graphs, neurons, passage.index)
     return np.where(decided, predicted, background.astype(np.float32))
 

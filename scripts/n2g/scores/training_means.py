@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from n2g.scores.layer_predictions import Graphs, Passage, predict_layer
 from n2g.texts.documents import Documents
 from n2g.texts.positions import parts
 
+BY_TOKEN = ("graph",)  # sets of graphs whose background is also wanted by token
+
 
 @dataclass(frozen=True)
 class TrainingMeans:
@@ -23,16 +25,22 @@ class TrainingMeans:
 
     mean: [neuron]. tokens: int64, ascending, and by_token: [token, neuron], each with one imagined occurrence at the
     neuron's mean. background: name of a set of graphs -> [neuron], where no pattern of the neuron's graphs matches.
+    background_by_token: the same -> [token, neuron], with one imagined occurrence at the background.
     """
 
     mean: np.ndarray
     tokens: np.ndarray
     by_token: np.ndarray
     background: Mapping[str, np.ndarray]
+    background_by_token: Mapping[str, np.ndarray]
 
     def of_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """float32 [token, neuron], for `tokens` (int64) that are among the known ones."""
         return self.by_token.astype(np.float32)[np.searchsorted(self.tokens, tokens)]
+
+    def background_of_tokens(self, name: str, tokens: np.ndarray) -> np.ndarray:
+        """The same, of the background of a set of graphs."""
+        return self.background_by_token[name].astype(np.float32)[np.searchsorted(self.tokens, tokens)]
 
 
 def training_means(
@@ -92,33 +100,54 @@ def training_means(
 class _Sums:
     """Sums of activations, in double precision, so that the order of the texts does not show."""
 
-    def __init__(self, neurons: int, tokens: np.ndarray, names: Mapping[str, object], device: str):
+    def __init__(self, neurons: int, tokens: np.ndarray, names: Iterable[str], device: str):
+        def zeros(*shape: int) -> torch.Tensor:
+            return torch.zeros(shape, dtype=torch.float64, device=device)
+
         self.tokens, self.device = tokens, device
-        self.total, self.seen = torch.zeros(neurons, dtype=torch.float64, device=device), 0
-        self.by_token = torch.zeros(len(tokens), neurons, dtype=torch.float64, device=device)
-        self.counts = np.zeros(len(tokens), dtype=np.int64)
-        self.rest = {name: torch.zeros(neurons, dtype=torch.float64, device=device) for name in names}
-        self.quiet = {name: np.zeros(neurons, dtype=np.int64) for name in names}
+        self.total, self.seen = zeros(neurons), 0
+        self.by_token, self.counts = zeros(len(tokens), neurons), zeros(len(tokens))
+        # Where no pattern matches: by set of graphs, of all tokens, and of each.
+        self.rest = {name: (zeros(neurons), zeros(neurons)) for name in names}
+        self.rest_by_token = {
+            name: (zeros(len(tokens), neurons), zeros(len(tokens), neurons))
+            for name in self.rest
+            if name in BY_TOKEN
+        }
 
     def add(self, ids: np.ndarray, values: torch.Tensor, decided: Mapping[str, np.ndarray]) -> None:
         """Add a document: token ids (int64 [token]), activations [token, neuron], and where graphs decide."""
         self.total += values.sum(0)
         self.seen += len(ids)
         at = np.minimum(np.searchsorted(self.tokens, ids), len(self.tokens) - 1)
-        known = np.flatnonzero(self.tokens[at] == ids)
-        rows = torch.as_tensor(at[known], device=self.device)
-        self.by_token.index_add_(0, rows, values[torch.as_tensor(known, device=self.device)])
-        self.counts += np.bincount(at[known], minlength=len(self.tokens))
-        for name, mask in decided.items():
-            free = ~np.ascontiguousarray(mask)
-            self.rest[name] += (values * torch.as_tensor(free, device=self.device)).sum(0)
-            self.quiet[name] += free.sum(0)
+        found = np.flatnonzero(self.tokens[at] == ids)
+        known, rows = (torch.as_tensor(one, device=self.device) for one in (found, at[found]))
+        self.by_token.index_add_(0, rows, values[known])
+        self.counts.index_add_(0, rows, torch.ones_like(rows, dtype=torch.float64))
+        for name, (sums, counts) in self.rest.items():
+            free = torch.as_tensor(~np.ascontiguousarray(decided[name]), device=self.device).double()
+            sums += (values * free).sum(0)
+            counts += free.sum(0)
+            if name in self.rest_by_token:
+                sums_of, counts_of = self.rest_by_token[name]
+                sums_of.index_add_(0, rows, (values * free)[known])
+                counts_of.index_add_(0, rows, free[known])
 
     def means(self) -> TrainingMeans:
-        mean = self.total.cpu().numpy() / max(self.seen, 1)
-        by_token = (self.by_token.cpu().numpy() + mean) / (self.counts[:, None] + 1)
+        mean = self.total / max(self.seen, 1)
         background = {
-            name: np.where(count > 0, self.rest[name].cpu().numpy() / np.maximum(count, 1), mean)
-            for name, count in self.quiet.items()
+            name: torch.where(counts > 0, sums / counts.clamp(min=1), mean)
+            for name, (sums, counts) in self.rest.items()
         }
-        return TrainingMeans(mean, self.tokens, by_token, background)
+        by_token = (self.by_token + mean) / (self.counts[:, None] + 1)
+        rest = {
+            name: (sums + background[name]) / (counts + 1)
+            for name, (sums, counts) in self.rest_by_token.items()
+        }
+        return TrainingMeans(
+            mean.cpu().numpy(),
+            self.tokens,
+            by_token.cpu().numpy(),
+            {name: one.cpu().numpy() for name, one in background.items()},
+            {name: one.cpu().numpy() for name, one in rest.items()},
+        )

@@ -24,9 +24,14 @@ CONDITIONS = {
         "Graphs",
         "Each neuron has what its graph predicts, and its background where no pattern matches.",
     ),
+    "graph_token_mean": (
+        "Graphs and mean by token",
+        "The same, but where no pattern matches each neuron has its mean at the token: is there more in the graphs "
+        "than in single tokens?",
+    ),
     "texts_only": (
         "Texts only",
-        "The same with the graphs that fitting makes without asking the model anything.",
+        "Graphs that fitting makes without asking the model anything, with their background.",
     ),
     "token_mean": (
         "Mean by token",
@@ -45,7 +50,15 @@ CONDITIONS = {
     "mean": ("Mean", "Each neuron has its mean activation, whatever the text: nothing is recovered."),
 }
 SHARES = ("recovered", "kept")
-DRAWN = ("graph", "texts_only", "token_mean", "token_lookup_calibrated", "shuffled", "zero")
+DRAWN = (
+    "graph",
+    "graph_token_mean",
+    "texts_only",
+    "token_mean",
+    "token_lookup_calibrated",
+    "shuffled",
+    "zero",
+)
 
 
 def effects(folders: Iterable[Path]) -> dict[tuple[int, int], dict[str, Any]]:

@@ -132,7 +132,8 @@ TABLES = [
             "model: as they are; zero; mean: each to its mean activation on training documents; token_mean: to its mean"
             " at the token; token_lookup_calibrated: the same, where what is below the neuron's floor counts as 0;"
             " shuffled: graphs of other neurons; texts_only: graphs of the texts alone; graph: to what its graph"
-            " predicts",
+            " predicts, and to its background where no pattern matches; graph_token_mean: with the mean at the token as"
+            " the background",
         ),
         neurons=(pa.int32(), "neurons that are set, of those of the layer"),
         poles=(pa.int32(), "poles of each neuron that have a graph: 1 or 2"),
@@ -170,5 +171,9 @@ TABLES = [
         kept_low=(pa.float64(), "lower end of its 95 % confidence interval (bootstrap over documents)"),
         kept_high=(pa.float64(), "upper end"),
         token_mean_kept=(pa.float64(), "likewise, if it is set to its mean at the token"),
+        graph_token_mean_kept=(
+            pa.float64(),
+            "likewise, if it is set to what its graph predicts, and where no pattern matches to its mean at the token",
+        ),
     ),
 ]
