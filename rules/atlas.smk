@@ -10,7 +10,7 @@ rule atlas:
     input:
         renders=all_blocks("render"),
         tables=[path for name in TABLES for path in all_blocks(f"{name}.parquet")],
-        rewritten=[run_file(f"{layer}/{name}") for layer in REWRITTEN for name in REWRITE_FILES],
+        rewritten=REWRITTEN,
         run_tables=[run_file(f"{name}.parquet") for name in RUN_TABLES],
         checkpoint=CHECKPOINT,
         counts=run_file("corpus/corpus.json"),

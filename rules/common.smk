@@ -21,7 +21,8 @@ from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, s
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
 from n2g.workflow.reproduce_targets import neurons_to_reproduce, published_records, published_then_recomputed
-from n2g.workflow.selection import layers_asked, named_neuron, require_blocks, selected_blocks
+from n2g.workflow.rewrite_targets import layer_files, of_layer, tables_asked, tables_made
+from n2g.workflow.selection import named_neuron, require_blocks, selected_blocks
 
 BASE = Path(workflow.basedir)
 LOCK = BASE / "requirements" / "run.lock"

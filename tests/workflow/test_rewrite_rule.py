@@ -12,7 +12,7 @@ from tiny_stages import stage
 from n2g.errors import ConfigError
 from n2g.files.tables import read_table
 from n2g.ids import Block
-from n2g.workflow.selection import layers_asked
+from n2g.workflow.rewrite_targets import layers_asked
 
 TABLES = ("rewrite.parquet", "rewrite_neurons.parquet")
 

@@ -67,19 +67,3 @@ def named_neuron(config: Mapping[str, Any]) -> NeuronId:
     if config["neuron"] is None:
         raise ConfigError("neuron: is not set: name one, as in --config neuron=L3.N42.")
     return NeuronId.parse(config["neuron"])
-
-
-def layers_asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[int]:
-    """The layers that a configuration wants rewritten. blocks: the selected ones, which have graphs.
-
-    Raises:
-        ConfigError: it names none, or one that is not selected.
-    """
-    if config["layer"] is None:
-        raise ConfigError("layer: is not set: name one or more layers, as in --config layer=3.")
-    known = sorted({layer for layer, _ in blocks})
-    with about_key("layer"):
-        asked = known if config["layer"] == "all" else parse_numbers(config["layer"])
-    if missing := sorted(set(asked) - set(known)):
-        raise ConfigError(f"layer: {missing[0]} is not among the selected layers: add it to layers.")
-    return asked
