@@ -27,6 +27,10 @@ TEXT_OR_NULL, TRUTH = {"type": ["string", "null"]}, {"type": "boolean"}
         ("0", NUMBER, 0),
         ("0x10", NUMBER, 16),
         ("0o10", NUMBER, 8),
+        ("1e6", NUMBER, 1_000_000),
+        ("'2.0'", {"type": ["integer", "null"]}, 2),
+        ("1.5", NUMBER, 1.5),
+        ("1e3", REAL, 1000.0),
         ("'7'", NUMBER, 7),
         ("1e-3", REAL, 0.001),
         ("0.5", REAL, 0.5),
@@ -70,6 +74,8 @@ def test_the_command_line_comes_before_files(tmp_path: Path) -> None:
         (b"a: !!python/object:os.system b\n", "line 1 is not valid YAML"),
         (b"a: !!timestamp 2026-01-05\n", "line 1 is not valid YAML"),
         (b"a: \x00\n", "is not valid YAML"),
+        (b"a: &a {b: *a}\n", r"line 1 is not valid YAML \(found unconstructable recursive node\)"),
+        (b"a: &a [*a]\n", "line 1 is not valid YAML"),
         ("a: ü".encode("latin-1"), "is not UTF-8 at byte 3: save it as UTF-8"),
         ("a: ü".encode("utf-16"), "is not UTF-8 at byte 0"),
         (b"[" * 5000, "is not valid YAML"),
@@ -80,6 +86,16 @@ def test_what_is_no_file_of_keys(content: bytes, said: str, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=said) as caught:
         read_config_file(tmp_path / "config.yaml")
     assert "\n" not in str(caught.value) and str(caught.value).startswith(str(tmp_path))
+
+
+def test_json_has_each_key_once_and_whole_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"a": {"b": 1e6}}')
+    schema = {"properties": {"a": {"properties": {"b": NUMBER}}}}
+    assert repr(typed(schema, read_config_file(file))) == "{'a': {'b': 1000000}}"
+    file.write_text('{"a": {"b": 1, "b": 2}}')
+    with pytest.raises(ConfigError, match=r"is not valid JSON \(b is given twice\)"):
+        read_config_file(file)
 
 
 def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:

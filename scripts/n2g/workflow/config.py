@@ -7,17 +7,27 @@ sentences about what is wrong.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema.validators
 import yaml
 
 from n2g.errors import ConfigError
 from n2g.workflow.config_mistakes import check_meaning, sentence_about
 from n2g.workflow.given import read_config_file, typed
 
+
+def _pattern(validator: Any, pattern: str, given: object, _: object) -> Iterator[jsonschema.ValidationError]:
+    """Python's `$` would pass over a line end after the text."""
+    if validator.is_type(given, "string") and not re.search(pattern.replace("$", r"\Z"), str(given)):
+        yield jsonschema.ValidationError(f"{given!r} does not match {pattern!r}")
+
+
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
 
@@ -45,7 +55,7 @@ def complete_config(given: object, schema: Mapping[str, Any] | None = None) -> d
     """
     schema = schema or read_schema()
     given = typed(schema, given)
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _Validator(schema)
     errors = sorted(
         validator.iter_errors(given), key=lambda error: [str(step) for step in error.absolute_path]
     )

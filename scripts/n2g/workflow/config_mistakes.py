@@ -117,6 +117,8 @@ def _check_explain(given: Mapping[str, Any]) -> None:
         raise ConfigError("explain.local: replaces explain.model: set only one of them.")
     if given["local"] and not Path(given["local"]).is_dir():
         raise ConfigError(f"explain.local: {given['local']} does not exist: name a folder with a model.")
+    if given["simulator"] and not given["model"]:
+        raise ConfigError("explain.model: is needed with explain.simulator: name the explainer.")
     if given["model"] and not given["base_url"]:
         raise ConfigError("explain.base_url: is needed with explain.model: set the endpoint's URL.")
     if given["model"]:
@@ -165,6 +167,8 @@ def sentence_about(error: jsonschema.ValidationError) -> str:
             "exclusiveMaximum": "below",
         }
         return f"{where}{_show(value)} is out of range: give a number {bound[rule]} {error.validator_value}."
+    if rule == "maxLength":
+        return f"{where}has {len(value)} characters: give at most {error.validator_value}."
     if rule == "pattern" and (path, value) in _REFUSED:
         return f"{where}{value} {_REFUSED[path, value]}"
     if rule == "pattern":

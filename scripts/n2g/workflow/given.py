@@ -38,6 +38,10 @@ class _Loader(yaml.SafeLoader):
         if tag is None or tag.rpartition(":")[2] in ("map", "seq", "int", "float", "bool", "null")
     }
 
+    def construct_document(self, node: Any) -> Any:
+        self.deep_construct = True  # so that an alias within what it stands for is an error
+        return super().construct_document(node)
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict:
         seen: set[str] = set()
         for key, _ in node.value:
@@ -64,6 +68,17 @@ def _load(text: str) -> Any:
         raise yaml.YAMLError("a value is not what its tag says") from error
 
 
+def _load_json(text: str) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is given twice")
+        return found
+
+    return json.loads(text, object_pairs_hook=once)
+
+
 def given_config(files: Iterable[Path | str], options: Iterable[str]) -> Any:
     """What files and options give together, the later before the earlier.
 
@@ -87,7 +102,7 @@ def read_config_file(path: Path) -> Any:
     """The content of a YAML file, its scalars as text. Raises ConfigError as :func:`given_config` does."""
     try:
         content = path.read_bytes().decode("utf-8-sig")
-        return json.loads(content) if path.suffix == ".json" else _load(content)
+        return _load_json(content) if path.suffix == ".json" else _load(content)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): name an existing file.") from error
     except UnicodeDecodeError as error:
@@ -109,10 +124,16 @@ def parsed(text: str) -> Any:
 
 
 def typed(schema: Mapping[str, Any], given: Any) -> Any:
-    """A copy in which scalars have the types that a schema wants.
+    """A copy in which scalars have the types that a schema wants: 1e6 is a whole number where that is wanted.
 
     Text is read as YAML 1.2 does where the schema wants no text, quotes or not: the command line leaves none.
     """
+    found = _typed(schema, given)
+    whole = "integer" in schema.get("type", ()) and isinstance(found, float) and found.is_integer()
+    return int(found) if whole else found
+
+
+def _typed(schema: Mapping[str, Any], given: Any) -> Any:
     if isinstance(given, Mapping):
         parts = schema.get("properties", {})
         return {str(key): typed(parts.get(key, {"type": "any"}), value) for key, value in given.items()}
