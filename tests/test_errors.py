@@ -2,7 +2,7 @@
 
 import pytest
 
-from n2g.errors import first_line
+from n2g.errors import exit_with_sentence, first_line
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,26 @@ from n2g.errors import first_line
 )
 def test_the_line_that_says_something(said: str, quoted: str) -> None:
     assert first_line(ValueError(said)) == quoted
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(13, "Permission denied", "a.npy"),
+            r"^a\.npy cannot be used \(Permission denied\): mend",
+        ),
+        (OSError(24, "Too many open files"), r"^a file cannot be used \(Too many open files\): mend"),
+        (OSError(5, "Input/output error", "a\nb"), r"^a b cannot be used \(Input/output error\): mend"),
+        (MemoryError(), "^the memory is full: end other programs"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "^the memory is full:"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_sentence(error: Exception, said: str) -> None:
+    with pytest.raises(SystemExit, match=said), exit_with_sentence():
+        raise error
+
+
+def test_a_defect_keeps_its_traceback() -> None:
+    with pytest.raises(FileNotFoundError), exit_with_sentence():
+        raise FileNotFoundError(2, "No such file or directory", "a.npy")

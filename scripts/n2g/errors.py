@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Generator
@@ -52,6 +53,11 @@ def _announces(line: str) -> bool:
     return line.endswith(":") or re.match(r"\d{3} (Client|Server) Error", line) is not None
 
 
+# What only the machine can be blamed for.
+_OF_THE_MACHINE = {
+    *(errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
 _NOT_WRITTEN = re.compile(
     "No space left on device|Disk quota exceeded|File too large|Read-only file system|database or disk is full"
 )
@@ -82,7 +88,7 @@ def not_written(path: object, why: object) -> InputError:
 def exit_with_sentence() -> Generator[None]:
     """On :class:`InputError`, end the program with status 1 and nothing but the sentence on stderr.
 
-    The same applies if a disk is full, or the GPU's memory where smaller batches do not help.
+    The same applies to what the machine refuses: a full disk or memory, a file without permission.
     """
     try:
         yield
@@ -91,9 +97,25 @@ def exit_with_sentence() -> Generator[None]:
     except Exception as error:
         if why := why_not_written(error):
             sys.exit(str(not_written(getattr(error, "filename", None) or "A file", why)))
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which most programs do without
+        if (said := _of_the_machine(error)) is None:
             raise
-        sys.exit(
+        sys.exit(str(InputError(said)))
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which most programs do without
+        return (
             "the GPU's memory is full, even with small batches: end other programs that use it, select fewer"
             " neurons, or set device: cpu; what is finished is kept."
         )
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return (
+            "the memory is full: end other programs, run one job at a time with --cores 1, or select fewer neurons;"
+            " what is finished is kept."
+        )
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        return (
+            f"{error.filename or 'a file'} cannot be used ({error.strerror}): mend this and run again; "
+            "what is finished is kept."
+        )
+    return None

@@ -165,6 +165,61 @@ def test_names_that_snakemake_cannot_work_with(tmp_path: Path, name: bytes, said
     assert Source.parse(str(tmp_path)).local_files(wanted_files("model")) == []
 
 
+def refused(path: Path | str, said: str) -> None:
+    """Neither the check before a run nor the look at the files lets the path through."""
+    source = Source.parse(str(path))
+    with pytest.raises(InputError, match=said) as caught:
+        source.check_exists()
+        source.local_files(wanted_files("corpus"))
+    assert len(str(caught.value)) < 400
+
+
+def test_what_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    refused(tmp_path / "a.txt", "a.txt' is neither a file nor a folder")
+    refused("/dev/null", "'/dev/null' is neither a file nor a folder")
+    refused(tmp_path, "a.txt' is a link to nothing, or no file")
+
+
+def test_a_link_to_nothing_is_no_file_that_may_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "gone")
+    refused(tmp_path, "b.txt' is a link to nothing, or no file: fetch what it stands for, or remove it")
+    refused(tmp_path / "b.txt", "b.txt' does not exist")
+    (tmp_path / "b.txt").unlink()
+    (tmp_path / "b.csv").symlink_to(tmp_path / "gone")
+    manifest = fetch(Source.parse(str(tmp_path)), tmp_path / ".out", wanted_files("corpus"))
+    assert manifest["other_files"] == {".csv": 1}
+
+
+def test_what_the_system_refuses_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    refused("x" * 5000, "'xxx.* cannot be read \\(File name too long\\): give another path")
+    refused(
+        tmp_path / "loop" / "a.txt", "cannot be read \\(Too many levels of symbolic links\\)|does not exist"
+    )
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    refused(tmp_path, "closed' cannot be read \\(Permission denied\\)")
+    assert Source.parse(str(tmp_path)).local_files(wanted_files("model")) == []  # looks into no other folder
+
+
+@pytest.mark.parametrize("what", ["corpus", "model"])
+def test_pointers_of_git_lfs_are_not_the_files(what: str, tmp_path: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
+    for name in ("a.txt", "model.safetensors"):
+        (tmp_path / name).write_text(pointer)
+    with pytest.raises(InputError, match="is a pointer of Git LFS, not the file itself: run `git lfs pull`"):
+        fetch(Source.parse(str(tmp_path)), tmp_path / "out", wanted_files(what))
+
+
 def test_the_state_of_files_is_their_size_and_time(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("a")

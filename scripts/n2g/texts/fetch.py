@@ -21,6 +21,8 @@ from n2g.files.digests import file_digest
 from n2g.texts.network import check_network
 from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
+
 
 def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type: str = "model") -> dict:
     """Fetch a source into a folder and write its manifest, ``fetched.json``, last.
@@ -95,7 +97,10 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
         files = [incoming / source.file] if source.file else matching_files(incoming, patterns)
         root = incoming
     if not files:
-        raise InputError(f"{source.name} contains none of {', '.join(patterns)}: choose another source.")
+        names = ", ".join(pattern.removeprefix("**/") for pattern in patterns)
+        raise InputError(f"{source.name} contains none of {names}: choose another source.")
+    for file in files:
+        _check_pointer(file)
     digests = {file.relative_to(root).as_posix(): file_digest(file) for file in files}
     if source.kind != "pypi" and source.sha256:
         _check_digest(source.name, next(iter(digests.values())), source.sha256)
@@ -106,9 +111,19 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
             target.parent.mkdir(parents=True, exist_ok=True)
             (incoming / name).replace(target)
     local = source.kind == "local"
-    other = other_files(root, files) if local and source.path.is_dir() else {}
+    deep = source.path.is_dir() and patterns[0].startswith("**/") if local else False
+    other = other_files(root, files) if deep else {}
     where = str(root) if local else "files"
     return {"source": asdict(source), "root": where, "files": digests, "other_files": other}
+
+
+def _check_pointer(file: Path) -> None:
+    """Raise InputError where a file only names what Git LFS would put in its place."""
+    with file.open("rb") as opened:
+        if opened.read(len(_POINTER)) == _POINTER:
+            raise InputError(
+                f"{file} is a pointer of Git LFS, not the file itself: run `git lfs pull` in its folder."
+            )
 
 
 def _check_digest(name: str, found: str, expected: str | None) -> None:

@@ -12,7 +12,8 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -115,8 +116,15 @@ class Source:
         return self.file is not None or (self.kind == "local" and self.path.is_file())
 
     def check_exists(self) -> None:
-        """Raise :class:`InputError` if this is a local path and nothing is there."""
-        if self.kind == "local" and not self.path.exists():
+        """Raise :class:`InputError` if this is a local path and no file or folder is there that can be read."""
+        if self.kind != "local":
+            return
+        with _reading(self.path):
+            there = self.path.exists()
+            usable = self.path.is_dir() or self.path.is_file()
+        if there and not usable:
+            raise InputError(f"{str(self.path)!r} is neither a file nor a folder: give the path of one.")
+        if not there:
             hub = re.fullmatch(r"[\w.-]+/[\w.-]+", self.name) and not Path(self.name).parent.exists()
             also = f", or write hf:{self.name}@REVISION for the Hugging Face hub" if hub else ""
             raise InputError(
@@ -130,10 +138,28 @@ class Source:
         """
         if self.kind != "local":
             return []
-        files = matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
-        for file in files:
-            _check_name(str(file))
+        with _reading(self.path):
+            files = matching_files(self.path, patterns) if self.path.is_dir() else [self.path]
+            for file in files:
+                _check_name(str(file))
+                if not file.is_file():
+                    raise InputError(
+                        f"{str(file)!r} is a link to nothing, or no file: fetch what it stands for, or remove it."
+                    )
         return files
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[None]:
+    """Say in a sentence that the system refuses to look at a path, as where its name is too long."""
+    try:
+        yield
+    except OSError as error:
+        name = str(error.filename or path)
+        shown = repr(name if len(name) < 200 else f"{name[:100]}…")
+        raise InputError(
+            f"{shown} cannot be read ({error.strerror}): give another path, or fix the permissions."
+        ) from error
 
 
 def _check_name(file: str) -> None:
@@ -163,9 +189,10 @@ def state_of_folder(folder: str | None) -> str | None:
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files in a folder that match one of the patterns, sorted by path. ``**/`` means: at any depth, in any case."""
     deep = tuple(pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))
+    every = files_in(folder) if deep else (file for file in folder.iterdir() if not file.is_dir())
     found = {
         file
-        for file in files_in(folder)
+        for file in every
         if (file.parent == folder and any(fnmatchcase(file.name, pattern) for pattern in patterns))
         or any(fnmatchcase(file.name.lower(), pattern) for pattern in deep)
     }
@@ -180,10 +207,17 @@ def other_files(folder: Path, files: Iterable[Path]) -> dict[str, int]:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """All files in a folder at any depth, in linked folders too, each folder once; none of those hidden by a dot."""
+    """All files in a folder at any depth, in linked folders too, each folder once; none of those hidden by a dot.
+
+    Links to nothing are among them. Raises OSError where a folder cannot be read.
+    """
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         seen.add(os.path.realpath(place))
         inside = {name: os.path.realpath(Path(place, name)) for name in sorted(folders) if name[0] != "."}
         folders[:] = [name for name, where in inside.items() if where not in seen]
-        yield from (file for name in names if name[0] != "." and (file := Path(place, name)).is_file())
+        yield from (Path(place, name) for name in names if name[0] != ".")
