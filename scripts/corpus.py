@@ -48,6 +48,11 @@ def main() -> None:
     files = fetched_files(given.texts)
     texts = read_texts(files, given.text, given.title, given.separator, skipped)
     corpus = build(texts, encoder(tokenizer), bos, limits, given.output / "tokens.npy")
+    if left_out := skipped.total():
+        have = (
+            "has no text or is not JSON, and is" if left_out == 1 else "have no text or are not JSON, and are"
+        )
+        warn(f"{left_out} record{'s' * (left_out > 1)} of the corpus {have} left out.")
     require_splits(corpus.counts)
 
     write_table(given.output / "documents.parquet", "documents", corpus.documents)
@@ -58,8 +63,6 @@ def main() -> None:
     counts = {**corpus.counts, "skipped": dict(skipped), "files": beside}
     write_json(given.output / "corpus.json", {**counts, "bos": bos, "max_length": given.max_length})
     print(counts)
-    if left_out := sum(skipped.values()):
-        warn(f"{left_out} records of the corpus have no text or are not JSON, and are left out.")
     if other := beside["other"]:
         names = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
         warn(f"the corpus folder also has files of other formats, which are not read: {names}.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import datetime
+import gzip
 import json
+import lzma
 import os
 from collections import Counter
 from pathlib import Path
@@ -105,6 +108,10 @@ SHAPES: dict[str, str] = {
     "pandas, index": pd.DataFrame(RECORDS).to_json(orient="index"),
     "pandas, table": pd.DataFrame(RECORDS).to_json(orient="table"),
     "columns": json.dumps({"text": [r["text"] for r in RECORDS], "title": [r["title"] for r in RECORDS]}),
+    "lists under names": json.dumps({"tags": ["a"], "train": RECORDS[:1], "test": RECORDS[1:]}),
+    "as jq writes": "\n".join(json.dumps(record, indent=2) for record in RECORDS),
+    "without a line end": "".join(map(json.dumps, RECORDS)),
+    "nothing, then lines": "[]\n" + "\n".join(map(json.dumps, RECORDS)),
     "a record by the name of the field": json.dumps({"text": RECORDS[0], "b": RECORDS[1], "c": RECORDS[2]}),
 }
 
@@ -119,6 +126,62 @@ def test_shapes_of_json(shape: str, tmp_path: Path) -> None:
 def test_json_named_jsonl(content: object, indent: int | None, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(content, indent=indent))
     assert found(tmp_path / "a.jsonl") == PAIRS
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_content_and_not_the_name_tells_what_is_compressed(name: str, packed: bool, tmp_path: Path) -> None:
+    content = "\n".join(map(json.dumps, RECORDS)).encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
+    assert found(tmp_path / name) == PAIRS
+
+
+def test_a_compressed_table(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(RECORDS), tmp_path / "a.parquet")
+    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))
+    assert found(tmp_path / "b.parquet.gz") == PAIRS
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a text".encode("utf-16"), "is UTF-16, not UTF-8: convert it to UTF-8"),
+        ("a text".encode("utf-16-le"), "is UTF-16, not UTF-8: convert it to UTF-8"),
+        ("a text".encode("utf-32-be"), "is UTF-16, not UTF-8: convert it to UTF-8"),
+        (b"\x28\xb5\x2f\xfd1234", "is compressed by zstd: decompress it, or use gzip"),
+        (lzma.compress(b"a"), "is compressed by xz"),
+        (bz2.compress(b"a"), "is compressed by bzip2"),
+        (b"PK\x03\x04\x14", "is a zip archive: unpack it"),
+        (b"PAR1\x15", "is a Parquet file: name it .parquet"),
+    ],
+)
+def test_what_only_has_the_name_of_a_text(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        found(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.json", "a.jsonl"])
+@pytest.mark.parametrize("content", ["", " \n\n"])
+def test_an_empty_file_costs_no_other(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, RECORDS)))
+    assert [pair for pair in found(tmp_path / name, tmp_path / "b.jsonl") if pair[1]] == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("\r".join(map(json.dumps, RECORDS)), "they are not JSON"),
+        ("\n".join(map(repr, RECORDS)), "they are not JSON"),
+        ("\n".join(json.dumps(list(record.values())) for record in RECORDS), "they are not groups of fields"),
+    ],
+)
+def test_why_no_line_has_a_text(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(content)
+    with pytest.raises(InputError, match=said):
+        found(tmp_path / "a.jsonl")
 
 
 def test_only_the_columns_that_are_wanted_are_read(tmp_path: Path) -> None:

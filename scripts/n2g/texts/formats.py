@@ -7,6 +7,8 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 
 _DAMAGED = (OSError, EOFError, zlib.error)  # what reading raises, of compressed files too
 NOT_JSON = object()  # in the place of a line that is not JSON
+# How files begin that their names can hide -> what a sentence says of them.
+_OTHER_KINDS = {
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd: decompress it, or use gzip",
+    b"\xfd7zXZ": "is compressed by xz: decompress it, or use gzip",
+    b"BZh": "is compressed by bzip2: decompress it, or use gzip",
+    b"PK\x03\x04": "is a zip archive: unpack it",
+    b"PAR1": "is a Parquet file: name it .parquet",
+    b"%PDF-": "is a PDF: extract its text",
+    b"\xff\xfe": "is UTF-16, not UTF-8: convert it to UTF-8",
+    b"\xfe\xff": "is UTF-16, not UTF-8: convert it to UTF-8",
+}
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _END_OF_TEXT = re.compile(r"^[^\S\n]*<\|endoftext\|>[^\S\n]*$", re.MULTILINE)
 
@@ -60,7 +73,17 @@ def stem(file: Path) -> str:
 
 
 def _opened(file: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(file)) if file.suffix.lower() == ".gz" else file.open("rb")
+    """A file's content, of a compressed one what it holds, whatever its name says."""
+    with file.open("rb") as opened:
+        begin = opened.read(8)
+    if begin.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.open(file))
+    if found := next((what for magic, what in _OTHER_KINDS.items() if begin.startswith(magic)), None):
+        raise InputError(f"{file} {found}.")
+    # Of UTF-16 without a mark, every other byte of most texts is 0, which UTF-8 takes for a character.
+    if len(begin) > 3 and any(begin) and not (any(begin[::2]) and any(begin[1::2])):
+        raise InputError(f"{file} is UTF-16, not UTF-8: convert it to UTF-8.")
+    return file.open("rb")
 
 
 def _documents(content: str, separator: str | None, alone: bool) -> list[str]:
@@ -94,21 +117,40 @@ def _not_text(file: Path, byte: int) -> InputError:
 def _read_json(file: Path, text: str) -> Iterator[Any]:
     """The records of a .json or .jsonl file, whichever of the two forms it is in: names mislead."""
     first = _first_line(file)
+    if not first:
+        return iter(())
     if suffix(file) in LINE_SUFFIXES and not first.startswith("[") and first != "{":
         return _read_lines(file)
+    whole = _decode(file)
     try:
-        content = json.loads(_decode(file))
+        content = json.loads(whole)
     except (ValueError, RecursionError) as error:
-        if isinstance(_parsed(first), dict):
+        if _parsed(first) is not NOT_JSON:
             return _read_lines(file)
+        if values := _one_after_the_other(whole):
+            return iter(values)
         raise InputError(f"{file} is not valid JSON ({first_line(error)}): check the corpus.") from error
     if not isinstance(content, dict | list):
         raise InputError(f"{file} contains neither a list nor an object of records: check the corpus.")
     return iter(content if isinstance(content, list) else _members(content, text))
 
 
+def _one_after_the_other(content: str) -> list[Any]:
+    """The values of a file with several, each on more than one line, as jq writes them; none where one is broken."""
+    decoder, values = json.JSONDecoder(), []
+    begin = len(content) - len(content.lstrip())
+    try:
+        while begin < len(content):
+            value, end = decoder.raw_decode(content, begin)
+            values.append(value)
+            begin = next((at for at in range(end, len(content)) if not content[at].isspace()), len(content))
+    except (ValueError, RecursionError):
+        return []
+    return values
+
+
 def _members(content: Mapping[str, Any], text: str) -> Iterable[Any]:
-    """The records of an object: a table of columns, one record, a list under a name such as `data`, or its values."""
+    """The records of an object: a table of columns, one record, lists under names such as `data`, or its values."""
     column = content.get(text)
     if isinstance(column, list):
         return _rows(
@@ -118,9 +160,15 @@ def _members(content: Mapping[str, Any], text: str) -> Iterable[Any]:
         return _rows({name: values for name, values in content.items() if isinstance(values, dict)})
     if isinstance(column, str):
         return [content]
+    if any(_has(value, text) for value in content.values()):
+        return content.values()
     lists = [value for value in content.values() if isinstance(value, list)]
-    records = [value for value in content.values() if isinstance(value, dict) and text in value]
-    return lists[0] if len(lists) == 1 and not records else content.values()
+    of_records = [found for found in lists if any(_has(record, text) for record in found)]
+    return chain(*of_records) if of_records else lists[0] if len(lists) == 1 else content.values()
+
+
+def _has(record: Any, field: str) -> bool:
+    return isinstance(record, dict) and field in record
 
 
 def _rows(columns: Mapping[str, Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
@@ -167,7 +215,7 @@ def _read_parquet(file: Path, fields: tuple[str, ...]) -> Iterator[Any]:
 
     try:
         # Without a buffer a whole row group's column is read at once.
-        with pq.ParquetFile(file, buffer_size=2**20) as opened:
+        with pq.ParquetFile(_seekable(file), buffer_size=2**20) as opened:
             names = opened.schema_arrow.names
             wanted = [name for name in fields if name in names]
             for name in wanted:
@@ -184,6 +232,16 @@ def _read_parquet(file: Path, fields: tuple[str, ...]) -> Iterator[Any]:
         raise InputError(
             f"{file} cannot be read as Parquet ({first_line(error)}): check the corpus."
         ) from error
+
+
+def _seekable(file: Path) -> Path | BinaryIO:
+    if file.suffix.lower() != ".gz":
+        return file
+    try:
+        with _opened(file) as opened:
+            return BytesIO(opened.read())
+    except _DAMAGED as error:
+        raise _unreadable(file, error) from error
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -77,8 +77,9 @@ def read_texts(
                 default = name_of if whole and not position else f"{name_of} {position + 1}"
                 yield Text(number, (as_text(default) or "") if name is None else name, content.strip())
             number += 1
-    if skipped and not found:
-        raise InputError(_without(files, "text", text, sample))
+    if skipped.total() and not found:
+        none = "they are not groups of fields" if skipped["no_text"] else "they are not JSON"
+        raise InputError(_without(files, "text", text, sample, none))
     if title and sample and not titled:
         raise InputError(_without(files, "title", title, sample))
 
@@ -104,10 +105,10 @@ def as_text(value: object) -> str | None:
     return value
 
 
-def _without(files: Sequence[Path], what: str, field: str, record: Mapping | None) -> str:
+def _without(files: Sequence[Path], what: str, field: str, record: Mapping | None, none: str = "") -> str:
     where = str(files[0]) if len(files) == 1 else f"{files[0]} and the other files"
     if record is None:
-        fields = "they are not groups of fields"
+        fields = none
     elif field in record:
         fields = f"what it holds is no {what}"
     else:
