@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import exp, log
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -63,6 +65,50 @@ def test_a_fault_that_stays_is_one_sentence(fault: str) -> None:
         with pytest.raises(InputError, match=r"^explain\.base_url: .*(fix this|check the URL)") as caught:
             Endpoint(server.url, "m", KEY, timeout=0.2, retries=0).answer(ASKED)
         assert "\n" not in str(caught.value) and KEY not in str(caught.value)
+
+
+def changed(**parts: Any) -> Answer:
+    """A chat completion with other parts."""
+    status, content = completion("Hi.")
+    return status, json.dumps(content | parts).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((200, {"error": {"message": "model is loading", "code": 503}}), "model is loading"),
+        ((200, {"detail": "Not Found"}), "Not Found"),
+        ((200, b"[" * 100_000), "recursion"),
+        ((200, b'{"choices": []}'), "an answer without a choice"),
+    ],
+)
+def test_what_an_endpoint_says_instead_of_an_answer(answer: Answer, said: str) -> None:
+    with (
+        serving(lambda body: answer) as server,
+        pytest.raises(InputError, match=f"endpoint .*{said}.*check the URL"),
+    ):
+        Endpoint(server.url, "m", retries=0).answer(ASKED)
+
+
+@pytest.mark.parametrize("count", [float("inf"), float("nan"), -5, 1e300, "many", None, [1]])
+def test_counts_of_tokens_that_are_none(count: object) -> None:
+    with serving(lambda body: changed(usage={"prompt_tokens": count, "completion_tokens": 3})) as server:
+        assert Endpoint(server.url, "m", retries=0).answer(ASKED) == Reply("Hi.", True, 0, 3)
+
+
+def test_half_a_character_in_an_answer() -> None:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "cut \ud83d"}}
+    with serving(lambda body: changed(choices=[choice])) as server:
+        assert Endpoint(server.url, "m", retries=0).answer(ASKED).text == "cut \ufffd"
+
+
+def test_why_a_connection_fails() -> None:
+    with serving(lambda body: completion("Hi.")) as server:
+        secure = server.url.replace("http:", "https:")
+        with pytest.raises(InputError, match=r"does not respond \(Connection error: .*SSL"):
+            Endpoint(secure, "m", retries=0).answer(ASKED)
+    with pytest.raises(InputError, match=r"Connection error: .*refused"):
+        Endpoint(server.url, "m", retries=0).answer(ASKED)
 
 
 def test_pauses_grow_while_answers_are_malformed(monkeypatch: pytest.MonkeyPatch) -> None:

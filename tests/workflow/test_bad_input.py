@@ -104,6 +104,7 @@ def test_mistakes_in_the_configuration_stop_before_any_job(ready: Path, changes:
         ("URL", "http://127.0.0.1:80a", "explain.base_url: 'http://127.0.0.1:80a' is not a URL"),
         ("URL", "http://127.0.0.1:80/v1\n", "explain.base_url: 'http://127.0.0.1:80/v1\\n' is not a URL"),
         ("URL", "http://127.0.0.1:99999", "explain.base_url: 'http://127.0.0.1:99999' is not a URL"),
+        ("URL", "http://[v1.a]/v1", "explain.base_url: 'http://[v1.a]/v1' is not a URL"),
         ("URL", "http:///v1", "explain.base_url: 'http:///v1' is not a URL (it names no host)"),
     ],
 )

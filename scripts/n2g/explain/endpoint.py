@@ -11,8 +11,9 @@ from typing import Any
 
 import openai
 
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 from n2g.explain.chat import Piece, Refused, Reply, Request, without_system
+from n2g.texts.readers import as_text
 
 TIMEOUT = 120.0  # seconds for one answer
 RETRIES = 5  # with pauses that double from half a second, or as long as the endpoint says
@@ -78,7 +79,7 @@ class Endpoint:
                     f"explain: {self._url} rejects requests ({self._said(error)}): check explain.base_url, "
                     "explain.model and the key in the variable named by explain.key."
                 ) from None
-            except (openai.OpenAIError, LookupError, TypeError, AttributeError, ValueError) as error:
+            except Exception as error:  # whatever the client makes of what is no answer
                 malformed = self._said(error)
         raise InputError(
             f"explain.base_url: {self._url} does not behave like an OpenAI-compatible endpoint ({malformed}): "
@@ -140,32 +141,51 @@ class Endpoint:
 
     def _said(self, error: Exception) -> str:
         """An error in a few words, on one line, without the key."""
-        text = " ".join((str(error) or type(error).__name__).split())
+        text = str(error) or type(error).__name__
+        if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
+            text = f"{text.rstrip('.')}: {first_line(error.__cause__)}"  # which alone says what is wrong
+            if "CERTIFICATE_VERIFY_FAILED" in text:
+                text = "its certificate is not trusted: name the file of one that is in SSL_CERT_FILE"
+        text = " ".join(text.split())
         return (text.replace(self._key, "***") if self._key else text)[:200].rstrip(".")
 
 
 def _reply(completion: Any) -> Reply:
     """The parts of a chat completion. Only its text is needed; endpoints leave out much of the rest, or give null.
 
-    Raises Refused where there is a reason in place of an answer, LookupError, TypeError, AttributeError or ValueError
-    where it is no chat completion.
+    Raises Refused where there is a reason in place of an answer, and any other error where it is no chat completion.
     """
+    if not completion.choices:
+        said = (getattr(completion, name, None) for name in ("error", "detail", "message"))
+        raise ValueError(_reason(next(filter(None, said), "an answer without a choice")))
     choice = completion.choices[0]
     message, finish = choice.message, getattr(choice, "finish_reason", None)
     text = _text(message.content)
     if not text.strip():
         if refusal := getattr(message, "refusal", None):
-            raise Refused(str(refusal))
+            raise Refused(as_text(refusal) or "it says no more")
         if finish == "content_filter":
             raise Refused("its content filter withholds the answer")
         thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
         text = f"<think>{thought}" if thought else ""
     usage = getattr(completion, "usage", None)
-    counts = (getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens"))
+    counts = (_count(getattr(usage, name, None)) for name in ("prompt_tokens", "completion_tokens"))
     pieces: tuple[Piece, ...] = ()
     with suppress(LookupError, TypeError, AttributeError, ValueError):
         pieces = tuple(Piece(one.token, _alternatives(one)) for one in choice.logprobs.content)
-    return Reply(text, finish not in ("length", "content_filter"), *map(int, counts), pieces)
+    return Reply(text, finish not in ("length", "content_filter"), *counts, pieces)
+
+
+def _reason(said: Any) -> str:
+    """What an endpoint says that answers with an error in place of a completion, and status 200."""
+    return str(said.get("message") or said) if isinstance(said, dict) else str(said)
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; 0 where it is none."""
+    with suppress(TypeError, ValueError, OverflowError):
+        return int(value) if 0 <= int(value) < 2**31 else 0
+    return 0
 
 
 def _text(content: Any) -> str:
@@ -174,7 +194,7 @@ def _text(content: Any) -> str:
         content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     if not isinstance(content or "", str):
         raise TypeError("the answer is no text")
-    return content or ""
+    return as_text(content or "") or ""
 
 
 def _alternatives(token: Any) -> Mapping[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from n2g.errors import ConfigError, InputError
@@ -44,6 +45,8 @@ def _check_url(url: str) -> None:
         parts = urlsplit(url)
         if not parts.hostname:
             raise ValueError("it names no host")
+        if parts.netloc.startswith("["):
+            IPv6Address(parts.hostname)
         if parts.port == 0:
             raise ValueError("it names port 0")
         if re.search(r"[\s\x00-\x1f\x7f]", url):  # which urlsplit drops or passes over
