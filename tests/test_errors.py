@@ -24,6 +24,11 @@ def test_the_line_that_says_something(said: str, quoted: str) -> None:
     assert first_line(ValueError(said)) == quoted
 
 
+def test_what_is_looked_up_in_vain() -> None:
+    assert first_line(KeyError("weight_map")) == "there is no 'weight_map'"
+    assert first_line(KeyError()) == "KeyError"
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

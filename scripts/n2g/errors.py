@@ -37,14 +37,13 @@ class ConfigError(InputError):
     """A configuration value is wrong; the message starts with the key's dotted path."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of a library's error without its full stop, or the error's name; to be used within a sentence.
 
     A line that only announces the next, as in "Error(s) in loading state_dict:", brings that along.
     """
-    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()] or [
-        type(error).__name__
-    ]
+    said = f"there is no {error}" if isinstance(error, KeyError) and len(error.args) == 1 else str(error)
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()] or [type(error).__name__]
     last = next((number for number, line in enumerate(lines) if not _announces(line)), len(lines) - 1)
     return " ".join(lines[: last + 1]).rstrip(".:")
 

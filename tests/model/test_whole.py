@@ -101,6 +101,42 @@ def test_another_number_of_layers(layers: int, said: str, tmp_path: Path) -> Non
     refused(change_config(tiny.save_llama(tmp_path / "model"), num_hidden_layers=layers), tmp_path, said)
 
 
+@pytest.mark.parametrize("name", ["whole numbers", "a bias"])
+def test_a_way_to_quantise_that_is_not_known_lets_nothing_through(name: str, tmp_path: Path) -> None:
+    change, said = WRONG[name]
+    model = with_weights(tiny.save_llama(tmp_path / "model"), change)
+    refused(change_config(model, quantization_config={"quant_method": "unheard-of"}), tmp_path, said)
+
+
+def test_a_model_without_layers(tmp_path: Path) -> None:
+    model = change_config(tiny.save_llama(tmp_path / "model"), num_hidden_layers=0)
+    with_weights(model, lambda w: {name: value for name, value in w.items() if "layers" not in name})
+    refused(model, tmp_path, r"has no layers: correct num_hidden_layers in its config\.json")
+
+
+def test_an_adapter_is_not_passed_over(tmp_path: Path) -> None:
+    model = tiny.save_llama(tmp_path / "model")
+    shutil.copy(model / "model.safetensors", model / "adapter_model.safetensors")
+    refused(model, tmp_path, "has an adapter beside its weights, or in their place, which is not applied")
+
+
+def test_code_of_a_model_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.input", lambda question: pytest.fail(question))
+    code = {"AutoConfig": "configuration_x.X", "AutoModelForCausalLM": "modeling_x.Y"}
+    model = change_config(tiny.save_llama(tmp_path / "model"), auto_map=code, model_type="x")
+    refused(model, tmp_path, "contains custom code")
+    change_config(tiny.save_llama(tmp_path / "model"))
+    (model / "tokenizer.json").unlink()
+    (model / "vocab.json").write_text("{}")
+    own = {"tokenizer_class": "Mine", "auto_map": {"AutoTokenizer": ["tokenization_x.Mine", None]}}
+    (model / "tokenizer_config.json").write_text(json.dumps(own))
+    refused(model, tmp_path, "has no tokenizer that can be read")
+
+
+def test_a_gguf_file_may_have_a_name_in_capitals(tmp_path: Path) -> None:
+    converted(tiny.save_gguf(tmp_path / "model.gguf").rename(tmp_path / "MODEL.GGUF"), tmp_path)
+
+
 def test_an_output_embedding_may_be_tied(tmp_path: Path) -> None:
     model = change_config(tiny.save_llama(tmp_path / "model"), tie_word_embeddings=True)
     with_weights(model, lambda w: {name: value for name, value in w.items() if name != "lm_head.weight"})

@@ -246,6 +246,9 @@ def test_a_local_file_is_checked(tmp_path: Path) -> None:
         )
     with pytest.raises(InputError, match="contains none of"):
         fetch(Source.parse(str(tmp_path)), tmp_path / "out", wanted_files("model"))
+    (tmp_path / "a.gguf").touch()
+    with pytest.raises(InputError, match=r"is a folder of \.gguf files: name one in model\.file"):
+        fetch(Source.parse(str(tmp_path)), tmp_path / "out", wanted_files("model"))
 
 
 def test_different_sources_have_different_folders() -> None:

@@ -58,7 +58,9 @@ class Local:
     def __init__(self, folder: Path, device: str = "auto"):
         self._folder = folder
         with reading_model(folder):
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             place = pick_device(device)
             what = f"explain.local: {folder}"
             model = load_whole(
@@ -66,6 +68,7 @@ class Local:
                 folder,
                 what,
                 local_files_only=True,
+                trust_remote_code=False,
                 use_safetensors=True,
                 dtype="float32" if place.type == "cpu" else "auto",
                 device_map="meta" if place.type == "meta" else None,

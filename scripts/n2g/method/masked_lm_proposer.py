@@ -26,7 +26,7 @@ def open_masked_lm(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
 
     if not Path(folder).is_dir():
         raise InputError(f"masked_lm: {folder} is not a folder: name one with a masked language model.")
-    what, local = f"masked_lm: {folder}", {"local_files_only": True}
+    what, local = f"masked_lm: {folder}", {"local_files_only": True, "trust_remote_code": False}
     place = {"device_map": "meta"} if device == "meta" else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **local)

@@ -246,7 +246,9 @@ def _class_of(folder: Path) -> type:
     from transformer_lens.model_bridge.sources import transformers as source
     from transformers import AutoConfig
 
-    architecture = source.determine_architecture_from_hf_config(AutoConfig.from_pretrained(folder))
+    architecture = source.determine_architecture_from_hf_config(
+        AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    )
     return source.get_hf_model_class_for_architecture(architecture)
 
 

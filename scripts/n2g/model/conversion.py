@@ -97,7 +97,12 @@ def _convert(
 
 def _format(files: Sequence[Path], loader: str) -> str:
     names = {file.name for file in files}
-    if any(file.suffix == ".gguf" for file in files):
+    if "adapter_model.safetensors" in names:
+        raise InputError(
+            "the model has an adapter beside its weights, or in their place, which is not applied: merge it into them "
+            "with merge_and_unload of peft, or remove it."
+        )
+    if any(file.suffix.lower() == ".gguf" for file in files):
         if len(files) > 1:
             raise InputError("the model has several .gguf files: name one in model.file.")
         return "gguf"
@@ -225,7 +230,7 @@ def _complete_tokenizer(folder: Path) -> None:
         try:
             if not any((folder / name).exists() for name in VOCABULARIES):
                 raise FileNotFoundError(" or ".join(VOCABULARIES))
-            AutoTokenizer.from_pretrained(folder).backend_tokenizer.save(str(file))
+            AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer.save(str(file))
         except Exception as error:  # whatever the many kinds of tokenizers raise
             if why_not_written(error):
                 raise
@@ -299,6 +304,8 @@ def _count_neurons(model: TransformerBridge) -> int:
                 f"{kind} is a mixture of experts, which has no neurons to read ({name} is the output of all "
                 "experts): choose another model."
             )
+    if not layers:
+        raise InputError(f"{kind} has no layers: correct num_hidden_layers in its config.json.")
     seen: dict[int, torch.Tensor] = {}
     hooks = [
         (f"blocks.{layer}.mlp.hook_post", lambda value, hook, layer=layer: seen.update({layer: value}))

@@ -49,7 +49,8 @@ def load_whole(kind: Any, folder: Path | str, what: str = "the model", **options
             f"{what} has weights of the shape {_shape(found)} in {name}, where its config.json makes room for "
             f"{_shape(wanted)}: get the config.json that belongs to the weights."
         )
-    if not getattr(model.config, "quantization_config", None):
+    # A method that the library does not know is passed over with a warning.
+    if not (getattr(model, "hf_quantizer", None) or "gguf_file" in options):
         _check_remaining(what, report["unexpected_keys"], places)
         _check_numbers(
             what, Path(folder), {name for name, value in state.items() if value.is_floating_point()}
@@ -108,7 +109,8 @@ def _check_numbers(what: str, folder: Path, places: Collection[str]) -> None:
             # The library puts the name of the base model before names that lack it.
             if kind not in _REAL and any(f".{place}".endswith(f".{name}") for place in places):
                 raise InputError(
-                    f"{what} has quantised weights ({name} is {kind}), and its config.json does not say how: use "
+                    f"{what} has quantised weights ({name} is {kind}), and its config.json names no known way to "
+                    "read them: use "
                     "weights that are not quantised, or a GGUF file."
                 )
 

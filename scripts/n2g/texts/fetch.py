@@ -97,6 +97,8 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
         files = [incoming / source.file] if source.file else matching_files(incoming, patterns)
         root = incoming
     if not files:
+        if source.kind == "local" and any(root.glob("*.gguf")):
+            raise InputError(f"{source.name} is a folder of .gguf files: name one in model.file.")
         names = ", ".join(pattern.removeprefix("**/") for pattern in patterns)
         raise InputError(f"{source.name} contains none of {names}: choose another source.")
     for file in files:
