@@ -53,7 +53,7 @@ def test_hostile_text_is_shown_as_text(page, address, tmp_path):
 
 def test_phone_width(page, address):
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("index.html", "layers/0/index.html", "neurons/L0/N1/index.html", "changes/index.html"):
+    for path in ("index.html", "layers/L0/index.html", "neurons/L0/N1/index.html", "changes/index.html"):
         page.goto(address + path)
         overflow = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -62,7 +62,7 @@ def test_phone_width(page, address):
 
 
 def test_sorting_a_layer(page, address):
-    page.goto(f"{address}layers/0/index.html")
+    page.goto(f"{address}layers/L0/index.html")
     page.get_by_role("button", name="F1", exact=True).click()
     values = [float(text) for text in page.locator("tbody tr td:nth-child(3)").all_inner_texts()]
     assert values == sorted(values, reverse=True)
@@ -126,7 +126,7 @@ def test_with_keys_alone(page, address):
             break
     page.keyboard.press("Enter")
     page.get_by_role("region", name="Selected node").wait_for()
-    page.goto(f"{address}layers/0/index.html")
+    page.goto(f"{address}layers/L0/index.html")
     page.get_by_role("button", name="F1", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.locator("[aria-sort=descending]")).to_have_text("F1")

@@ -25,7 +25,7 @@ pytestmark = [
 ]
 PATHS = [
     "index.html",
-    "layers/3/index.html",
+    "layers/L3/index.html",
     "neurons/L3/N4/index.html",
     "table/index.html",
     "tokens/index.html?q=%20river",

@@ -15,7 +15,7 @@ LARGEST = 500_000
 PAGES = {
     "home": "index.html",
     "layers": "layers/index.html",
-    "layer": "layers/0/index.html",
+    "layer": "layers/L0/index.html",
     "neuron": "neurons/L0/N1/index.html?text=!!%22%23%24",
     "dead neuron": "neurons/L1/N2/index.html",
     "table": "table/index.html",

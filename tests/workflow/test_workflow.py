@@ -283,7 +283,7 @@ def test_the_real_model_has_a_summary(real: Path) -> None:
 
 def test_the_real_model_has_every_page(real: Path) -> None:
     atlas = real / "results/few/atlas"
-    pages = ["index.html", "layers/0/index.html", "layers/2/index.html"]
+    pages = ["index.html", "layers/L0/index.html", "layers/L2/index.html"]
     pages += [f"neurons/{neuron.replace('.', '/')}/index.html" for neuron in NEURONS]
     for page in pages:
         assert (atlas / page).read_text().lstrip().startswith("<!doctype html>"), page

@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from n2g.graphs.colours import level
 from n2g.site import explainer_comparison, shell, wording
+from n2g.site.layer_comparison import layer_comparison
 from n2g.site.plots import distribution
 from n2g.site.summary_figures import LISTED, best_first, by_layer
 from n2g.site.table_rows import columns
@@ -58,9 +59,13 @@ def stamp_layers(
             explained=explainer_comparison.compare(one["explained"] for one in here),
             plots=[plot for plot in plots if plot],
         )
-        shell.stamp_page(built / "layers" / str(layer) / "index.html", content)
+        shell.stamp_page(built / "layers" / f"L{layer}" / "index.html", content)
     content = environment.get_template("layers.html").render(
-        home="../", layers=overview, statuses=list(wording.STATUSES), summary=by_layer(atlas.summary)
+        home="../",
+        layers=overview,
+        plots=layer_comparison(atlas.summary, layers, rows),
+        statuses=list(wording.STATUSES),
+        summary=by_layer(atlas.summary),
     )
     shell.stamp_page(built / "layers" / "index.html", content)
 

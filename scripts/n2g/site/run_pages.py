@@ -12,6 +12,7 @@ from n2g.site import changes, downloads, shell
 from n2g.site.home_page import stamp_home
 from n2g.site.layer_pages import stamp_layers
 from n2g.site.measurements_page import stamp_measurements
+from n2g.site.moved_pages import stamp_moved
 from n2g.site.navigation import diff_table, reports, source_of
 from n2g.site.rewrite_page import stamp_rewritten
 from n2g.site.summary_figures import LISTED, best_first
@@ -47,6 +48,7 @@ def stamp_all(
     }
     environment.globals.update(shown)
     stamp_layers(environment, built, atlas, layers, rows)
+    stamp_moved(environment, built, layers)
     stamp_home(environment, built, atlas, layers, rows, pictures)
     stamp_tools(environment, built, layers, rows, bool(atlas.rewritten))
     stamp_measurements(environment, built, atlas, layers)

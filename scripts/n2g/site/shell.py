@@ -41,7 +41,7 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
         site: the folder of templates, style sheets and scripts.
         docs: the folder of written pages in Markdown; it may be empty or missing.
         work: an empty folder to work in.
-        stubs: pages to be stamped, path such as `layers/3.md` -> title.
+        stubs: pages to be stamped, path such as `layers/L3.md` -> title.
         settings: variables of `mkdocs.yml.j2`.
 
     Returns:
