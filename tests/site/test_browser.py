@@ -73,7 +73,7 @@ def test_sorting_a_layer(page, address):
 
 def test_jump_previous_next_and_random(page, address):
     page.goto(address)
-    page.get_by_role("searchbox").fill("l1n0")
+    page.get_by_role("combobox", name="Search").fill("l1n0")
     page.keyboard.press("Enter")
     page.wait_for_url("**/neurons/L1/N0/index.html")
     page.get_by_role("link", name="L0.N3").click()

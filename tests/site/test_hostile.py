@@ -103,8 +103,17 @@ def excerpts(page: Page) -> dict[str, str]:
 @pytest.mark.browser
 def test_a_token_is_found_as_it_is_shown(page: Page, address: str) -> None:
     for neuron, token in enumerate(NAMES[:-1]):
-        page.goto(f"{address}tokens/index.html?match=exact&role=0&q={quote(visible(token))}")
+        page.goto(f"{address}search/index.html?in=tokens&match=exact&role=0&q={quote(visible(token))}")
         expect(page.locator(".hits a.hit").first).to_have_attribute("href", re.compile(f"/L0/N{neuron}/"))
+
+
+@pytest.mark.browser
+def test_a_character_of_several_byte_tokens_leads_to_their_cards(page: Page, address: str) -> None:
+    page.goto(f"{address}search/index.html?q={quote('水')}")
+    said = page.locator(".bytes")
+    expect(said).to_contain_text("“水” is the bytes <0xE6> <0xB0> <0xB4> in UTF-8")
+    said.get_by_role("link").first.click()
+    expect(page.locator(".hits a.hit strong").first).to_have_text(f"L0.N{BYTE}")
 
 
 @pytest.mark.browser

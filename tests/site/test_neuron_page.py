@@ -179,11 +179,7 @@ def test_the_map_leads_to_a_neuron(page: Page, address: str) -> None:
     page.wait_for_url("**/neurons/L1/N1/index.html")
 
 
-def test_where_nothing_is_found_the_page_says_what_to_try(page: Page, address: str) -> None:
-    page.goto(f"{address}tokens/index.html?q=Lakers")
-    expect(page.locator(".notice", has_text="No graph of this atlas holds this token")).to_be_visible()
-    page.get_by_label("Token", exact=True).fill("🦊")
-    expect(page.locator(".notice")).to_contain_text("tokens of single bytes")
+def test_a_bound_that_is_no_number_is_named(page: Page, address: str) -> None:
     page.goto(f"{address}table/index.html")
     page.locator("tbody tr").first.wait_for()
     page.get_by_label("F1 to", exact=True).fill("0,9")

@@ -82,29 +82,33 @@ def test_pattern_search_finds_what_the_graphs_hold(page, address, records):
         expected = having(records, context, active)
         if expected and len(seen) < 3:
             seen.add((context, active))
-            page.goto(f"{address}patterns/index.html")
-            page.get_by_label("Pattern", exact=True).fill(f"{context.strip()} … {active.strip()}")
-            expect(page.locator("output")).to_contain_text(f"{len(expected)} of 8 neurons")
-            assert set(page.locator(".hit strong").all_inner_texts()) == expected
+            page.goto(f"{address}search/index.html?in=patterns")
+            page.get_by_role("combobox", name="Search").fill(f"{context.strip()} … {active.strip()}")
+            page.keyboard.press("Enter")
+            found = page.locator("[data-group=patterns]")
+            expect(found.locator("h2 small")).to_have_text(f"{len(expected)} of 8 neurons")
+            assert set(found.locator(".hit strong").all_inner_texts()) == expected
     assert seen
 
 
 def test_patterns_by_depth_and_beginning(page, address, records):
     deep = {one["id"] for one in records if any(len(found) - 1 >= 4 for found in patterns_of(one)[1])}
-    page.goto(f"{address}patterns/index.html?q=*&least=4")
-    expect(page.locator("output")).to_contain_text(f"{len(deep)} of 8 neurons")
+    page.goto(f"{address}patterns/index.html?q=*&least=4")  # an old address
+    found = page.locator("[data-group=patterns]")
+    expect(found.locator("h2 small")).to_have_text(f"{len(deep)} of 8 neurons")
+    assert "in=patterns" in page.url and page.get_by_label("Minimum pattern length").input_value() == "4"
     begun = {
         one["id"]
         for one in records
         for _, active, *_ in patterns_of(one)[1]
         if any(key_of(one["vocabulary"][str(token)]).startswith("par") for token in active)
     }
-    page.goto(f"{address}patterns/index.html?q=par*")
-    expect(page.locator("output")).to_contain_text(f"{len(begun)} of 8 neurons")
-    assert set(page.locator(".hit strong").all_inner_texts()) == begun != set()
-    expect(page.locator(".patterns-page")).to_have_attribute("data-searched", "par*")
-    page.reload()
-    expect(page.get_by_label("Pattern", exact=True)).to_have_value("par*")
+    page.goto(f"{address}search/index.html?q=par*")
+    expect(found.locator("h2 small")).to_have_text(f"{len(begun)} of 8 neurons")
+    page.goto(f"{address}search/index.html?q=par*&in=patterns")
+    expect(found.locator(".hit strong")).to_have_count(min(6, len(begun)))
+    assert set(found.locator(".hit strong").all_inner_texts()) <= begun != set()
+    expect(page.get_by_role("combobox", name="Search")).to_have_value("par*")
 
 
 def test_embedded_page_is_the_graph_alone(page, address):

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from random import Random
+from urllib.parse import urlencode
 
 import fake_records
 import made_atlas
@@ -72,10 +73,13 @@ def neurons_with(records, token, role):
 )
 def test_every_token_can_be_found(page, address, records, text, role):
     token = next(token for token, known in fake_records.TEXTS.items() if known == text)
-    page.goto(f"{address}tokens/index.html?match=exact&role={role}")
-    page.get_by_label("Token", exact=True).fill(text.replace("\n", "\\n"))
+    query = urlencode({"in": "tokens", "match": "exact", "role": role, "q": text.replace("\n", "\\n")})
+    page.goto(f"{address}search/index.html?{query}")
     expected = neurons_with(records, token, role)
-    expect(page.locator("output")).to_have_text(re.compile(rf"\b{len(expected)} neurons?$"))
+    found = page.locator("[data-group=tokens] h2 small")
+    expect(found).to_have_text(re.compile(rf"\b{len(expected)} neurons?$"))
+    if len(expected) > 6:
+        page.get_by_role("button", name="Show more").click()
     assert set(page.locator(".hit strong").all_inner_texts()) == expected
 
 
@@ -86,12 +90,12 @@ def test_token_search_by_prefix_case_and_space(page, address, records):
         if text in (" river", " Paris", " the", " of")
     ]
     word = next(text.strip() for token, text in words if neurons_with(records, token, "1"))
-    page.goto(f"{address}tokens/index.html?q={word[:2]}&match=prefix")
+    page.goto(f"{address}search/index.html?in=tokens&q={word[:2]}&match=prefix")
     page.locator(".hit").first.wait_for()
     assert f"␣{word}" in page.locator(".hit code").first.inner_text()
-    page.goto(f"{address}tokens/index.html?q={word}&match=exact&role=1")
-    expect(page.locator(".hit .node.lit", has_text=word).first).to_be_visible()
-    page.goto(f"{address}tokens/index.html?q={word.upper()}")
+    page.goto(f"{address}search/index.html?in=tokens&q={word}&match=exact&role=1")
+    expect(page.locator(".hit .node.lit").first).to_be_visible()
+    page.goto(f"{address}search/index.html?in=tokens&q={word.upper()}")
     page.locator(".hit").first.wait_for()
     page.get_by_label("Space before").select_option("without")
     expect(page.locator(".hit")).to_have_count(0)

@@ -29,6 +29,7 @@ from n2g.site.inputs import SiteInputs
 from n2g.site.navigation import TOOLS, mkdocs_settings, reports, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
 from n2g.site.table_rows import columns
+from n2g.site.term_index import TermIndex
 from n2g.workflow.process_pool import in_order
 
 
@@ -93,19 +94,19 @@ def _stamp_neurons(
 ) -> list[dict[str, Any]]:
     """Stamp each neuron's page, and fill the indexes; give the neurons' rows for the tables."""
     data, rows = stamper.built / "data", []
-    tokens, firing, lines = (
-        search_indexes.TokenIndex(),
+    terms, firing, lines = (
+        TermIndex(),
         search_indexes.FiringIndex(),
         downloads.RecordLines(data / "records"),
     )
     for found in in_order(stamper.stamp, _groups(stamper.ids, atlas, files), processes):
         rows += found.rows
-        tokens.update(found.tokens)
+        terms.update(found.terms)
         firing.update(found.firing)
         for layer, line in found.lines:
             lines.add(layer, line)
     lines.close()
-    tokens.write(data)
+    terms.write(data)
     firing.write(data)
     return rows
 

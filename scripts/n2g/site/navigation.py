@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 TOOLS = [
     ("All neurons", "table/index.html"),
-    ("Tokens", "tokens/index.html"),
-    ("Patterns", "patterns/index.html"),
+    ("Search", "search/index.html"),
     ("Your text", "fires/index.html"),
     ("Compare", "compare/index.html"),
 ]

@@ -1,4 +1,4 @@
-"""Small files by which the pages find neurons: a table in pieces, and sorted pieces of posting lists.
+"""Small files by which the pages find neurons: a table in pieces, patterns and cards in groups of neurons.
 
 No piece grows with the number of neurons, so that a page loads only what a query needs.
 """
@@ -9,13 +9,12 @@ import csv
 import gzip
 import io
 import json
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from math import log10
 from pathlib import Path
 from typing import Any
 
-from n2g.graphs.drawing import activations
+from n2g.graphs.drawing import CLASS_LINES, activations, is_background, ordered
 from n2g.graphs.pattern_paths import firing_paths, paths
 from n2g.ids import NeuronId
 from n2g.site.wording import brief
@@ -23,8 +22,8 @@ from n2g.site.wording import brief
 ROWS = 1024
 SHARD = 64_000
 GROUP = 64  # neurons whose patterns, and whose DOT, are in a file together
-ACTIVATING, CONTEXT, PROMOTED = 0, 1, 2
-Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
+CARDS = 16  # neurons whose cards are in a file together
+NAMED = 2  # tokens of an element whose texts come with the patterns
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -96,56 +95,6 @@ def write_map(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         "density": "".join(tenth(magnitude(row["density"])) for row in rows),
     }
     write_json(folder / "map.json.gz", content)
-
-
-class TokenIndex:
-    """Which graphs hold a token, and how strongly: filled record by record, then written in sorted pieces."""
-
-    def __init__(self) -> None:
-        self._texts: dict[int, str] = {}
-        self._postings: dict[int, array] = {}
-
-    def add(self, row: int, record: Mapping[str, Any]) -> None:
-        """Add a record; `row` is the neuron's place in `ids.json`."""
-        best: dict[tuple[int, int], int] = {}
-        for token, role, strength in _uses(record):
-            best[token, role] = max(best.get((token, role), 0), round(100 * strength))
-        for (token, role), strength in best.items():
-            if token not in self._postings:
-                self._texts[token] = record["vocabulary"][str(token)]
-                self._postings[token] = array("Q")
-            self._postings[token].append(((row * 4 + role) * 128 + strength) * 128 + f1_of(record))
-
-    def update(self, later: TokenIndex) -> None:
-        """Append the entries of an index of later neurons."""
-        self._texts |= later._texts
-        for token, postings in later._postings.items():
-            self._postings.setdefault(token, array("Q")).extend(postings)
-
-    def write(self, folder: Path) -> None:
-        """Write `tokens/{piece}.json.gz` and `tokens.json`, which gives the first key of each piece.
-
-        A piece lists [key, text, token id, postings], the postings flat: role, row, strength, F1, ...
-        """
-        ordered = sorted((_utf16(key_of(text)), token, text) for token, text in self._texts.items())
-        pieces = Pieces(folder / "tokens")
-        for _, token, text in ordered:
-            key = key_of(text)
-            postings = sorted(map(_unpacked, self._postings[token]), key=_most_useful)
-            entry = [key, text, token, [value for posting in postings for value in posting]]
-            pieces.add(key[:24], json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
-        pieces.close()
-
-
-def _unpacked(value: int) -> Posting:
-    value, f1 = divmod(value, 128)
-    value, strength = divmod(value, 128)
-    row, role = divmod(value, 4)
-    return role, row, strength, f1
-
-
-def _most_useful(posting: Posting) -> tuple:
-    return -posting[2] * (posting[3] + 1), posting
 
 
 class Pieces:
@@ -222,9 +171,20 @@ class FiringIndex:
         pieces.close()
 
 
+def card_of(record: Mapping[str, Any], svg: str | None) -> list:
+    """[sentence or reason, picture or None, {node: tokens that its box does not name}] of a neuron."""
+    hidden = {}
+    if graph := record.get("graph"):
+        strength = activations(graph)
+        for node in graph["nodes"]:
+            if len(node.get("tokens", ())) > CLASS_LINES and not is_background(node, graph, strength):
+                hidden[node["id"]] = ordered(node)[CLASS_LINES - 1 :]
+    return [brief(record.get("explanation") or record.get("reason"), 160), svg, hidden]
+
+
 def patterns_of(record: Mapping[str, Any]) -> list:
-    """[F1 in hundredths, patterns] of a record: those that reach the decision threshold, each [activation, element,
-    ...] backwards.
+    """[F1 in hundredths, patterns, {token: text}] of a record: the patterns that reach the decision threshold, each
+    [activation, element, ...] backwards, and texts of the first tokens of each element.
 
     An element is a list of tokens, those left out that alone bring the prediction below it; for the others
     see `_element`.
@@ -232,8 +192,12 @@ def patterns_of(record: Mapping[str, Any]) -> list:
     graph = record.get("graph")
     found: list[list] = []
     if not graph:
-        return [f1_of(record), found]
+        return [f1_of(record), found, {}]
+    named: dict[int, str] = {}
     for path in firing_paths(graph):
+        for node in path:
+            for token in ordered(node)[:NAMED] if "tokens" in node else ():
+                named[token] = record["vocabulary"][str(token)]
         value = path[-1]["end"]["activation"]
         found.append(
             [
@@ -241,7 +205,7 @@ def patterns_of(record: Mapping[str, Any]) -> list:
                 *(_tokens(node, graph["decision_threshold"] / value) or _element(node) for node in path),
             ]
         )
-    return [f1_of(record), found]
+    return [f1_of(record), found, named]
 
 
 def _tokens(node: Mapping[str, Any], least: float) -> list[int]:
@@ -289,27 +253,6 @@ def key_of(text: str) -> str:
     ('the', ' ', '\\n')
     """
     return (text.removeprefix(" ") or text).lower()
-
-
-def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
-    """(token, role, strength from 0 to 1) for each token of a record's graph and output."""
-    graph = record.get("graph")
-    if graph and graph["scale"] > 0:
-        strongest = activations(graph)
-        for node in graph["nodes"]:
-            active, reached = node["parent"] == 0, strongest[node["id"]]
-            weight = reached / graph["scale"] if active else node.get("importance", 0.0)
-            for token, factor in zip(node.get("tokens", ()), node.get("weights", ()), strict=False):
-                if reached * factor >= graph["decision_threshold"]:  # the others never make it fire
-                    yield token, ACTIVATING if active else CONTEXT, min(1.0, weight * factor)
-    promoted = (record.get("logits") or {}).get("promoted") or []
-    for token, value in promoted:
-        yield token, PROMOTED, value / promoted[0][1] if promoted[0][1] > 0 else 0.0
-
-
-def _utf16(text: str) -> bytes:
-    """A sort key that orders texts as JavaScript compares strings."""
-    return text.encode("utf-16-be", "surrogatepass")
 
 
 def _cell(value: Any) -> Any:

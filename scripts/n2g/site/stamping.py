@@ -15,6 +15,7 @@ from n2g.graphs.drawing import inline
 from n2g.site import downloads, neuron_page, search_indexes, shell, wording
 from n2g.site.related_neurons import Lists
 from n2g.site.table_rows import row
+from n2g.site.term_index import TermIndex
 
 # The packed record beside a page.
 RECORD = "record.json.gz"
@@ -41,7 +42,7 @@ class Stamped:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     lines: list[tuple[int, bytes]] = field(default_factory=list)
-    tokens: search_indexes.TokenIndex = field(default_factory=search_indexes.TokenIndex)
+    terms: TermIndex = field(default_factory=TermIndex)
     firing: search_indexes.FiringIndex = field(default_factory=search_indexes.FiringIndex)
 
 
@@ -75,7 +76,7 @@ class Stamper:
 
     def stamp(self, group: Group) -> Stamped:
         """Stamp a group's pages, and write what the site has for each group of neurons."""
-        found, patterns, drawings, further = Stamped(), [], [], []
+        found, patterns, drawings, further, cards = Stamped(), [], [], [], []
         template = self._environment.get_template("neuron.html")
         first = group.number * search_indexes.GROUP
         for at, (file, related) in enumerate(zip(group.files, group.related, strict=True), start=first):
@@ -101,15 +102,19 @@ class Stamper:
                 encoding="utf-8",
             )
             patterns.append(search_indexes.patterns_of(record))
+            cards.append(search_indexes.card_of(record, svg))
             rest = [list(one.values()) for one in variables["patterns"][neuron_page.PATTERNS :]]
             further.append({"svg": picture(file), "rows": rest} if rest else None)
             drawings.append(file.with_suffix(".dot").read_text(encoding="utf-8") if svg else None)
             found.rows.append({**row(record), "kept": effect and effect["kept"]})
             found.lines.append((record["layer"], downloads.line(record)))
-            found.tokens.add(at, record)
+            found.terms.add(at, record)
             found.firing.add(at, record)
         for name, values in (("patterns", patterns), ("dot", drawings), ("further", further)):
             search_indexes.write_json(self.built / "data" / name / f"{group.number}.json.gz", values)
+        for at in range(0, len(cards), search_indexes.CARDS):
+            path = self.built / "data" / "cards" / f"{(first + at) // search_indexes.CARDS}.json.gz"
+            search_indexes.write_json(path, cards[at : at + search_indexes.CARDS])
         return found
 
     def _opposite(self, neuron: str) -> str | None:

@@ -22,6 +22,8 @@ def stamp_tools(
             home="../",
             layers=layers,
             columns=columns(rewritten),
+            neurons=len(rows),
+            labelled=any(one["explained"] for one in rows),
             statuses=list(wording.STATUSES),
             measured={"precision": hit / (hit + false), "recall": hit / (hit + missed)} if hit else None,
         )

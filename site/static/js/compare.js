@@ -1,6 +1,7 @@
 // Two neurons side by side, named in the URL: ?a=L0.N1&b=L3.N7
-import { parseId } from "./jump.js";
-import { allIds, keepInUrl, load, make, picture, pageOf, recordAt, shown } from "./site.js";
+import { parseId } from "./ids.js";
+import { picture } from "./cards.js";
+import { allIds, keepInUrl, load, make, pageOf, recordAt, shown } from "./site.js";
 import { shortened, visible } from "./token_display.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random documents" };

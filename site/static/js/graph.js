@@ -104,7 +104,7 @@ const byEvidence = (node) => {
 async function others(node, vocabulary, id) {
   const strongest = byEvidence(node).slice(0, STRONGEST).map(([token]) => token).filter((token) => token in vocabulary);
   const entries = (await Promise.all(strongest.map((token) => find(vocabulary[token], "exact", "")))).flat();
-  const hits = rank(entries.filter(([, , token]) => strongest.includes(token)), "").filter(({ kind }) => kind < 2);
+  const hits = rank(entries.filter(([, , token]) => strongest.includes(token)), "").filter(({ roles }) => roles.has(0) || roles.has(1));
   const ids = await allIds();
   return [...new Set(hits.map(({ row }) => ids[row]))].filter((one) => one !== id).slice(0, OTHERS);
 }
@@ -112,8 +112,8 @@ async function others(node, vocabulary, id) {
 function tokenLinks(node, vocabulary) {
   const order = byEvidence(node);
   const links = order.slice(0, LINKS).map(([token, weight]) => {
-    const url = new URL("tokens/index.html", root);
-    url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), match: "exact" });
+    const url = new URL("search/index.html", root);
+    url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), in: "tokens", match: "exact" });
     return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, shortened(visible(vocabulary[token] ?? `#${token}`), 60)));
   });
   return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;

@@ -27,29 +27,8 @@ export function load(path) {
   return loaded.get(path);
 }
 
-/** Marks the nodes that hold one of the tokens, and brings the first into view. */
-function light(place, tokens) {
-  const held = [...place.querySelectorAll(".node")].filter((node) => [...node.querySelector("text").childNodes].some(({ textContent }) => tokens.includes(textContent)));
-  for (const node of held) node.classList.add("lit");
-  if (!held.length) return;
-  const [node, frame] = [held[0].getBoundingClientRect(), place.getBoundingClientRect()];
-  place.scrollBy(Math.min(0, node.left - frame.left - 8), (node.top + node.bottom - frame.top - frame.bottom) / 2);
-}
-
-/** A place for a neuron's graph; the picture comes from the neuron's page, once it is soon to be seen. */
-export function picture(id, tokens = []) {
-  const place = make("span", { class: "small-picture", role: "img", "aria-label": `Graph of ${id}` });
-  const watcher = new IntersectionObserver(async (entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    watcher.disconnect();
-    const text = await (await fetch(pageOf(id))).text();
-    const svg = new DOMParser().parseFromString(text, "text/html").querySelector("svg.graph");
-    if (svg) place.append(document.adoptNode(svg));
-    light(place, tokens);
-  }, { rootMargin: "400px" });
-  watcher.observe(place);
-  return place;
-}
+/** How many files of the site were loaded so far. */
+export const loads = () => loaded.size;
 
 /** All neuron ids, in order. */
 export async function allIds() {

@@ -1,11 +1,10 @@
 // Text to token ids in the browser, by the model's own tokenizer, and ids to the text that pages show.
 import { load, root } from "./site.js";
-import { Tokenizer } from "../vendor/tokenizers.js";
 
-let ready = null;
+let ready = null; // from the first text that is typed
 
 async function make() {
-  const about = await load("data/tokenizer.json");
+  const [{ Tokenizer }, about] = await Promise.all([import("../vendor/tokenizers.js"), load("data/tokenizer.json")]);
   const pieces = await Promise.all(Array.from({ length: about.pieces }, (_, at) => fetch(new URL(`data/tokenizer/${at}.bin`, root)).then((answer) => answer.blob())));
   const stream = new Blob(pieces).stream().pipeThrough(new DecompressionStream("gzip"));
   return { about, tokenizer: new Tokenizer(await new Response(stream).json(), {}) };
