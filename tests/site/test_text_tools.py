@@ -143,10 +143,3 @@ def test_which_neurons_fire(page, address):
     expect(page.locator("output")).to_contain_text(f"predicted to fire on {token.inner_text()}")
     assert set(lines.locator("td:nth-child(2)").all_inner_texts()) == {token.inner_text()}
     assert set() != set(lines.locator("th").all_inner_texts()) <= before
-
-
-def test_compare(page, address):
-    page.goto(f"{address}compare/index.html?a=L0.N1&b=l1n0")
-    expect(page.locator(".sides h2 a")).to_have_text(["L0.N1", "L1.N0"])
-    page.goto(f"{address}compare/index.html?a=L0.N1&b=L7.N7")
-    expect(page.locator("output")).to_contain_text("L7.N7 is not in this atlas")

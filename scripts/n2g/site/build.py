@@ -26,7 +26,7 @@ from n2g.site import (
     web_tokenizer,
 )
 from n2g.site.inputs import SiteInputs
-from n2g.site.navigation import TOOLS, mkdocs_settings, reports, site_name
+from n2g.site.navigation import TOOLS, mkdocs_settings, reports, similar_table, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
 from n2g.site.table_rows import columns
 from n2g.site.term_index import TermIndex
@@ -79,6 +79,8 @@ def build(
         search_indexes.write_ids(built / "data", ids)
         search_indexes.write_table(built / "data", columns(bool(atlas.rewritten)), rows)
         search_indexes.write_map(built / "data", rows)
+        if table := similar_table(atlas):
+            search_indexes.write_pairs(built / "data", ids, related_neurons.pairs(table))
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
         downloads.write_layer_tables(built / "data" / "tables", rewrite_page.TABLES, atlas.rewritten)
         environment = templates(site, variables)
@@ -112,7 +114,7 @@ def _stamp_neurons(
 
 
 def _groups(ids: Sequence[str], atlas: SiteInputs, files: Mapping[str, Path]) -> Iterator[Group]:
-    similar = next((path for path in atlas.run_tables if path.stem == "similar"), None)
+    similar = similar_table(atlas)
     likenesses = related_neurons.similar(similar) if similar else {}
     block, connected = Path(), {}
     for number, first in enumerate(range(0, len(ids), search_indexes.GROUP)):

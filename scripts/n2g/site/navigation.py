@@ -30,6 +30,11 @@ def diff_table(atlas: SiteInputs) -> Path | None:
     return next((path for path in atlas.run_tables if path.stem == "diff"), None)
 
 
+def similar_table(atlas: SiteInputs) -> Path | None:
+    """Which neurons are similar, where the run has looked for that."""
+    return next((path for path in atlas.run_tables if path.stem == "similar"), None)
+
+
 def reports(atlas: SiteInputs) -> list[tuple[str, str]]:
     """(title, path) of the pages about the run's data."""
     rewritten = [("Rewritten layers", "rewrite/index.html")] if atlas.rewritten else []

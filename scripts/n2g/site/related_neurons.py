@@ -51,6 +51,15 @@ def similar(path: Path) -> dict[str, Lists]:
     return found
 
 
+def pairs(path: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Neuron -> other neuron -> title -> score: all pairs in `similar.parquet`."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for row in read_table(path, "similar").to_pylist():
+        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
+        found.setdefault(_name(row), {}).setdefault(str(other), {})[SIMILAR[row["kind"]]] = row["score"]
+    return found
+
+
 def _best(path: Path, name: str) -> list[dict[str, Any]]:
     return read_table(path, name).filter(pc.field("rank") < SHOWN).to_pylist()
 

@@ -50,7 +50,7 @@ def stamp_all(
     stamp_layers(environment, built, atlas, layers, rows)
     stamp_moved(environment, built, layers)
     stamp_home(environment, built, atlas, layers, rows, pictures)
-    stamp_tools(environment, built, layers, rows, bool(atlas.rewritten))
+    stamp_tools(environment, built, atlas, layers, rows)
     stamp_measurements(environment, built, atlas, layers)
     stamp_rewritten(environment, built, atlas, rows)
     _stamp_repeats(environment, built, rows)

@@ -97,6 +97,13 @@ def write_map(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_json(folder / "map.json.gz", content)
 
 
+def write_pairs(folder: Path, ids: Sequence[NeuronId], pairs: Mapping[str, Mapping]) -> None:
+    """`similar/{group}.json.gz`: for each neuron of a group what `related_neurons.pairs` has of it."""
+    for number, first in enumerate(range(0, len(ids), GROUP)):
+        known = [pairs.get(str(neuron), {}) for neuron in ids[first : first + GROUP]]
+        write_json(folder / "similar" / f"{number}.json.gz", known)
+
+
 class Pieces:
     """Sorted entries, already JSON, in packed files of about the same size: `{piece}.json.gz`, and a list of the
     first key of each piece beside the folder."""

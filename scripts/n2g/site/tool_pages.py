@@ -6,23 +6,28 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from n2g.compare.activation_correlation import CORRELATED
+from n2g.compare.similar_table import TOP
+from n2g.settings import Settings
 from n2g.site import shell, wording
-from n2g.site.navigation import TOOLS
+from n2g.site.inputs import SiteInputs
+from n2g.site.navigation import TOOLS, similar_table
 from n2g.site.table_rows import columns
 
 
 def stamp_tools(
-    environment: Environment, built: Path, layers: list[int], rows: list[dict], rewritten: bool
+    environment: Environment, built: Path, atlas: SiteInputs, layers: list[int], rows: list[dict]
 ) -> None:
-    """Stamp each of them; from `rows` comes how far the graphs' predictions can be trusted, and with `rewritten` layers
-    there is one more column to sort by."""
+    """Stamp each of them; from `rows` comes how far the graphs' predictions can be trusted."""
+    similar = {"top": TOP, "correlated": CORRELATED} if similar_table(atlas) else None
     hit, false, missed = (sum(one["counts"][at] for one in rows) for at in range(3))
     for _, path in TOOLS:
         content = environment.get_template(path.replace("/index", "")).render(
             home="../",
             layers=layers,
-            columns=columns(rewritten),
-            neurons=len(rows),
+            columns=columns(bool(atlas.rewritten)),
+            similar=similar,
+            firing=Settings().firing_threshold,
             labelled=any(one["explained"] for one in rows),
             statuses=list(wording.STATUSES),
             measured={"precision": hit / (hit + false), "recall": hit / (hit + missed)} if hit else None,

@@ -11,6 +11,9 @@ export async function cardOf(id) {
   return (await load(`data/cards/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP];
 }
 
+/** The picture of a card as an element. */
+export const drawing = (svg) => document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg"));
+
 /** Marks the nodes that hold one of the tokens, a map of ids to what is shown of them, and brings the first into view.
  * Returns what else is to be said of where the tokens are. */
 function light(place, tokens, hidden) {
@@ -27,14 +30,14 @@ function light(place, tokens, hidden) {
 }
 
 /** A place for a neuron's graph, which is loaded once it is soon to be seen; `filled` is called with the card then. */
-export function picture(id, tokens = new Map(), filled = () => {}) {
+function picture(id, tokens = new Map(), filled = () => {}) {
   const place = make("span", { class: "small-picture", role: "img", "aria-label": `Graph of ${id}` });
   const watcher = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watcher.disconnect();
     const card = await cardOf(id);
     const [, svg, hidden] = card;
-    if (svg) place.append(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
+    if (svg) place.append(drawing(svg));
     filled(card, light(place, tokens, hidden));
   }, { rootMargin: WIDE });
   watcher.observe(place);
