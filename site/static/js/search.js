@@ -21,7 +21,7 @@ function section(name, found, question, only, shown) {
 }
 
 export default async function search(page) {
-  const [place, output, how] = [".groups", ".found", ".how"].map((one) => page.querySelector(one));
+  const [place, output] = [".groups", ".found"].map((one) => page.querySelector(one));
   const names = page.dataset.groups.split(" ");
   const inputs = [...page.querySelectorAll("form [name]")];
   const box = document.querySelector(".search-box input");
@@ -34,7 +34,7 @@ export default async function search(page) {
     const question = asked.get("q") ?? "";
     const only = names.includes(asked.get("in")) ? asked.get("in") : "";
     const values = Object.fromEntries(inputs.map(({ name }) => [name, only ? asked.get(name) ?? "" : ""]));
-    for (const form of page.querySelectorAll("form[data-for]")) form.hidden = form.dataset.for !== only;
+    document.documentElement.dataset.in = only;
     const before = loads();
     const groups = [];
     if (question.trim() || question.length === 1) {
@@ -58,7 +58,7 @@ export default async function search(page) {
     place.replaceChildren(...sections);
     if (only && question) place.prepend(make("p", {}, "Only ", GROUPS[only].toLowerCase(), ". ", finders.ask(question, "Search everything")));
     output.textContent = question ? (said.length ? `“${question}”: ${said.join(", ")}` : `Nothing found for “${question}”`) : "";
-    how.hidden = said.length > 0;
+    document.documentElement.classList.toggle("asked", said.length > 0);
     page.dataset.searched = question;
   }
 

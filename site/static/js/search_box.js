@@ -1,11 +1,8 @@
 // The search box in the header of every page: suggestions, the way to a neuron or to the search's page, and keys.
-import { begun, parseId } from "./ids.js";
+import { parseId } from "./ids.js";
 import { allIds, make, pageOf, root, settled } from "./site.js";
-import { LINE, TOKEN, WORD, entriesOf, keyOf } from "./terms.js";
-import { plain, shortened, typed, visible } from "./token_display.js";
 
 const KEYS = [["/", "search"], ["j", "next neuron"], ["k", "previous neuron"], ["Esc", "close what is open"], ["?", "these keys"]];
-const [IDS, TERMS, TITLES] = [4, 6, 3]; // suggestions of each kind
 
 /** Keys that work on every page, unless something is being typed. */
 function keys(input) {
@@ -37,33 +34,6 @@ async function answer(question) {
   }
 }
 
-/** [what is asked, what is shown, a remark] of what the words that are typed may become. */
-async function suggest(words) {
-  const ids = await allIds();
-  const exact = parseId(words);
-  const found = [...new Set([...(exact && ids.includes(exact) ? [exact] : []), ...begun(words, ids, IDS)])].slice(0, IDS).map((id) => [id, id, "neuron"]);
-  const question = typed(words);
-  if (!question.trim() && question !== "\n") return found;
-  const terms = new Map();
-  const titles = new Map();
-  for (const [key, kind, total, group, lines] of await entriesOf(keyOf(question), true, 2)) {
-    if (kind === LINE) for (const [text, count] of lines) if (group === "title") titles.set(text, count);
-    if (kind === LINE) continue;
-    const term = terms.get(key) ?? { [TOKEN]: 0, [WORD]: 0 };
-    term[kind] += total;
-    terms.set(key, term);
-  }
-  const whole = (key) => key === keyOf(question);
-  const weight = ({ [TOKEN]: tokens, [WORD]: excerpts }) => 2 * tokens + excerpts;
-  const best = [...terms].sort(([a, one], [b, two]) => whole(b) - whole(a) || weight(two) - weight(one) || (a < b ? -1 : 1)).slice(0, TERMS);
-  const most = [...titles].sort(([a, one], [b, two]) => two - one || (a < b ? -1 : 1)).slice(0, TITLES);
-  return [
-    ...found,
-    ...best.map(([key, { [TOKEN]: tokens, [WORD]: excerpts }]) => [visible(key), visible(key), [tokens && "token", excerpts && "word in excerpts"].filter(Boolean).join(", ")]),
-    ...most.map(([title]) => [title, plain(title), "title"]),
-  ];
-}
-
 /** The suggestions as a list that is worked by the keys of a combobox: https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ */
 function combobox(form, input, choose) {
   const list = make("ul", { role: "listbox", id: "search-suggestions", "aria-label": "Suggestions", hidden: "" });
@@ -83,7 +53,7 @@ function combobox(form, input, choose) {
 
   function fill(found) {
     options = found;
-    list.replaceChildren(...found.map(([, words, remark], place) => make("li", { role: "option", id: `search-suggestion-${place}`, "aria-selected": "false" }, make("b", {}, make("bdi", {}, shortened(words, 60))), make("span", {}, remark))));
+    list.replaceChildren(...found.map(([, words, remark], place) => make("li", { role: "option", id: `search-suggestion-${place}`, "aria-selected": "false" }, make("b", {}, make("bdi", {}, words)), make("span", {}, remark))));
     list.hidden = found.length === 0;
     input.setAttribute("aria-expanded", found.length > 0);
     point(-1);
@@ -96,6 +66,7 @@ function combobox(form, input, choose) {
 
   input.addEventListener("input", settled(async () => {
     const now = (turn += 1);
+    const { suggest } = await import("./suggest.js"); // not before something is typed
     const found = input.value ? await suggest(input.value) : [];
     if (now === turn && document.activeElement === input) fill(found);
   }));
