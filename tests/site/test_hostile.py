@@ -112,8 +112,8 @@ def test_a_character_of_several_byte_tokens_leads_to_their_cards(page: Page, add
     page.goto(f"{address}search/index.html?q={quote('水')}")
     said = page.locator(".bytes")
     expect(said).to_contain_text("“水” is the bytes <0xE6> <0xB0> <0xB4> in UTF-8")
-    said.get_by_role("link").first.click()
-    expect(page.locator(".hits a.hit strong").first).to_have_text(f"L0.N{BYTE}")
+    said.get_by_role("link", name="<0xB4>", exact=True).click()
+    expect(page.locator(".hits a.hit strong", has_text=f"L0.N{BYTE}")).to_be_visible()
 
 
 @pytest.mark.browser

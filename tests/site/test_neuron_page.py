@@ -154,7 +154,7 @@ def test_keys_lead_on(page: Page, address: str) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     page.keyboard.press("/")
     page.keyboard.type("jk?")
-    expect(page.get_by_label("Neuron id or token")).to_have_value("jk?")
+    expect(page.get_by_role("combobox", name="Search")).to_have_value("jk?")
 
 
 def test_the_map_leads_to_a_neuron(page: Page, address: str) -> None:

@@ -70,7 +70,7 @@ def line_plot(
                 ),
                 "dots": dots if len(dots) <= 40 else [],
                 "band": _band(
-                    [(x, *map(down, end)) for x, end in zip(across, one.ends, strict=False) if end]
+                    [(x, down(end[0]), down(end[1])) for x, end in zip(across, one.ends, strict=False) if end]
                 ),
             }
         )
