@@ -42,7 +42,7 @@ def test_the_table_and_the_neuron_s_page_have_the_share(atlas: Path) -> None:
         kept = {row["id"]: row["kept"] for row in csv.DictReader(file)}
     assert kept == {**dict.fromkeys(made_atlas.EXPECTED, ""), "L0.N0": "0.5"}
     assert "data-key=kept" in (atlas / "table" / "index.html").read_text().replace('"', "")
-    assert "Effect kept" in text_of(atlas / "layers" / "0" / "index.html")
+    assert "Effect kept" in text_of(atlas / "layers" / "L0" / "index.html")
     assert "0.50 of the neuron’s effect" in text_of(atlas / "neurons" / "L0" / "N0" / "index.html")
     assert "effect on the model" not in text_of(atlas / "neurons" / "L0" / "N1" / "index.html")
 
