@@ -1,5 +1,5 @@
 # Everyday commands; `make` lists them. Everything installed goes to .venv, nothing else on the machine is touched
-# (`make test` may install Chromium where it is root, in continuous integration Slurm too).
+# (`make test` may install Chromium and Firefox where it is root, in continuous integration Slurm too).
 .DEFAULT_GOAL := help
 .PHONY: help atlas reproduce crate serve setup test bench lint format lock clean browser slurm
 
@@ -99,13 +99,16 @@ $(TEST_ENVIRONMENT): $(ENVIRONMENT)
 	@touch $@
 
 browser:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	@found() { for name; do command -v $$name >/dev/null && return; done; return 1; }; \
+	missing=""; found chromium chromium-browser google-chrome || missing="chromium"; \
+	found firefox-esr firefox || missing="$$missing firefox-esr"; \
+	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
-	then echo "Installing Chromium for the browser tests ..."; \
+	then echo "Installing browsers for the tests:" $$missing; \
 	    { apt-get update -qq \
-	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-liberation; \
-	    } >/dev/null || echo "Chromium could not be installed, and the browser tests need it." >&2; \
-	else echo "The browser tests need Chromium: install it, on Debian with 'apt-get install chromium' as root." >&2; fi
+	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing fonts-liberation; \
+	    } >/dev/null || echo "They could not be installed, and the browser tests need them." >&2; \
+	else echo "The browser tests need" $$missing "- install them, on Debian with 'apt-get install' as root." >&2; fi
 
 # Daemons, so only on machines of continuous integration; elsewhere their test is skipped.
 slurm:

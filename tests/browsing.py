@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import made_atlas
 import pytest
 from loopback import running
+from playwright.sync_api import Browser, Dialog, Page
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -27,7 +28,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The site served below a path of its own."""
     folder = tmp_path_factory.mktemp("served")
     made_atlas.make(folder)
@@ -35,22 +36,40 @@ def address(tmp_path_factory):
         yield f"{root}/atlas/"
 
 
-@pytest.fixture
-def page(chromium, address):
-    """A page that fails the test on dialogs, console errors, foreign requests and scripts in texts."""
-    context = chromium.new_context()
-    page = context.new_page()
-    troubles = []
-    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    host = urlsplit(address).netloc
+# Firefox reports what it was still fetching when a page was left; a file that is missing has its own message.
+LEFT = "NetworkError when attempting to fetch resource."
+# Firefox tells no driver what a page's policy has stopped, so the page says it.
+TELL = """document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+    console.error(`policy: ${violatedDirective} ${blockedURI}`))"""
+
+
+def watch(page: Page, host: str) -> list[str]:
+    """What goes wrong on a page from now on: dialogs, errors, requests to others than the host, what the policy stops."""
+    troubles: list[str] = []
+
+    def asked(dialog: Dialog) -> None:
+        troubles.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.add_init_script(TELL)
+    page.on("dialog", asked)
+    page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)) if LEFT not in str(error) else None)
     page.on(
         "request",
         lambda sent: troubles.append(sent.url) if urlsplit(sent.url).netloc not in ("", host) else None,
     )
+    return troubles
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page that fails the test on anything that `watch` sees, and on a script in a text that has run."""
+    context = browser.new_context()
+    page = context.new_page()
+    troubles = watch(page, urlsplit(address).netloc)
     yield page
     hacked = page.evaluate("window.hacked")
     context.close()
-    assert troubles == []
+    assert not troubles, troubles
     assert hacked is None

@@ -1,4 +1,4 @@
-"""The atlas as a reader meets it, in headless Chromium."""
+"""The atlas as a reader meets it, in headless browsers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from n2g.graphs.token_display import excerpt, shortened
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.both
 def test_from_home_to_a_neuron(page, address):
     page.goto(address)
     page.get_by_role("link", name="Browse by layer").click()
@@ -27,6 +28,7 @@ def test_from_home_to_a_neuron(page, address):
     assert page.locator(".tokens b").count() > 100
 
 
+@pytest.mark.both
 def test_hostile_text_is_shown_as_text(page, address, tmp_path):
     fake_records.write(tmp_path)
     for neuron in ("L0/N0", "L0/N1", "L0/N2", "L1/N0", "L1/N1", "L1/N3"):
@@ -51,6 +53,7 @@ def test_hostile_text_is_shown_as_text(page, address, tmp_path):
         assert overflow <= 0
 
 
+@pytest.mark.both
 def test_phone_width(page, address):
     page.set_viewport_size({"width": 360, "height": 740})
     for path in ("index.html", "layers/L0/index.html", "neurons/L0/N1/index.html", "changes/index.html"):
@@ -61,6 +64,7 @@ def test_phone_width(page, address):
         assert overflow <= 0, path
 
 
+@pytest.mark.both
 def test_sorting_a_layer(page, address):
     page.goto(f"{address}layers/L0/index.html")
     page.get_by_role("button", name="F1", exact=True).click()
@@ -71,6 +75,7 @@ def test_sorting_a_layer(page, address):
     expect(page.locator("tbody tr td:nth-child(3)")).to_have_text([f"{value:.2f}" for value in values])
 
 
+@pytest.mark.both
 def test_jump_previous_next_and_random(page, address):
     page.goto(address)
     page.get_by_role("combobox", name="Search").fill("l1n0")
@@ -82,6 +87,7 @@ def test_jump_previous_next_and_random(page, address):
         page.get_by_role("button", name="A random neuron").click()
 
 
+@pytest.mark.both
 def test_values_on_hover(page, address):
     page.goto(f"{address}neurons/L0/N1/index.html")
     token = page.locator("#examples .tokens b[class]").first
@@ -92,8 +98,8 @@ def test_values_on_hover(page, address):
     assert "predicted" in token.get_attribute("title")
 
 
-def test_dark_theme(chromium, address):
-    context = chromium.new_context(color_scheme="dark")
+def test_dark_theme(browser, address):
+    context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto(f"{address}neurons/L0/N1/index.html")
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -101,8 +107,8 @@ def test_dark_theme(chromium, address):
     context.close()
 
 
-def test_without_scripts(chromium, address):
-    context = chromium.new_context(java_script_enabled=False)
+def test_without_scripts(browser, address):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{address}neurons/L0/N1/index.html")
     assert page.locator("svg.graph").is_visible()
@@ -115,6 +121,7 @@ def test_without_scripts(chromium, address):
     context.close()
 
 
+@pytest.mark.both
 def test_with_keys_alone(page, address):
     page.goto(f"{address}neurons/L0/N1/index.html")
     page.keyboard.press("Tab")
@@ -132,9 +139,10 @@ def test_with_keys_alone(page, address):
     expect(page.locator("[aria-sort=descending]")).to_have_text("F1")
 
 
-def test_read_from_a_disk(chromium, address, tmp_path):
+@pytest.mark.both
+def test_read_from_a_disk(browser, address, tmp_path):
     """Browsers run no modules there: what needs them is not shown, and the page says so."""
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto((made_atlas.make(tmp_path) / "neurons/L0/N1/index.html").as_uri())
     assert page.locator("svg.graph").is_visible()
     assert page.locator(".try").is_hidden()

@@ -70,6 +70,7 @@ def test_everything_can_be_seen_in_drawings(run: Path) -> None:
         assert all("".join(box.itertext()).strip() for box in boxes), path.name
 
 
+@pytest.mark.both
 @pytest.mark.browser
 def test_no_page_runs_what_a_text_holds(page: Page, address: str, run: Path) -> None:
     for neuron in range(len(NAMES) + 1):
@@ -100,6 +101,7 @@ def excerpts(page: Page) -> dict[str, str]:
     )
 
 
+@pytest.mark.both
 @pytest.mark.browser
 def test_a_token_is_found_as_it_is_shown(page: Page, address: str) -> None:
     for neuron, token in enumerate(NAMES[:-1]):
@@ -107,6 +109,7 @@ def test_a_token_is_found_as_it_is_shown(page: Page, address: str) -> None:
         expect(page.locator(".hits a.hit").first).to_have_attribute("href", re.compile(f"/L0/N{neuron}/"))
 
 
+@pytest.mark.both
 @pytest.mark.browser
 def test_a_character_of_several_byte_tokens_leads_to_their_cards(page: Page, address: str) -> None:
     page.goto(f"{address}search/index.html?q={quote('水')}")
@@ -126,6 +129,7 @@ def test_typed_text_is_not_run(page: Page, address: str) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.both
 @pytest.mark.parametrize("neuron", RIGHT_TO_LEFT)
 def test_right_to_left_text_reads_in_its_own_direction(neuron: int, page: Page, address: str) -> None:
     page.goto(f"{address}neurons/L0/N{neuron}/index.html")
@@ -139,6 +143,7 @@ def test_right_to_left_text_reads_in_its_own_direction(neuron: int, page: Page, 
         assert after["right"] <= before["left"] + 1, (before, after)
 
 
+@pytest.mark.both
 @pytest.mark.browser
 def test_halves_of_a_word_join(page: Page, address: str) -> None:
     page.goto(f"{address}fires/index.html")
@@ -159,6 +164,7 @@ def test_halves_of_a_word_join(page: Page, address: str) -> None:
     assert whole[0] == pytest.approx(whole[1], abs=0.5)
 
 
+@pytest.mark.both
 @pytest.mark.browser
 def test_overrides_of_direction_do_nothing(page: Page, address: str) -> None:
     page.goto(f"{address}neurons/L0/N{NAMES.index(HOSTILE[5])}/index.html")

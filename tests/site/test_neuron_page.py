@@ -39,6 +39,7 @@ def nodes_of(page: Page) -> list[int]:
     return [int(row.get_attribute("data-node")) for row in page.locator(".patterns tbody tr").all()]
 
 
+@pytest.mark.both
 def test_the_strongest_patterns_stand_first_and_all_on_demand(page: Page, address: str, large: dict) -> None:
     page.goto(address + path_of(large))
     ends = [path[-1]["id"] for path in strongest_paths(large["graph"])]
@@ -75,6 +76,7 @@ def test_hits_and_misses_on_test_documents_stand_beside_each_pattern(
         assert row.locator("td").all_inner_texts()[-2:] == [str(said[1]), str(said[0] - said[1])]
 
 
+@pytest.mark.both
 def test_a_pattern_its_node_and_the_address_are_chosen_together(
     page: Page, address: str, large: dict
 ) -> None:
@@ -115,6 +117,7 @@ def test_hits_and_misses_are_marked(page: Page, address: str, records: dict[str,
     assert len(set(expected.values())) == 3
 
 
+@pytest.mark.both
 def test_arrow_keys_read_a_text_token_by_token(page: Page, address: str, records: dict[str, dict]) -> None:
     record = records["L0.N0"]
     page.goto(address + path_of(record))
@@ -132,6 +135,7 @@ def test_arrow_keys_read_a_text_token_by_token(page: Page, address: str, records
     expect(item.locator(".current")).to_have_count(1)
 
 
+@pytest.mark.both
 def test_a_graph_is_one_stop_of_the_tab_key(page: Page, address: str) -> None:
     page.goto(f"{address}neurons/L0/N0/index.html")
     nodes = page.locator("svg.graph .node")
@@ -142,6 +146,7 @@ def test_a_graph_is_one_stop_of_the_tab_key(page: Page, address: str) -> None:
     expect(page.locator("svg.graph .node[tabindex='0']")).to_have_count(1)
 
 
+@pytest.mark.both
 def test_keys_lead_on(page: Page, address: str) -> None:
     page.goto(f"{address}neurons/L0/N1/index.html")
     page.locator("dialog.keys").wait_for(state="attached")
@@ -157,6 +162,7 @@ def test_keys_lead_on(page: Page, address: str) -> None:
     expect(page.get_by_role("combobox", name="Search")).to_have_value("jk?")
 
 
+@pytest.mark.both
 def test_the_map_leads_to_a_neuron(page: Page, address: str) -> None:
     page.goto(f"{address}index.html")
     canvas = page.locator(".neuron-map canvas")

@@ -46,6 +46,7 @@ CASES = [
 ]
 
 
+@pytest.mark.both
 def test_what_a_pattern_matches(page, address):
     asked = [
         [pattern, [one if isinstance(one, dict) else {"kind": "token", "one": one} for one in question]]
@@ -91,6 +92,7 @@ def test_pattern_search_finds_what_the_graphs_hold(page, address, records):
     assert seen
 
 
+@pytest.mark.both
 def test_patterns_by_depth_and_beginning(page, address, records):
     deep = {one["id"] for one in records if any(len(found) - 1 >= 4 for found in patterns_of(one)[1])}
     page.goto(f"{address}patterns/index.html?q=*&least=4")  # an old address
@@ -111,6 +113,7 @@ def test_patterns_by_depth_and_beginning(page, address, records):
     expect(page.get_by_role("combobox", name="Search")).to_have_value("par*")
 
 
+@pytest.mark.both
 def test_embedded_page_is_the_graph_alone(page, address):
     page.goto(f"{address}neurons/L0/N1/index.html?embed=1")
     assert page.locator("svg.graph").is_visible()

@@ -54,6 +54,7 @@ ENCODE = """async (texts) => {
 }"""
 
 
+@pytest.mark.both
 def test_tokens_equal_python(page, address, tmp_path):
     known = fake_records.tokenizer(tmp_path / "tokenizer.json")
     texts = strings(1200)
@@ -89,6 +90,7 @@ def graphs(tmp_path_factory):
     return {record["id"]: NeuronGraph.from_dict(record["graph"]) for record in records if record["graph"]}
 
 
+@pytest.mark.both
 def test_try_it(page, address, graphs, tmp_path):
     known = fake_records.tokenizer(tmp_path / "tokenizer.json")
     random = Random(2)
@@ -106,6 +108,7 @@ def test_try_it(page, address, graphs, tmp_path):
         assert "text=" in page.url
 
 
+@pytest.mark.both
 def test_firings_equal_python(page, address, graphs):
     random = Random(5)
     texts = [[random.randrange(32) for _ in range(random.randint(1, 30))] for _ in range(60)]
@@ -132,6 +135,7 @@ def test_firings_equal_python(page, address, graphs):
     assert any(expected)
 
 
+@pytest.mark.both
 def test_which_neurons_fire(page, address):
     page.goto(f"{address}fires/index.html")
     page.get_by_label("Text", exact=True).fill("!\"#$%&'()*+,-./0123456789:;<=>?")

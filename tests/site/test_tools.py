@@ -28,6 +28,7 @@ def records(tmp_path_factory):
     return {path.stem: json.loads(path.read_text()) for folder in folders for path in folder.glob("*.json")}
 
 
+@pytest.mark.both
 def test_table_filters_sorts_and_keeps_its_state(page, address):
     page.goto(f"{address}table/index.html?status=ok&sort=-f1")
     page.locator("tbody tr").first.wait_for()
@@ -83,6 +84,7 @@ def test_every_token_can_be_found(page, address, records, text, role):
     assert set(page.locator(".hit strong").all_inner_texts()) == expected
 
 
+@pytest.mark.both
 def test_token_search_by_prefix_case_and_space(page, address, records):
     words = [
         (token, text)
@@ -101,6 +103,7 @@ def test_token_search_by_prefix_case_and_space(page, address, records):
     expect(page.locator(".hit")).to_have_count(0)
 
 
+@pytest.mark.both
 def test_click_on_a_node_shows_its_examples_its_cost_and_other_neurons(page, address, records):
     page.goto(f"{address}neurons/L0/N0/index.html")
     node = page.locator("svg.graph .node.active[role=button]").first
@@ -120,6 +123,7 @@ def test_click_on_a_node_shows_its_examples_its_cost_and_other_neurons(page, add
     panel.wait_for(state="detached")
 
 
+@pytest.mark.both
 def test_zoom(page, address):
     page.goto(f"{address}neurons/L0/N0/index.html")
     svg = page.locator("svg.graph")
@@ -131,6 +135,7 @@ def test_zoom(page, address):
     assert float(svg.get_attribute("width")) == pytest.approx(svg.evaluate("e => e.viewBox.baseVal.width"))
 
 
+@pytest.mark.both
 def test_context_of_examples(page, address):
     page.goto(f"{address}neurons/L0/N0/index.html")
     tokens = page.locator("#examples [data-example]").first.locator(".tokens b")
@@ -141,6 +146,7 @@ def test_context_of_examples(page, address):
     expect(tokens).to_have_count(40)
 
 
+@pytest.mark.both
 def test_prediction_equals_python(page, address):
     """On random graphs with every kind of node, and on texts with and without a first BOS."""
     random = Random(7)
