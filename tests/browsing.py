@@ -44,7 +44,7 @@ TELL = """document.addEventListener("securitypolicyviolation", ({ violatedDirect
 
 
 def watch(page: Page, host: str) -> list[str]:
-    """What goes wrong on a page from now on: dialogs, errors, requests to others than the host, what the policy stops."""
+    """What goes wrong on a page from now on: dialogs, errors, requests to other hosts, and what the policy stops."""
     troubles: list[str] = []
 
     def asked(dialog: Dialog) -> None:

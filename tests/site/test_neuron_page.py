@@ -53,15 +53,21 @@ def test_the_strongest_patterns_stand_first_and_all_on_demand(page: Page, addres
     expect(page.locator(".patterns tbody tr")).to_have_count(len(ends))
     assert nodes_of(page) == ends
     assert page.locator("svg.graph .node").count() == len(large["graph"]["nodes"]) - 1
-    with page.expect_download() as download:
-        page.get_by_role("link", name="SVG").click()
-    assert download.value.path().read_text().count("data-node=") == len(large["graph"]["nodes"]) - 1
     last = page.locator(".patterns .pattern").last
     assert (
         last.inner_text().split() == " ".join(words for _, words in pattern_rows(large)[-1]["parts"]).split()
     )
     last.click()
     expect(page.locator(f"svg.graph .node.chosen[data-node='{ends[-1]}']")).to_have_count(1)
+
+
+def test_the_saved_picture_is_the_one_that_is_seen(page: Page, address: str, large: dict) -> None:
+    page.goto(address + path_of(large))
+    page.get_by_role("button", name="Show all patterns").click()
+    expect(page.locator("svg.graph .node")).to_have_count(len(large["graph"]["nodes"]) - 1)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="SVG").click()
+    assert download.value.path().read_text().count("data-node=") == len(large["graph"]["nodes"]) - 1
 
 
 def test_hits_and_misses_on_test_documents_stand_beside_each_pattern(
