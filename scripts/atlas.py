@@ -26,7 +26,7 @@ def main() -> None:
     )
     parser.add_argument("--rewritten", nargs="*", type=Path, default=[], help="folders of rewritten layers")
     parser.add_argument(
-        "--config", type=json.loads, required=True, help="run, model, corpus and poles, as JSON"
+        "--config", type=json.loads, required=True, help="run, site_url, model, corpus and poles, as JSON"
     )
     parser.add_argument("--site", type=Path, required=True, help="templates, style sheets, scripts")
     parser.add_argument("--docs", type=Path, required=True, help="folder of written pages")

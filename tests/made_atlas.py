@@ -15,10 +15,11 @@ COUNTS = {
     "skipped": {"no_text": 3, "not_json": 0},
     "files": {"read": 2, "other": {".csv": 4, ".pdf": 1}},
 }
+ADDRESS = "https://example.org/atlas/"  # where it says that it is published
 EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range(4))
 
 
-def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
+def make(folder: Path, expected: tuple[str, ...] = EXPECTED, site_url: str | None = ADDRESS) -> Path:
     renders = fake_records.write(folder)
     fake_records.write_connections(folder)
     similar = fake_records.write_similar(folder / "similar.parquet")
@@ -29,7 +30,7 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED) -> Path:
     words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
     diff = fake_records.write_diff(folder / "diff.parquet")
-    config, tables = fake_records.CONFIG | {"against": "<b>old</b>"}, (similar, diff)
+    config, tables = fake_records.CONFIG | {"against": "<b>old</b>", "site_url": site_url}, (similar, diff)
     rewritten = (fake_records.write_rewritten(folder / "0"),)
     atlas = SiteInputs(
         config,

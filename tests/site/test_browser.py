@@ -151,3 +151,22 @@ def test_read_from_a_disk(browser, address, tmp_path):
     page.get_by_role("link", name="All neurons").click()
     assert page.get_by_role("heading", level=1).inner_text() == "All neurons"
     page.close()
+
+
+@pytest.mark.parametrize("place", ["x", "neurons/L9/N9/", "neurons/L0/N1/more/deep/index.html"])
+def test_a_missing_page_leads_back(browser, address, place):
+    page = browser.new_page()
+    answers = []
+    page.on("response", lambda answer: answers.append((answer.url.removeprefix(address), answer.status)))
+    page.goto(address + place)
+    page.wait_for_load_state("networkidle")
+    assert {url for url, status in answers if status != 200} == {place}
+    assert len(answers) > 5, "styles and scripts"
+    assert page.get_by_role("heading", level=1).inner_text() == "There is no such page"
+    page.get_by_role("searchbox").fill("L0.N1")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/atlas/neurons/L0/N1/index.html")
+    page.go_back()
+    page.get_by_role("link", name="Home", exact=True).last.click()
+    assert page.url.removesuffix("index.html") == address
+    page.close()

@@ -31,6 +31,7 @@ PAGES = {
     "changes": "changes/index.html",
     "downloads": "downloads/index.html",
     "written": "about/method/index.html",
+    "missing": "404.html",
 }
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import fake_records
 import pytest
-from made_atlas import EXPECTED, ROOT, make, pages
+from made_atlas import ADDRESS, EXPECTED, ROOT, make, pages
 
 from n2g.errors import InputError
 from n2g.site.build import build
@@ -132,7 +132,10 @@ def test_no_dead_links(atlas):
             parts = urlsplit(link)
             if parts.scheme or link.startswith("data:"):
                 continue
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            place = unquote(parts.path)
+            if path.name == "404.html":  # it is shown in place of any page, so its links begin at the host
+                place = atlas / place.removeprefix(urlsplit(ADDRESS).path)
+            target = (path.parent / place).resolve() if parts.path else path
             assert target.is_file(), f"{path.relative_to(atlas)} -> {link}"
             if parts.fragment and target.suffix == ".html":
                 assert parts.fragment in Page(target).ids, f"{path.relative_to(atlas)} -> {link}"
@@ -141,10 +144,26 @@ def test_no_dead_links(atlas):
 def test_nothing_is_loaded_from_other_hosts(atlas):
     for path in pages(atlas):
         for tag, attributes in Page(path).tags:
-            source = attributes.get("src") or (attributes.get("href") if tag == "link" else None) or ""
+            loaded = tag == "link" and attributes["rel"] != "canonical"
+            source = attributes.get("src") or (attributes.get("href") if loaded else None) or ""
             assert not urlsplit(source).netloc, f"{path}: {source}"
     for path in atlas.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//", path.read_text(encoding="utf-8")), path
+
+
+def test_pages_name_their_address_if_it_is_known(atlas, tmp_path):
+    def named(path: Path) -> set[str]:
+        tags = Page(path).tags
+        links = {a["href"] for t, a in tags if t == "link" and a["rel"] == "canonical"}
+        cards = {a["content"] for t, a in tags if t == "meta" and a.get("property") == "og:url"}
+        assert links == cards
+        return links
+
+    for path in pages(atlas):
+        place = path.relative_to(atlas).as_posix().removesuffix("index.html")
+        assert named(path) == (set() if place == "404.html" else {ADDRESS + place}), path
+    unknown = make(tmp_path, site_url=None)
+    assert not any(map(named, pages(unknown)))
 
 
 def test_policy_on_every_page(atlas):

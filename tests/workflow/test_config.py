@@ -68,7 +68,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
     ("key", "value", "said"),
     [
         ("sede", 1, "did you mean seed?"),
-        ("zzz", 1, "the keys here are run, against, model"),
+        ("zzz", 1, "the keys here are run, against, site_url, model"),
         ("model.fiel", "x", "did you mean file?"),
         ("layers", "5-2", "write the smaller number first"),
         ("layers", "0..5", "0-31,100"),
@@ -86,6 +86,7 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("against", "a/b", "must match"),
         ("against", "default", "is the run itself"),
         ("against", "unknown", "results/unknown is not a finished run"),
+        ("site_url", "example.org/atlas", "must match"),
         ("poles", [], "poles"),
         ("poles", ["up"], "'positive' or 'negative'"),
         ("block_size", 0, "at least 1"),

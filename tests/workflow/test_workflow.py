@@ -28,6 +28,7 @@ ENDPOINT = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}  # explains; by d
 CHANGES = {
     "run": {"run": "other"},
     "against": {"against": "before"},
+    "site_url": {"site_url": "https://example.org/"},
     "model.source": {"model": {"source": "moved"}},
     "model.file": {"model": ONE_FILE},
     "model.sha256": {"model": ONE_FILE | {"sha256": "0" * 64}},

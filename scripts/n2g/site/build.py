@@ -61,7 +61,7 @@ def build(
         replacing(out) as whole,
         tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder,
     ):
-        stubs = {"index.md": "Home", "layers/index.md": "Layers", "neurons/layer/page.md": shell.TITLE}
+        stubs = {"index.md": "Home", "layers/index.md": "Layers", f"{shell.PLACE[:-1]}.md": shell.TITLE}
         stubs |= {f"layers/L{layer}.md": f"Layer {layer}" for layer in layers}
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + reports(atlas)}
         built = shell.build(site, docs, Path(folder), stubs, mkdocs_settings(atlas))
@@ -71,7 +71,7 @@ def build(
             "tokenizer": atlas.vocabulary is not None,
             "site_name": site_name(atlas),
         }
-        parts = shell.split(built / "neurons" / "layer" / "page" / "index.html")
+        parts = shell.split(built / shell.PLACE / "index.html")
         shutil.rmtree(built / "neurons")
         effects = rewrite_page.effects(atlas.rewritten)
         stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables, effects)

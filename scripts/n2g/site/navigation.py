@@ -54,7 +54,8 @@ def mkdocs_settings(atlas: SiteInputs) -> dict[str, Any]:
         for pages in (TOOLS, reports(atlas))
     )
     name = escape(site_name(atlas))
-    return {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": data}
+    found = {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": data}
+    return found | {"site_url": atlas.config.get("site_url")}
 
 
 def source_of(given: Mapping[str, Any]) -> dict[str, str]:

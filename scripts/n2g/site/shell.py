@@ -22,6 +22,7 @@ from n2g.errors import InputError, why_not_written
 MARK = "stamped-here"
 TITLE = "stamped-title"
 DESCRIPTION = "stamped-description"
+PLACE = "neurons/layer/page/"
 # The theme gives checkboxes an attribute that only text boxes may have.
 _CHECKBOX = re.compile(r'(<input [^>]*type="checkbox"[^>]*) autocomplete="off"')
 _BLANKS = re.compile(r"\s*\n\s*")
@@ -76,7 +77,7 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
             raise OSError(why)
         raise InputError(f"MkDocs could not build the atlas: {(done.stderr or done.stdout)[-800:]}")
     built = work / "built"
-    for unused in ("404.html", "sitemap.xml", "sitemap.xml.gz"):
+    for unused in ("sitemap.xml", "sitemap.xml.gz"):
         (built / unused).unlink(missing_ok=True)
     for unused in ("lunr", "workers"):
         shutil.rmtree(built / "assets" / "javascripts" / unused, ignore_errors=True)
@@ -87,11 +88,11 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
     return built
 
 
-def stamp(parts: Iterable[str], title: str, content: str, description: str = "") -> str:
-    """A page: the shell's parts (from `split`) with an escaped title, ready HTML between them, and a description as
-    plain text for those who list the page."""
+def stamp(parts: Iterable[str], title: str, content: str, description: str = "", place: str = PLACE) -> str:
+    """A page: the shell's parts (from `split`) with an escaped title, ready HTML between them, a description as plain
+    text for those who list the page, and its folder below the site's root, for its canonical address."""
     before, after = parts
-    head = before.replace(TITLE, title)
+    head = before.replace(TITLE, title).replace(PLACE, place)
     quoted = f'"{escape(description)}"'  # the page may hold the mark without quotes
     head = head.replace(f'"{DESCRIPTION}"', quoted).replace(DESCRIPTION, quoted)
     return f"{head}{squeezed(content)}{after}"

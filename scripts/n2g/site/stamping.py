@@ -97,10 +97,11 @@ class Stamper:
                 previous=self.ids[at - 1] if at else None,
                 next=self.ids[at + 1] if at + 1 < len(self.ids) else None,
             )
-            target.write_text(
-                shell.stamp(self.parts, neuron, content, wording.brief(record["explanation"], 200)),
-                encoding="utf-8",
+            said, place = (
+                wording.brief(record["explanation"], 200),
+                wording.page_path(neuron).removesuffix("index.html"),
             )
+            target.write_text(shell.stamp(self.parts, neuron, content, said, place), encoding="utf-8")
             patterns.append(search_indexes.patterns_of(record))
             cards.append(search_indexes.card_of(record, svg))
             rest = [list(one.values()) for one in variables["patterns"][neuron_page.PATTERNS :]]

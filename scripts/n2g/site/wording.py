@@ -140,7 +140,16 @@ def page_path(neuron: str) -> str:
     >>> page_path("L3.N42-")
     'neurons/L3/N42-/index.html'
     """
-    return f"neurons/{neuron.replace('.', '/', 1)}/index.html"
+    return f"{page_folder(neuron)}index.html"
+
+
+def page_folder(neuron: str) -> str:
+    """A neuron page's folder from the site's root.
+
+    >>> page_folder("L3.N42-")
+    'neurons/L3/N42-/'
+    """
+    return f"neurons/{neuron.replace('.', '/', 1)}/"
 
 
 def beside(neuron: str) -> str:
