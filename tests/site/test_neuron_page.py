@@ -205,3 +205,34 @@ def test_the_head_says_what_the_page_is_about(records: dict[str, dict], page: Pa
     said = page.locator("meta[name=description]").get_attribute("content")
     assert records["L0.N0"]["explanation"].startswith(said.removesuffix(" …"))
     assert page.locator("meta[property='og:title']").get_attribute("content") == "L0.N0"
+
+
+@pytest.mark.both
+def test_an_example_has_an_address(page: Page, address: str, records: dict[str, dict]) -> None:
+    """One that the page holds, and one that its script adds."""
+    record = records["L0.N0"]
+    own = page.locator(".evidence a.value").first
+    page.goto(address + path_of(record))
+    own.click()
+    assert page.url.endswith("#test-top-1")
+    expect(page.locator("li:target[data-example]")).to_have_count(1)
+    last = sum(one["set"] == "false-positive" and one["split"] == "test" for one in record["examples"])
+    page.goto("about:blank")
+    page.goto(f"{address}{path_of(record)}#test-false-positive-{last}")
+    found = page.locator("li:target")
+    expect(found).to_have_count(1)
+    expect(found).to_be_in_viewport()
+    example = record["examples"][int(found.get_attribute("data-example"))]
+    assert example["set"] == "false-positive"
+
+
+@pytest.mark.both
+def test_a_frame_for_other_sites_can_be_copied(page: Page, address: str) -> None:
+    page.goto(f"{address}neurons/L0/N1/index.html?node=1#test-top-1")
+    page.get_by_role("button", name="Embed").click()
+    code = page.get_by_label("HTML of a frame with this graph").input_value()
+    page.evaluate("html => { document.body.innerHTML = html }", code)
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("svg.graph")).to_be_visible()
+    assert page.locator("iframe").get_attribute("src") == f"{address}neurons/L0/N1/index.html?embed=1"
+    assert page.locator("iframe").get_attribute("title") == "L0.N1, Neurons of Fake-1M"

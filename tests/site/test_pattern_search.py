@@ -115,8 +115,16 @@ def test_patterns_by_depth_and_beginning(page, address, records):
 
 @pytest.mark.both
 def test_embedded_page_is_the_graph_alone(page, address):
+    page.set_viewport_size({"width": 800, "height": 600})
     page.goto(f"{address}neurons/L0/N1/index.html?embed=1")
+    page.get_by_role("button", name="Fit", exact=False).wait_for()
     assert page.locator("svg.graph").is_visible()
+    assert "F1" in page.locator(".facts").inner_text()
+    for whole in (".facts", ".explanation", ".canvas", ".legend"):
+        box = page.locator(whole).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 600, whole
+    inside, frame = page.locator("svg.graph").bounding_box(), page.locator(".canvas").bounding_box()
+    assert inside["height"] <= frame["height"] and inside["width"] <= frame["width"]
     for hidden in (".md-header", ".md-tabs", "#examples", ".provenance"):
         assert page.locator(hidden).is_hidden()
     assert page.get_by_role("link", name="Neurons of Fake-1M").is_visible()

@@ -11,6 +11,8 @@ const LINKS = 60; // tokens of a node that are listed
 const STRONGEST = 4; // of them, other neurons with these
 const OTHERS = 12; // are listed
 
+const SMALLEST = 160; // pixels of an embedded picture's height
+
 const ZOOMS = [0.4, 0.5, 0.65, 0.8, 1, 1.25, 1.6, 2, 2.5];
 
 function zoomable(figure, canvas) {
@@ -31,6 +33,15 @@ function zoomable(figure, canvas) {
     const button = make("button", { type: "button", "aria-label": label, title: label }, name);
     button.addEventListener("click", action);
     tools.append(button);
+  }
+  if (document.documentElement.classList.contains("embed")) {
+    const fill = () => {
+      const below = figure.getBoundingClientRect().bottom - canvas.getBoundingClientRect().bottom;
+      canvas.style.height = `${Math.max(SMALLEST, innerHeight - canvas.getBoundingClientRect().top - scrollY - below - 10)}px`;
+      fit();
+    };
+    addEventListener("resize", fill);
+    fill();
   }
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;

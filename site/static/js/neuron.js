@@ -39,17 +39,17 @@ function outcome(page, record, example) {
   return [make("i", { class: `outcome ${kind}`, title: meaning }, mark), " "];
 }
 
-/** An example that the page does not hold itself; `times` texts are like it. */
-function item(page, record, prepared, index, times, around) {
+/** An example that the page does not hold itself; `times` texts are like it. Its id is that of its section, with its rank there. */
+function item(page, record, prepared, id, index, times, around) {
   const example = record.examples[index];
   const paragraph = make("p", { class: "tokens", dir: "auto" });
   fill(paragraph, record, example, around);
   const [actual, predicted] = [example.activations[example.pivot], example.predictions[example.pivot]];
-  const value = make("span", { class: "value", title: `actual ${shown(actual)}, predicted ${shown(predicted)}` }, ...outcome(page, record, example), shown(actual));
+  const value = make("a", { class: "value", href: `#${id}`, title: `actual ${shown(actual)}, predicted ${shown(predicted)}; a link to this example` }, ...outcome(page, record, example), shown(actual));
   if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
   if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, ...reason(record, prepared, example)));
-  return make("li", { "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80)));
+  return make("li", { id, "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80)));
 }
 
 /** Call once, when the element is soon to be seen. */
@@ -97,6 +97,9 @@ function walkable(section, readout) {
 }
 
 export default function neuron(page) {
+  const embed = make("button", { type: "button", title: "HTML that shows this graph on another site" }, "Embed");
+  embed.addEventListener("click", async () => (await import("./embed.js")).offer(page));
+  if (page.querySelector("svg.graph")) page.querySelector(".steps").append(embed);
   const sections = [...page.querySelectorAll("[data-examples]")];
   if (!sections.length) return;
   const asked = new URL(location).searchParams.get("context");
@@ -112,15 +115,22 @@ export default function neuron(page) {
   };
   const readout = page.querySelector(".readout") ?? make("output");
   for (const section of sections) {
-    for (const list of section.querySelectorAll("[data-later]")) whenNear(list, async () => {
-      const record = await recordOf(page);
-      const prepared = record.graph && prepare(record.graph);
-      for (const later of list.dataset.later.split(",")) {
-        const [index, times] = later.split("*").map(Number);
-        list.append(item(page, record, prepared, index, times, aroundIn(section)));
-      }
-      delete list.dataset.later;
-    });
+    for (const list of section.querySelectorAll("[data-later]")) {
+      const complete = async () => {
+        const later = list.dataset.later?.split(",") ?? [];
+        delete list.dataset.later;
+        const record = await recordOf(page);
+        const prepared = record.graph && prepare(record.graph);
+        for (const one of later) {
+          const [index, times] = one.split("*").map(Number);
+          list.append(item(page, record, prepared, `${list.parentElement.id}-${list.children.length + 1}`, index, times, aroundIn(section)));
+        }
+      };
+      whenNear(list, complete);
+      // An example that the address names may be one of them: once it is there, the browser is asked again to go to it.
+      const { hash } = location;
+      if (hash.startsWith(`#${list.parentElement.id}-`) && !document.getElementById(hash.slice(1))) complete().then(() => location.replace(hash));
+    }
     // Values come with the first touch, so that reading a page costs no second file.
     if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => refill(section), { once: true });
     for (const kind of ["pointerover", "click"]) section.addEventListener(kind, (event) => {
