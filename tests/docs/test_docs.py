@@ -16,7 +16,7 @@ import yaml
 
 from n2g.files.contracts import CONTRACTS, describe
 from n2g.settings import Settings
-from n2g.workflow.config import complete_config
+from n2g.workflow.config import complete_config, describe_keys
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -108,6 +108,18 @@ def test_the_way_of_a_token_is_that_of_the_code() -> None:
             assert column in ("npy", "jsonl") or column in CONTRACTS[table].columns, f"{table}.{column}"
     for function, module in re.findall(r"`(\w+)` in `([\w/]+\.py)`", text):
         assert f"def {function}(" in (LIBRARY / "n2g" / module).read_text(), module
+
+
+def test_the_publishing_workflow_uploads_what_make_atlas_makes() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/publish.yml").read_text(encoding="utf-8"))["jobs"]
+    known = {key for key, *_ in describe_keys()}
+    steps = jobs["build"]["steps"]
+    (run,) = (step["run"] for step in steps if "make atlas" in step.get("run", ""))
+    assert set(re.findall(r"--config (\w+)=", run)) == {"site_url"} <= known
+    folder = re.search(r"mv results/\*/atlas (\w+)", run)[1]
+    (upload,) = (step for step in steps if "upload-pages-artifact" in step.get("uses", ""))
+    assert upload["with"]["path"] == folder
+    assert {name for name, job in jobs.items() if job["permissions"].get("pages") == "write"} == {"publish"}
 
 
 def test_the_readme_example_runs() -> None:
