@@ -13,7 +13,7 @@ from n2g.metrics import f1_interval, firing_threshold
 from n2g.settings import Settings
 from n2g.site.pattern_rows import pattern_rows
 from n2g.site.plots import bars
-from n2g.site.wording import PREDICTORS, SETS, STATUSES, number, ratio
+from n2g.site.wording import PREDICTORS, SETS, STATUSES, grouped, number, ratio
 
 AROUND, COMPARED = 16, 5  # tokens on each side of the pivot: shown, and compared to fold similar excerpts
 BESIDE = 10  # tokens on each side, beside the graph
@@ -41,8 +41,8 @@ GROUPS = [
 ]
 _STATISTICS = [
     ("density", "Activation density", "fraction of tokens with an activation above 0.001", number),
-    ("firing", "Firing tokens", "at least half of the maximum", number),
-    ("maximum", "Maximum", "on training documents", number),
+    ("firing", "Firing tokens", "of all documents, at or above the firing threshold", grouped),
+    ("maximum", "Maximum, training", "largest activation on training documents", number),
     ("mean", "Mean", "", number),
     ("std", "Std. dev.", "standard deviation", number),
     ("skewness", "Skewness", "0 if symmetric", ratio),
@@ -174,11 +174,16 @@ def _plot(statistics: Mapping[str, Any], record: Mapping[str, Any]) -> dict | No
     histogram = statistics.get("histogram") or {}
     if not histogram.get("counts"):
         return None
-    threshold = (record.get("graph") or {}).get("decision_threshold")
-    caption = "Tokens of all documents by activation, log–log; the line is the graph’s decision threshold"
+    threshold, firing = (record.get("graph") or {}).get("decision_threshold"), _firing(record)
+    caption = "Tokens of all documents by activation, log–log."
+    if threshold is not None:
+        caption += f" Line: the graph’s decision threshold, {number(threshold)}."
+    if firing > 0:
+        caption += f" Dashed: the neuron’s firing threshold, {number(firing)}, a fixed share of the maximum on training"
+        caption += " documents. Validation and test documents may go beyond that maximum."
     edges = histogram["edges"]
     label = f"Histogram of activations from {number(edges[0])} to {number(edges[-1])}"
-    return bars(edges, histogram["counts"], label, caption, threshold)
+    return bars(edges, histogram["counts"], label, caption, {"decision": threshold, "firing": firing or None})
 
 
 def _scale(record: Mapping[str, Any]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isfinite, log1p
 
 from n2g.site.wording import number
@@ -16,7 +16,7 @@ def bars(
     counts: Sequence[int],
     label: str,
     caption: str,
-    mark: float | None = None,
+    marks: Mapping[str, float | None] | None = None,
     height: Callable[[float], float] = log1p,
 ) -> dict:
     """A histogram as one path: bars of width 1, to be stretched by `step`.
@@ -26,7 +26,7 @@ def bars(
         counts: how many values each bin holds.
         label: what the plot shows, for readers who cannot see it.
         caption: the line below it.
-        mark: a value to mark by a line.
+        marks: kind of a line -> the value that it marks.
         height: of a bar by its count, at any scale.
 
     Returns:
@@ -47,10 +47,14 @@ def bars(
     ticks = [(0, number(edges[0]), "start"), (WIDTH, number(edges[-1]), "end")]
     if edges[0] < 0 < edges[-1] and 0.15 < across(0) / WIDTH < 0.85:
         ticks.append((across(0), "0", "middle"))
-    shown = across(mark) if mark is not None and edges[0] <= mark <= edges[-1] else None
+    shown = [
+        (kind, across(value))
+        for kind, value in (marks or {}).items()
+        if value is not None and edges[0] <= value <= edges[-1]
+    ]
     size = {"width": WIDTH, "height": HEIGHT}
     size["step"] = round(WIDTH / len(counts), 3)
-    return size | {"path": path, "ticks": ticks, "mark": shown, "label": label, "caption": caption}
+    return size | {"path": path, "ticks": ticks, "marks": shown, "label": label, "caption": caption}
 
 
 def distribution(values: Sequence[float | None], low: float, high: float, caption: str) -> dict | None:

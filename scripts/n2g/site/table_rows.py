@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from n2g.graphs.pattern_paths import Nodes, firing_paths
+from n2g.graphs.pattern_paths import Nodes, firing_paths, strongest_paths
 from n2g.metrics import f1_interval
 from n2g.site import explainer_comparison
+from n2g.site.pattern_rows import pattern_rows
 
 _TOP = "on the test documents with the largest activations"
 _RATIO = {"numeric": True, "format": "ratio"}
@@ -72,12 +73,14 @@ def columns(rewritten: bool) -> list[dict[str, Any]]:
 
 
 def row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A neuron as one row of the tables: the values of COLUMNS, its layer, and its hits and errors on random texts."""
+    """A neuron as one row of the tables: the values of COLUMNS, its layer, its hits and errors on random texts, and
+    the strongest of its patterns that repeat a token."""
     metrics, statistics = record.get("metrics") or {}, record.get("statistics") or {}
     top = metrics.get("top") or {}
     graph = top.get("graph") or {}
     paths = list(firing_paths(record["graph"])) if record.get("graph") else []
     repeating = sum(map(repeats, paths))
+    strongest = strongest_repeat(record) if repeating else None
     return {
         "id": record["id"],
         "layer": record["layer"],
@@ -97,6 +100,7 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "depth": max(map(len, paths), default=0),
         "repeats": repeating / len(paths) if paths else 0.0,
         "explanation": record.get("explanation") or "",
+        "repeat": strongest and strongest | {"patterns": repeating, "of": len(paths)},
         "explained": explainer_comparison.scores(record),
         "counts": _counts((metrics.get("random") or {}).get("graph")),
     }
@@ -126,3 +130,9 @@ def repeats(path: Nodes) -> bool:
     """Whether a token that activates also stands in the pattern's context: the text repeats itself."""
     activating = set(path[0].get("tokens", ()))
     return any(not activating.isdisjoint(node.get("tokens", ())) for node in path[1:])
+
+
+def strongest_repeat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The first of a record's patterns that repeat a token, as a row of `pattern_rows`; there must be one."""
+    ends = {path[-1]["id"] for path in strongest_paths(record["graph"]) if repeats(path)}
+    return next(one for one in pattern_rows(record) if one["node"] in ends)
