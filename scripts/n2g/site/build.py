@@ -65,7 +65,10 @@ def build(
         stubs |= {f"layers/L{layer}.md": f"Layer {layer}" for layer in layers}
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + reports(atlas)}
         built = shell.build(site, docs, Path(folder), stubs, mkdocs_settings(atlas))
-        (built / "css" / "palette.css").write_text(site_style(), encoding="utf-8")
+        # Pages load one style sheet; a picture that is saved takes the colours alone.
+        style, palette = built / "css" / "atlas.css", site_style()
+        style.write_text(palette + style.read_text(encoding="utf-8"), encoding="utf-8")
+        (built / "css" / "palette.css").write_text(palette, encoding="utf-8")
         (built / "js" / "characters.js").write_text(characters.script(), encoding="utf-8")
         variables = {
             "tokenizer": atlas.vocabulary is not None,

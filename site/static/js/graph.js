@@ -3,7 +3,6 @@ import { recordOf, fill } from "./neuron.js";
 import { pathTo, predict, prepare, trace } from "./predict.js";
 import { allIds, keepInUrl, load, make, pageOf, root, shown } from "./site.js";
 import { plain, shortened, visible } from "./token_display.js";
-import { find, rank } from "./tokens.js";
 import { wordsOf } from "./tokenizer.js";
 
 const GROUP = 64; // drawings a file
@@ -113,6 +112,7 @@ const byEvidence = (node) => {
 
 /** Neurons whose graphs hold the strongest tokens of a node too, best first. */
 async function others(node, vocabulary, id) {
+  const { find, rank } = await import("./tokens.js");
   const strongest = byEvidence(node).slice(0, STRONGEST).map(([token]) => token).filter((token) => token in vocabulary);
   const entries = (await Promise.all(strongest.map((token) => find(vocabulary[token], "exact", "")))).flat();
   const hits = rank(entries.filter(([, , token]) => strongest.includes(token)), "").filter(({ roles }) => roles.has(0) || roles.has(1));
