@@ -106,7 +106,8 @@ browser:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then echo "Installing browsers for the tests:" $$missing; \
 	    { apt-get update -qq \
-	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing fonts-liberation; \
+	        && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing \
+	            fonts-liberation fonts-freefont-ttf; \
 	    } >/dev/null || echo "They could not be installed, and the browser tests need them." >&2; \
 	else echo "The browser tests need" $$missing "- install them, on Debian with 'apt-get install' as root." >&2; fi
 

@@ -14,9 +14,13 @@ from tiny_run import checkout, configure, snakemake
 from tokenizers import Tokenizer
 
 # Tokens that nobody sees, marks without their letter, halves of words, bytes of characters.
-ODD = ["\ufe0f", "\u3164", "\u2800", "\u0e34", "\u093f", " שלום", " עולם", "الس", "لام", " مرحبا"]
+ODD = ["\ufe0f", "\u3164", "\u2800", "\u0e34", "\u093f"]
+# Of scripts that are written from the right, and of those whose letters join with what follows: each word is several
+# tokens, and one of them is a mark alone.
+FROM_THE_RIGHT = [" שלום", " עולם", "الس", "لام", " مرحبا"]
+COMBINING = ["नम", "स्", "ते", "ที", "่"]
 BYTE = "<0xB4>"  # the last of 水, which the tokenizer splits
-NAMES = [*HOSTILE[:9], *HOSTILE[10:11], *HOSTILE[11:13], *ODD, "x" * 10_000]
+NAMES = [*HOSTILE[:9], *HOSTILE[10:11], *HOSTILE[11:13], *ODD, *FROM_THE_RIGHT, *COMBINING, "x" * 10_000]
 TITLES = [
     "../../x",
     "/etc/passwd",
@@ -31,6 +35,8 @@ TITLES = [
 # A text of each script, in which tokens join or stack.
 HEBREW, ARABIC = "שלום עולם שלום", "السلام مرحبا السلام"
 CHINESE, HINDI = "水是生命之源", "कि\u093f"
+GREETING, HERE = "नमस्ते दुनिया नमस्ते", "ที่นี่ ที่นี่"
+SCRIPTS = (HEBREW, ARABIC, GREETING, HERE)
 WIDTH, MARGIN = 64, 5.0
 
 
@@ -89,8 +95,8 @@ def _save_texts(path: Path) -> None:
     for number in range(8 * len(inserted)):
         odd = inserted[number % len(inserted)]
         before, after = (" ".join(random.choice(words, int(random.integers(2, 6)))) for _ in range(2))
-        # Texts of right-to-left scripts begin with their own words.
-        script = next((f"{text} " for text in (HEBREW, ARABIC) if odd in text), "")
+        # Texts of such scripts begin with their own words.
+        script = next((f"{text} " for text in SCRIPTS if odd in text), "")
         text = f"{script}{before}{odd} {after}"
         lines.append(
             json.dumps({"title": TITLES[number % len(TITLES)], "text": text}, ensure_ascii=number % 2 == 0)

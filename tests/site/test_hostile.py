@@ -16,7 +16,7 @@ import hostile_run
 import pytest
 from browsing import page, served  # noqa: F401
 from fake_records import HOSTILE
-from hostile_run import NAMES
+from hostile_run import COMBINING, FROM_THE_RIGHT, GREETING, HERE, NAMES
 from playwright.sync_api import Page, expect
 from tiny_run import RUN
 
@@ -29,7 +29,6 @@ from n2g.graphs.token_display import elide, excerpt, is_hidden, isolated, shorte
 pytestmark = pytest.mark.slow
 BYTE = len(NAMES)  # the neuron of a byte
 RIGHT = re.compile(r"[\u0590-\u06ff]")
-RIGHT_TO_LEFT = [NAMES.index(" שלום"), NAMES.index("لام")]
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +129,9 @@ def test_typed_text_is_not_run(page: Page, address: str) -> None:
 
 @pytest.mark.browser
 @pytest.mark.both
-@pytest.mark.parametrize("neuron", RIGHT_TO_LEFT)
-def test_right_to_left_text_reads_in_its_own_direction(neuron: int, page: Page, address: str) -> None:
-    page.goto(f"{address}neurons/L0/N{neuron}/index.html")
+@pytest.mark.parametrize("token", FROM_THE_RIGHT)
+def test_right_to_left_text_reads_in_its_own_direction(token: str, page: Page, address: str) -> None:
+    page.goto(f"{address}neurons/L0/N{NAMES.index(token)}/index.html")
     page.locator("#examples .value").first.hover()
     expect(page.locator("[data-example] .tokens[data-first]")).not_to_have_count(0)
     lines = page.locator("[data-example] .tokens").evaluate_all(LINES)
@@ -141,6 +140,28 @@ def test_right_to_left_text_reads_in_its_own_direction(neuron: int, page: Page, 
     assert len(known) > 3
     for before, after in (pair for words in known for pair in pairwise(words)):
         assert after["right"] <= before["left"] + 1, (before, after)
+    begun = page.locator("[data-example] .tokens").evaluate_all(BEGUN)
+    begun = [(direction, aligned) for text, direction, aligned in begun if RIGHT.match(text.strip())]
+    assert len(begun) > 3
+    assert {direction for direction, _ in begun} == {"rtl"}
+    assert {aligned for _, aligned in begun} <= {"start", "right"}
+
+
+@pytest.mark.browser
+@pytest.mark.both
+@pytest.mark.parametrize("token", COMBINING)
+def test_letters_that_tokens_share_join(token: str, page: Page, address: str) -> None:
+    """Each text in tokens is as wide as in one piece, and no mark has lost its letter."""
+    page.goto(f"{address}neurons/L0/N{NAMES.index(token)}/index.html")
+    page.locator("#examples .value").first.hover()
+    expect(page.locator("[data-example] .tokens[data-first]")).not_to_have_count(0)
+    lines = page.locator("[data-example] .tokens").evaluate_all(WIDTHS)
+    words = {*GREETING.split(), *HERE.split()}
+    lines = [line for line in lines if any(word in line["text"] for word in words)]
+    assert len(lines) > 3
+    for line in lines:
+        assert line["tokens"] > 5 and "◌" not in line["text"]
+        assert line["split"] == pytest.approx(line["whole"], abs=0.5), line["text"]
 
 
 @pytest.mark.both
@@ -176,6 +197,23 @@ def test_overrides_of_direction_do_nothing(page: Page, address: str) -> None:
                 assert before["right"] <= after["left"] + 1, (before, after)
 
 
+# Of every excerpt: its text, and how its paragraph is set.
+BEGUN = """all => all.map((text) => {
+    const { direction, textAlign } = getComputedStyle(text);
+    return [text.textContent, direction, textAlign];
+})"""
+# Of every excerpt on one line: its width in tokens, and in one piece.
+WIDTHS = """all => all.map((text) => {
+    text.style.whiteSpace = "pre";
+    const range = document.createRange();
+    const width = () => {
+        range.selectNodeContents(text);
+        return range.getBoundingClientRect().width;
+    };
+    const found = { text: text.textContent, tokens: text.children.length, split: width() };
+    text.textContent = found.text;
+    return { ...found, whole: width() };
+})"""
 # Of every excerpt on one line: where each token stands.
 LINES = """all => all.map((text) => {
     text.style.whiteSpace = "pre";
