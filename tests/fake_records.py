@@ -108,7 +108,8 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
         "counts": [2 ** (20 - i) for i in range(20)],
     }
     names = ("density", "maximum", "mean", "std", "skewness", "kurtosis")
-    statistics = {name: round(random.random(), 4) for name in names} | {"histogram": histogram, "firing": 12}
+    statistics = {name: round(random.random(), 4) for name in names}
+    statistics |= {"histogram": histogram, "firing": 12, "tokens": 5000}
     if status != "ok":
         reason = "Nothing was above zero." if status == "dead" else "<b>Out of memory</b>"
         return Findings(None, status, reason, statistics)

@@ -9,8 +9,10 @@ import pytest
 from browsing import address, page  # noqa: F401
 from playwright.sync_api import expect
 
+from n2g.graphs.pattern_paths import strongest_paths
+from n2g.site.pattern_rows import pattern_rows
 from n2g.site.search_indexes import key_of, patterns_of
-from n2g.site.table_rows import row
+from n2g.site.table_rows import repeats, row
 
 # ruff: noqa: F811
 pytestmark = pytest.mark.browser
@@ -155,3 +157,13 @@ def test_repeated_context_is_listed(page, address, records):
     page.goto(f"{address}repeats/index.html")
     assert set(page.locator("tbody th a").all_inner_texts()) == expected
     assert expected
+    known = {one["id"]: one for one in records}
+    for line in page.locator("tbody tr").all():
+        record = known[line.locator("th").inner_text()]
+        ends = {path[-1]["id"] for path in strongest_paths(record["graph"]) if repeats(path)}
+        first = next(one for one in pattern_rows(record) if one["node"] in ends)
+        words = " ".join(words for _, words in first["parts"])
+        assert line.locator(".pattern").inner_text().split() == words.split()
+        numbers = line.locator("td.n").all_inner_texts()
+        assert numbers[1:3] == [str(first["hits"]), str(first["misses"])]
+        assert numbers[3:5] == [str(len(ends)), str(len(strongest_paths(record["graph"])))]

@@ -15,10 +15,12 @@ import pytest
 from made_atlas import ADDRESS, EXPECTED, ROOT, make, pages
 
 from n2g.errors import InputError
+from n2g.site import neuron_page
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs
 from n2g.site.summary_figures import best_first
 from n2g.site.table_rows import f1, row
+from n2g.site.wording import number
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,18 @@ def test_both_poles_have_pages_that_lead_to_each_other(tmp_path):
     assert "../../L0/N1-/index.html" in Page(pages / "N1/index.html").links
     assert "../../L0/N1/index.html" in Page(pages / "N1-/index.html").links
     assert "negative pole" in (pages / "N1-/index.html").read_text(encoding="utf-8")
+
+
+def test_the_activation_panel_tells_the_two_thresholds_apart(tmp_path: Path) -> None:
+    (render,) = fake_records.write(tmp_path, layers=1)
+    record = json.loads((render / "L0.N1.json").read_text(encoding="utf-8"))
+    found = neuron_page.context(record, None)
+    decision, maximum = record["graph"]["decision_threshold"], record["statistics"]["maximum"]
+    assert f"decision threshold, {number(decision)}." in found["plot"]["caption"]
+    assert f"firing threshold, {number(maximum / 2)}," in found["plot"]["caption"]
+    marks = dict(found["plot"]["marks"])
+    assert (marks["decision"] < marks["firing"]) == (decision < maximum / 2)
+    assert ("Maximum, training", number(maximum)) in [entry[:2] for entry in found["statistics"]]
 
 
 def test_written_pages_are_in_the_navigation(atlas):
