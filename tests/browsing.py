@@ -47,7 +47,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 # Firefox reports what it was still fetching when a page was left; a file that is missing has its own message.
-LEFT = "NetworkError when attempting to fetch resource."
+LEFT = ("NetworkError when attempting to fetch resource.", "The operation was aborted.")
 # Firefox tells no driver what a page's policy has stopped, so the page says it.
 TELL = """document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
     console.error(`policy: ${violatedDirective} ${blockedURI}`))"""
@@ -64,7 +64,7 @@ def watch(page: Page, host: str) -> list[str]:
     page.add_init_script(TELL)
     page.on("dialog", asked)
     page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)) if LEFT not in str(error) else None)
+    page.on("pageerror", lambda error: None if str(error).strip() in LEFT else troubles.append(str(error)))
     page.on(
         "request",
         lambda sent: troubles.append(sent.url) if urlsplit(sent.url).netloc not in ("", host) else None,

@@ -35,7 +35,7 @@ TITLES = [
 # A text of each script, in which tokens join or stack.
 HEBREW, ARABIC = "שלום עולם שלום", "السلام مرحبا السلام"
 CHINESE, HINDI = "水是生命之源", "कि\u093f"
-GREETING, HERE = "नमस्ते दुनिया नमस्ते", "ที่นี่ ที่นี่"
+GREETING, HERE = "नमस्ते नमस्ते नमस्ते", "ที่ ที่ที่ ที่"
 SCRIPTS = (HEBREW, ARABIC, GREETING, HERE)
 WIDTH, MARGIN = 64, 5.0
 

@@ -100,7 +100,6 @@ def excerpts(page: Page) -> dict[str, str]:
     )
 
 
-@pytest.mark.both
 @pytest.mark.browser
 def test_a_token_is_found_as_it_is_shown(page: Page, address: str) -> None:
     for neuron, token in enumerate(NAMES[:-1]):
@@ -142,7 +141,7 @@ def test_right_to_left_text_reads_in_its_own_direction(token: str, page: Page, a
         assert after["right"] <= before["left"] + 1, (before, after)
     begun = page.locator("[data-example] .tokens").evaluate_all(BEGUN)
     begun = [(direction, aligned) for text, direction, aligned in begun if RIGHT.match(text.strip())]
-    assert len(begun) > 3
+    assert begun
     assert {direction for direction, _ in begun} == {"rtl"}
     assert {aligned for _, aligned in begun} <= {"start", "right"}
 
@@ -158,7 +157,7 @@ def test_letters_that_tokens_share_join(token: str, page: Page, address: str) ->
     lines = page.locator("[data-example] .tokens").evaluate_all(WIDTHS)
     words = {*GREETING.split(), *HERE.split()}
     lines = [line for line in lines if any(word in line["text"] for word in words)]
-    assert len(lines) > 3
+    assert lines
     for line in lines:
         assert line["tokens"] > 5 and "◌" not in line["text"]
         assert line["split"] == pytest.approx(line["whole"], abs=0.5), line["text"]
