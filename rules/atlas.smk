@@ -28,7 +28,9 @@ rule atlas:
     params:
         script=script("atlas"),
         blocks=name_blocks(SELECTED),
-        config=as_json({key: config[key] for key in ("run", "against", "site_url", "model", "corpus", "poles")}),
+        config=as_json(
+            {key: config[key] for key in ("run", "against", "site_url", "model", "corpus", "poles")}
+        ),
         tables=",".join(TABLES),
         rewritten=lambda wildcards, input: sorted({os.path.dirname(path) for path in input.rewritten}),
         pages=files_digest(code_digests.source_files(BASE, ["site", "docs"]), BASE),
