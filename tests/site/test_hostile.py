@@ -136,7 +136,7 @@ def test_right_to_left_text_reads_in_its_own_direction(token: str, page: Page, a
     lines = page.locator("[data-example] .tokens").evaluate_all(LINES)
     known = [[word for word in line if RIGHT.search(word["text"])] for line in lines]
     known = [words for words in known if len(words) > 3]
-    assert len(known) > 3
+    assert len(known) > 2
     for before, after in (pair for words in known for pair in pairwise(words)):
         assert after["right"] <= before["left"] + 1, (before, after)
     begun = page.locator("[data-example] .tokens").evaluate_all(BEGUN)
