@@ -42,12 +42,13 @@ if not workflow.overwrite_configfiles:
 with exit_with_sentence():
     config = complete_config(GIVEN)
 
-CORES = Cores(
-    # Snakemake in a job of a cluster may see all cores of a node, more than the job was given.
-    available=None if workflow.remote_exec else workflow.global_resources["_cores"].value,
-    side_by_side=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1,
-    passes=config["passes"],
-)
+with exit_with_sentence():
+    CORES = Cores(
+        # Snakemake in a job of a cluster may see all cores of a node, more than the job was given.
+        available=None if workflow.remote_exec else workflow.global_resources["_cores"].value,
+        side_by_side=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 1,
+        passes=config["passes"],
+    )
 # So `shell:` commands call the `python` that runs Snakemake, if no conda environment has another.
 os.environ.update(
     job_environment.variables(config["threads"], CORES.available, CORES.side_by_side, CORES.passes_at_once)

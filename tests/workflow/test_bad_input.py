@@ -125,6 +125,9 @@ def test_mistakes_on_the_command_line(ready: Path) -> None:
     status, said = snakemake(ready, "neuron", "--config", "neuron=L99.N0")
     assert status != 0
     assert said.strip().splitlines()[-1].startswith("neuron: L99.N0 does not exist in this model")
+    status, said = snakemake(ready, CORPUS, "--resources", "gpu=0")
+    assert status != 0 and "Traceback" not in said
+    assert said.strip().splitlines()[-1].startswith("--resources gpu=0: a job that runs the model takes one")
     status, said = snakemake(ready, "neuron")
     assert status != 0
     assert said.strip().splitlines()[-1] == "neuron: is not set: name one, as in --config neuron=L3.N42."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from n2g.errors import InputError
 from n2g.workflow import job_environment
 from n2g.workflow.cores import Cores
 
@@ -31,6 +32,13 @@ def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch: pytest
     assert job_environment.variables(None, 2, 1)["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert job_environment.variables(None, 2, 1)["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_without_a_gpu_one_job_may_still_run_the_model() -> None:
+    with pytest.raises(
+        InputError, match=r"^--resources gpu=0: a job that runs the model takes one, .*: give gpu=1"
+    ):
+        Cores(2, 0, 1)
 
 
 def test_a_job_about_many_neurons_takes_all_cores() -> None:

@@ -110,8 +110,7 @@ def _check_numbers(what: str, folder: Path, places: Collection[str]) -> None:
             if kind not in _REAL and any(f".{place}".endswith(f".{name}") for place in places):
                 raise InputError(
                     f"{what} has quantised weights ({name} is {kind}), and its config.json names no known way to "
-                    "read them: use "
-                    "weights that are not quantised, or a GGUF file."
+                    "read them: use weights that are not quantised, or a GGUF file."
                 )
 
 
