@@ -21,6 +21,7 @@ from n2g.queries.atlas import Atlas
 from n2g.queries.cli import main
 from n2g.queries.comparison import compare
 from n2g.queries.notebook import neuron_html
+from n2g.results.stored_records import VERSION as VERSION_OF_RECORDS
 
 TEXT = "The heron of Cairo likes to sing in the evening, but never when it rains."
 
@@ -117,6 +118,34 @@ def test_tables_of_another_version_are_refused(
             InputError, match=rf"version {VERSION}, and this code reads version {VERSION + 1}: "
         ):
             ask()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": VERSION_OF_RECORDS - 1}, {"vocabulary": None}, {"metrics": []}, {"status": None}, None],
+)
+def test_records_of_another_form_are_refused(change: dict | None, copied: Path) -> None:
+    path = copied / RUN / "0" / "00000-00001" / "render" / "L0.N0.json"
+    path.write_text("[]" if change is None else json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(
+        InputError, match=r"L0\.N0\.json is no record of version \d, which this code reads: run the"
+    ):
+        load_atlas(copied / RUN)["L0.N0"]
+
+
+def test_a_tokenizer_is_that_of_the_run(run: Path, tmp_path: Path) -> None:
+    own = load_atlas(run).origin.tokenizer()
+    assert load_atlas(run, own).tokenise(TEXT) == load_atlas(run).tokenise(TEXT)
+    other = tmp_path / "tokenizer.json"
+    content = json.loads(own.read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+    other.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="has other tokens than this run: name the tokenizer"):
+        load_atlas(run, other).fires(TEXT)
+    other.write_text("a text")
+    with pytest.raises(InputError, match="cannot be read as a tokenizer"):
+        load_atlas(run, other).fires(TEXT)
 
 
 def test_fires_says_what_the_graphs_say(atlas: Atlas) -> None:

@@ -61,12 +61,16 @@ class Atlas:
 
     @cached_property
     def _encode(self) -> Callable:
+        from n2g.model.vocabulary import vocabulary
         from n2g.texts.corpus import encoder
 
         path = self._tokenizer or self.origin.tokenizer()
         if not path.is_file():
             raise InputError(f"{path} does not exist: name the model's tokenizer.json.")
-        return encoder(path)
+        encode = encoder(path)
+        if self._tokenizer and vocabulary(path, len(self.words))["text"] != self.words:
+            raise InputError(f"{path} has other tokens than this run: name the tokenizer.json of its model.")
+        return encode
 
     @cached_property
     def _names(self) -> list[NeuronId]:

@@ -18,7 +18,7 @@ from n2g.files.contracts import CONTRACTS, VERSION
 from n2g.files.tables import check_table, read_json, read_table, table_version
 from n2g.ids import NeuronId
 from n2g.model.checkpoint import checkpoint_key
-from n2g.results.stored_records import StoredRecords
+from n2g.results.stored_records import StoredRecords, checked
 from n2g.site.wording import page_path
 
 TIMEOUT = 60.0  # seconds without an answer
@@ -114,7 +114,7 @@ class RunSite:
         if neuron not in self._known:
             raise InputError(f"{neuron} is not part of the atlas at {self._base}.")
         path = self._fetch(page_path(str(neuron)).replace("index.html", "record.json.gz"))
-        return json.loads(gzip.decompress(path.read_bytes()))
+        return checked(json.loads(gzip.decompress(path.read_bytes())), f"{neuron} of {self._base}")
 
     def picture(self, neuron: NeuronId) -> str:
         from n2g.graphs.drawing import layout, to_dot, to_svg

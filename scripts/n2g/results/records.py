@@ -15,8 +15,7 @@ from n2g.files.canonical_json import digest_of
 from n2g.graphs.drawing import activations, is_background
 from n2g.graphs.sentence import explain
 from n2g.ids import NeuronId
-
-VERSION = 3  # of the form of records, see schemas/record.schema.json
+from n2g.results.stored_records import VERSION
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from n2g.errors import InputError
 from n2g.files.tables import read_json
 from n2g.ids import Block, NeuronId
 
+VERSION = 3  # of the form of records, see schemas/record.schema.json
+
 
 class StoredRecords:
     """The records of a run in its folder `results/{run}`.
@@ -45,5 +47,18 @@ class StoredRecords:
         raise InputError(f"{neuron} is not part of the run in {self.folder}.")
 
     def record(self, neuron: NeuronId) -> dict[str, Any]:
-        """A neuron's record."""
-        return read_json(self.path(neuron))
+        """A neuron's record. Raises InputError where it is missing, damaged, or of another version."""
+        path = self.path(neuron)
+        return checked(read_json(path), path)
+
+
+def checked(record: Any, place: object) -> dict[str, Any]:
+    """A record as it was read. Raises InputError where it has not the form that this code writes."""
+    if isinstance(record, dict) and record.get("version") == VERSION:
+        parts = {name: record.get(name) for name in ("vocabulary", "metrics", "statistics", "provenance")}
+        if all(isinstance(part, dict) for part in parts.values()) and isinstance(record.get("status"), str):
+            return record
+    raise InputError(
+        f"{place} is no record of version {VERSION}, which this code reads: run the workflow again, or query it with "
+        "the version of Neuron Atlas that made it."
+    )

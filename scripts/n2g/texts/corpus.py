@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from n2g.errors import InputError
+from n2g.errors import InputError, first_line
 from n2g.files.atomic import scratch_database
 from n2g.files.contracts import CONTRACTS
 from n2g.files.tables import growing_array
@@ -265,11 +265,17 @@ def begin_token(chosen: int | None, bos: int | None, eos: int | None, d_vocab: i
 def encoder(tokenizer: Path) -> Encoder:
     """Texts -> token ids with a tokenizer.json, without special tokens.
 
-    Names of special tokens that occur in a text are tokenised as ordinary text.
+    Names of special tokens that occur in a text are tokenised as ordinary text. Raises InputError where the file is no
+    tokenizer.
     """
     from tokenizers import Tokenizer
 
-    loaded = Tokenizer.from_file(str(tokenizer))
+    try:
+        loaded = Tokenizer.from_file(str(tokenizer))
+    except Exception as error:  # the library raises no other
+        raise InputError(
+            f"{tokenizer} cannot be read as a tokenizer ({first_line(error)}): name a tokenizer.json."
+        ) from error
     loaded.no_truncation()
     loaded.no_padding()
     loaded.encode_special_tokens = True
