@@ -119,7 +119,8 @@ def intervals(groups: Sequence[tuple[str, Sequence[tuple[str, float, float, floa
         return None
     most = max(len(points) for _, points in known)
     least = min(0.0, *(max(-1.0, value) for _, points in known for _, value, *_ in points))
-    bottom, high, gap = -ceil(-4 * least) / 4, 180, 13
+    bottom, high = -ceil(-4 * least) / 4, 180
+    gap = max(5, min(13, 720 // ((most + 1) * len(known))))
     wide = (most + 1) * gap * len(known)
 
     def up(value: float) -> float:
