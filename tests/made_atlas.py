@@ -25,7 +25,9 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED, site_url: str | Non
     similar = fake_records.write_similar(folder / "similar.parquet")
     docs = folder / "docs"
     docs.mkdir()
-    (docs / "method.md").write_text("# Method\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Limits\n")
+    (docs / "method.md").write_text(
+        "# Method\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Limits\n\n## Rewriting a layer\n"
+    )
     known = fake_records.tokenizer(folder / "tokenizer.json")
     words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
     vocabulary = Vocabulary(folder / "tokenizer.json", None, words)
