@@ -5,6 +5,7 @@ rule evaluate:
     input:
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
+        vocabulary=run_file("corpus/vocabulary.parquet"),
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         observations=[block_file(name) for name in ACTIVATION_FILES],
         graphs=block_file("graph.jsonl"),

@@ -15,6 +15,7 @@ rule graph:
     input:
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
+        vocabulary=run_file("corpus/vocabulary.parquet"),
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],
         observations=[block_file(name) for name in ACTIVATION_FILES],
         sweep=[block_file("sweep.parquet"), block_file("pair_sweep.parquet")],

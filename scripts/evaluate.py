@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from n2g.files.tables import CONTRACTS, read_table, write_table
 from n2g.graphs.graph_file import read_graphs
+from n2g.graphs.rule_grammar import Spelling
 from n2g.method.fitting_data import FittingBlock
 from n2g.method.observations import load_observations
 from n2g.method.stage_tables import load_tokens
@@ -44,7 +45,10 @@ def main() -> None:
     texts_only = fit_texts_only(block, load_tokens(given.observations, "background", "mean"))
     sampled = sample(documents, given.window_tokens)
     windows = Windows(sampled, read_table(given.windows, "windows")) if given.windows else None
-    units = evaluate(documents, observations, graphs, settings.firing_threshold, texts_only, windows)
+    spelling = Spelling(read_table(given.corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist())
+    units = evaluate(
+        documents, observations, graphs, settings.firing_threshold, texts_only, windows, spelling
+    )
     for unit in tqdm(units, total=count, desc="evaluate", unit="neuron", mininterval=5):
         rows["evaluate"].extend(score_rows(texts, unit))
         rows["predictions"].extend(prediction_rows(texts, unit, given.seed))

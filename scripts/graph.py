@@ -6,9 +6,13 @@ import json
 from tqdm import tqdm
 
 from n2g.files.atomic import replacing
+from n2g.files.tables import read_table
+from n2g.graphs.rule_grammar import Spelling
 from n2g.ids import NeuronId
-from n2g.method.fitting_data import FittingBlock
+from n2g.method.fitting_data import FittingBlock, Unit
 from n2g.method.graph import fit_block
+from n2g.method.paper import in_sample
+from n2g.method.rule_choice import choose_rule, half_rules, mean_activation
 from n2g.scores.member_counts import member_counts
 from n2g.scores.node_costs import node_costs, node_shares
 from n2g.workflow.model_options import add_block_options, methods
@@ -21,7 +25,9 @@ def main() -> None:
     given = parser.parse_args()
 
     lines = []
-    for settings in methods(given):
+    spelling = Spelling(read_table(given.corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist())
+    own, *others = methods(given)
+    for settings in (own, *others):
         block = FittingBlock(given.corpus, given.block, settings)
         fitted = fit_block(given.block, block)
         for unit, status, reason, graph in tqdm(
@@ -47,9 +53,23 @@ def main() -> None:
                 "reason": reason,
                 "graph": content,
             }
+            if settings is own:
+                line["rule"] = _rule(block, unit, content, spelling)
             lines.append(json.dumps(line, sort_keys=True, allow_nan=False))
     with replacing(given.output) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _rule(block: FittingBlock, unit: Unit, graph: dict, spelling: Spelling) -> dict:
+    """The one line of a neuron, the activation that it predicts, and the lines that halves of the documents give."""
+    held = block.evidence(unit, block.both)
+    rule = choose_rule(graph, held, unit.top_documents, spelling)
+    halves = half_rules(block, unit, spelling) if in_sample(block.settings, unit.neuron) else []
+    return {
+        "line": spelling.write(rule),
+        "activation": round(mean_activation(rule, held), 4),
+        "halves": [spelling.write(half) for half in halves] or None,
+    }
 
 
 if __name__ == "__main__":

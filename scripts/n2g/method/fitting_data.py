@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,11 @@ class Unit:
     def key(self) -> tuple[int, str]:
         return (self.neuron, self.pole)
 
+    @property
+    def top_documents(self) -> list[int]:
+        """The documents with its largest activations, of every split."""
+        return [document for documents in self.top.values() for document, *_ in documents]
+
 
 class FittingBlock:
     """The units of a block that the method describes, and the training and validation documents."""
@@ -45,6 +52,21 @@ class FittingBlock:
         self.validation = Texts.of(self.documents, "validation")
         self.both = Texts.of(self.documents, "train", "validation")
         self.units = [unit for unit in _units(observations) if described(settings, unit.neuron)]
+
+    @cached_property
+    def halves(self) -> list[FittingBlock]:
+        """The same units on the first and on the second half of the documents, which are in random order; [] where a
+        half would have no document of one of the splits."""
+        middle = self.both.numbers[len(self.both.numbers) // 2] if len(self.both.numbers) else 0
+        found = []
+        for first in (True, False):
+            half = copy(self)
+            for name in ("train", "validation", "both"):
+                texts = getattr(self, name)
+                numbers = texts.numbers[(texts.numbers < middle) == first]
+                setattr(half, name, replace(texts, numbers=numbers, whole=False))
+            found.append(half)
+        return found if all(len(half.train.numbers) and len(half.validation.numbers) for half in found) else []
 
     def evidence(self, unit: Unit, texts: Texts) -> Evidence[Texts]:
         """One unit on some of the documents."""

@@ -71,7 +71,12 @@ def _wild_at(elements: tuple[Element, ...], depth: int) -> tuple[Element, ...]:
 
 def described(settings: Settings, neuron: int) -> bool:
     """Whether a neuron is one of those that the method of these settings describes."""
-    if settings.method != "paper" or settings.paper_share == 1.0:
+    return settings.method != "paper" or in_sample(settings, neuron)
+
+
+def in_sample(settings: Settings, neuron: int) -> bool:
+    """Whether a neuron is in the sample that is compared with the paper's method."""
+    if settings.paper_share == 1.0:
         return True
     drawn = blake2b(f"{settings.seed}/{neuron}".encode(), digest_size=8).digest()
     return int.from_bytes(drawn, "big") < settings.paper_share * 2**64

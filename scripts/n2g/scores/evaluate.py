@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2g.graphs.matching import TokenIndex
+from n2g.graphs.rule_grammar import Spelling
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.metrics import firing_threshold, scores
@@ -130,6 +131,7 @@ def evaluate(
     share: float = 0.5,
     texts_only: Mapping[Key, NeuronGraph] = MappingProxyType({}),
     windows: Windows | None = None,
+    spelling: Spelling | None = None,
 ) -> Iterator[Evaluation]:
     """Predict the held-out documents of every (neuron, pole) of a block, one after the other.
 
@@ -142,11 +144,12 @@ def evaluate(
         share: a neuron fires from this share of its training maximum on.
         texts_only: what `texts_only.fit_texts_only` gives, one more baseline; a unit may be missing.
         windows: what the model does where it sees only the last tokens; without any, that test set is left out.
+        spelling: reads the rules of the lines, which are left out without it.
     """
     texts = hold_out(documents, observations)
     seen = dict(observe(documents.without_test(), observations.without_test(documents)))
     for key, truth in truths(texts, observations, share):
-        own = graph_predictors(graphs.get(key, {}))
+        own = graph_predictors(graphs.get(key, {}), spelling)
         predictors: dict[str, Predictor] = {**own, **fit_baselines(seen[key], share)}
         if key in texts_only:
             predictors["texts_only"] = GraphPredictor(texts_only[key])
@@ -159,14 +162,21 @@ def evaluate(
         yield Evaluation(key, truth, predictors, {"graph": predicted, **others}, nodes)
 
 
-def graph_predictors(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, GraphPredictor]:
-    """`graph`, that of the run's own method, and `paper` where there is another of that method."""
+def graph_predictors(
+    lines: Mapping[str, Mapping[str, Any]], spelling: Spelling | None = None
+) -> dict[str, GraphPredictor]:
+    """`graph`, that of the run's own method; `rule`, what its line of text says; and `paper` where there is another of
+    that method."""
     made = {
         method: GraphPredictor(NeuronGraph.from_dict(line["graph"]) if line.get("graph") else None)
         for method, line in lines.items()
     }
     own = next((method for method in made if method != "paper"), "paper")
     found = {"graph": made.pop(own, GraphPredictor(None))}
+    rule = lines[own].get("rule") if own in lines else None
+    if rule and spelling:
+        graph = spelling.read(rule["line"]).graph(rule["activation"], lines[own]["graph"]["bos"])
+        found["rule"] = GraphPredictor(graph if rule["line"] else None)
     return found | {name: one for name, one in made.items() if name == "paper"}
 
 
