@@ -25,7 +25,7 @@ def to_networkx(record: Mapping[str, Any], words: Sequence[str]) -> nx.DiGraph:
     """
     graph = record["graph"]
     known = {token: words[token] for node in graph["nodes"] for token in node.get("tokens", ())}
-    about = {name: record[name] for name in ("id", "layer", "neuron", "pole", "explanation")}
+    about = {name: record[name] for name in ("id", "layer", "neuron", "pole", "explanation", "rule")}
     about |= {name: graph[name] for name in ("version", "method", "decision_threshold", "scale", "bos")}
     made = nx.DiGraph(**_known(about))
     for node in graph["nodes"]:

@@ -135,7 +135,9 @@ def _row(neuron: Neuron) -> dict[str, Any]:
     scores = {name: value or 0.0 for name, value in neuron.scores.items()}
     f1 = {f"f1_{kind}": record["metrics"][kind]["graph"]["f1"] for kind in ("top", "random")}
     counts = {"nodes": len(nodes), "patterns": sum("end" in node for node in nodes)}
-    named = {name: record[name] for name in ("id", "layer", "neuron", "pole", "status", "explanation")}
+    named = {
+        name: record[name] for name in ("id", "layer", "neuron", "pole", "status", "explanation", "rule")
+    }
     return named | counts | {name: neuron.statistics[name] for name in MOMENTS} | f1 | scores
 
 

@@ -76,7 +76,9 @@ def parse(line: str) -> list[list[Step]]:
     patterns = [pattern for pattern in patterns if pattern]
     for pattern in patterns:
         if pattern[-1].get("kind") in ("gap", "start"):
-            raise InputError(f"the rule {line!r} has a pattern without a token at its end: name the one that fires.")
+            raise InputError(
+                f"the rule {line!r} has a pattern without a token at its end: name the one that fires."
+            )
     return patterns
 
 
@@ -155,7 +157,9 @@ class Spelling:
             return token
         found = self._ids.get(token, -1)
         if found == -1:
-            raise InputError(f"{token!r} is not a token of this model: write the pieces that it has, as in Kath-mand.")
+            raise InputError(
+                f"{token!r} is not a token of this model: write the pieces that it has, as in Kath-mand."
+            )
         if found is None:
             raise InputError(f"several tokens have the text {token!r}: choose one by its id, as in #42.")
         return found
@@ -214,6 +218,6 @@ def _is_bare(text: str) -> bool:
 
 
 def _wrong(line: str, at: int, problem: str) -> InputError:
-    return InputError(f"the rule {line!r} is wrong at character {at + 1}: {line[at : at + 1] or 'it'} {problem}.")
-
-
+    return InputError(
+        f"the rule {line!r} is wrong at character {at + 1}: {line[at : at + 1] or 'it'} {problem}."
+    )

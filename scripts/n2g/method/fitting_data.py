@@ -66,7 +66,9 @@ class FittingBlock:
                 numbers = texts.numbers[(texts.numbers < middle) == first]
                 setattr(half, name, replace(texts, numbers=numbers, whole=False))
             found.append(half)
-        return found if all(len(half.train.numbers) and len(half.validation.numbers) for half in found) else []
+        return (
+            found if all(len(half.train.numbers) and len(half.validation.numbers) for half in found) else []
+        )
 
     def evidence(self, unit: Unit, texts: Texts) -> Evidence[Texts]:
         """One unit on some of the documents."""

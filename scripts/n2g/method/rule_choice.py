@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,9 @@ from n2g.method.token_classes import merge_classes
 CHARACTER = 0.0026
 # Weight of F1 on the top documents against F1 on all of them.
 TOP = 1.0
-# Longest literal text that is a candidate, how often one of several tokens has to fire, and the least precision.
-LITERAL, TWICE, PRECISE = 4, 2, 0.05
+# Longest literal text that is a candidate, how often one of several tokens has to fire, the least precision of any
+# candidate, and the precision from which a literal text is not made longer.
+LITERAL, TWICE, PRECISE, PURE = 4, 2, 0.05, 0.8
 # Candidates that are compared: those that do best alone.
 COMPARED = 400
 
@@ -76,27 +77,40 @@ def half_rules(block: FittingBlock, unit: Unit, spelling: Spelling) -> list[Rule
 
 
 def _candidates(graph: Mapping[str, Any], held: Evidence[Texts], spelling: Spelling) -> Iterator[_Candidate]:
-    known = {elements: None for elements in _literals(held)}
-    known |= {tuple(_element(code) for code in pattern): None for pattern in verified(graph)}
-    for elements in known:
-        positions, _ = match_pattern(held.texts, elements)
-        hits = np.count_nonzero(held.at(positions) >= held.threshold)
-        if hits and hits >= PRECISE * len(positions):
+    known: set[Elements] = set()
+    for candidate in chain(_literals(held), _verified(graph, held)):
+        elements, positions, hits = candidate
+        if elements not in known and hits and hits >= PRECISE * len(positions):
             length = len(spelling.write(Rule((elements,)))) + 1
             yield _Candidate(elements, positions, CHARACTER * length)
+        known.add(elements)
 
 
-def _literals(held: Evidence[Texts]) -> Iterator[Elements]:
-    """The texts of up to LITERAL tokens that end at firing tokens, those of several tokens if they fire TWICE."""
-    texts, firing = held.texts, held.firing
-    before = firing - texts.begins_of(firing) if len(firing) else firing
+def _verified(graph: Mapping[str, Any], held: Evidence[Texts]) -> Iterator[tuple[Elements, np.ndarray, int]]:
+    """The patterns of the graph that fire, where they match, and how often they are right."""
+    for pattern in verified(graph):
+        elements = tuple(_element(code) for code in pattern)
+        positions, _ = match_pattern(held.texts, elements)
+        yield elements, positions, np.count_nonzero(held.at(positions) >= held.threshold)
+
+
+def _literals(held: Evidence[Texts]) -> Iterator[tuple[Elements, np.ndarray, int]]:
+    """The same of the texts of up to LITERAL tokens that end at firing tokens: those of several tokens if they fire
+    TWICE, and if the text without their first token is not PURE already."""
+    texts, left = held.texts, held.firing
     for length in range(1, LITERAL + 1):
-        ends = firing[before >= length - 1]
-        rows = texts.tokens[ends[:, None] - np.arange(length)]
-        counted = Counter(map(tuple, rows.tolist()))
-        for tokens, count in sorted(counted.items()):
+        if len(left):
+            left = left[left - texts.begins_of(left) >= length - 1]
+        read = texts.tokens[left[:, None] - np.arange(length)]
+        kinds, inverse, counts = np.unique(read, axis=0, return_inverse=True, return_counts=True)
+        mixed = np.zeros(len(kinds), dtype=bool)
+        for row, (tokens, count) in enumerate(zip(kinds.tolist(), counts.tolist(), strict=True)):
             if length == 1 or count >= TWICE:
-                yield tuple(one_of([token]) for token in tokens)
+                elements = tuple(one_of([token]) for token in tokens)
+                positions, _ = match_pattern(texts, elements)
+                mixed[row] = count < PURE * len(positions)
+                yield elements, positions, count
+        left = left[mixed[inverse.ravel()]]
 
 
 def _element(code: int | str) -> Any:

@@ -10,7 +10,7 @@ import html
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 
 from n2g.errors import InputError
 from n2g.graphs.patterns import Pattern, profile, specificity, spell, verified, worded
+from n2g.graphs.rule_grammar import Spelling
+from n2g.graphs.token_display import whole_characters
 from n2g.ids import NeuronId
 from n2g.queries.comparison import compare, similar_in
 from n2g.queries.neuron import Neuron
@@ -27,6 +29,13 @@ from n2g.queries.run_reader import RunReader, open_run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Matched(NamedTuple):
+    """A token of a text, and whether a rule matches there."""
+
+    text: str
+    matches: bool
 
 
 class Atlas:
@@ -136,6 +145,14 @@ class Atlas:
         """Every neuron whose graph fires on a text, token by token, strongest first."""
         tokens = self.tokenise(text)
         return firings(self.origin.file("patterns"), tokens, self.words, self._precedence)
+
+    def match(self, rule: str, text: str) -> list[Matched]:
+        """Whether a rule, such as `Black|Red … Sea`, matches at each token of a text, as if the text were the start of
+        a document. docs/rules.md describes rules. Raises InputError where the line is not one."""
+        tokens = self.tokenise(text)
+        found = Spelling(self.words).read(rule).matches(tokens)
+        texts = whole_characters([self.words[token] for token in tokens])
+        return [Matched(text, matches) for text, matches in zip(texts, found, strict=True)]
 
     def search(self, activating: str | None = None, context: str | None = None) -> list[Found]:
         """Patterns that make a neuron fire, searched by their tokens, strongest first.

@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = commands.add_parser("predict", help="what a neuron's graph predicts for each token of a text")
     add.add_argument("neuron")
     add.add_argument("text")
+    add = commands.add_parser("match", help="where a rule matches in a text")
+    add.add_argument("rule", help='such as "Black|Red … Sea"')
+    add.add_argument("text")
     add = commands.add_parser("search", help="patterns by their tokens")
     add.add_argument("--activating", help='the activating token, such as " bank"')
     add.add_argument("--context", help="a context token")
@@ -74,6 +77,7 @@ def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:
     answers = {
         "predict": lambda: atlas[given.neuron].predict(given.text),
         "fires": lambda: atlas.fires(given.text),
+        "match": lambda: atlas.match(given.rule, given.text),
         "search": lambda: atlas.search(given.activating, given.context),
     }[given.command]()
     rows = [tuple(visible(v) if k == "text" else v for k, v in one._asdict().items()) for one in answers]

@@ -24,7 +24,7 @@ class Token(NamedTuple):
 
 
 class Neuron:
-    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, its graph and its predictions."""
+    """One neuron of an atlas: `record`, `id`, `status`, `explanation`, `rule`, its graph and its predictions."""
 
     def __init__(self, atlas: Atlas, neuron: NeuronId) -> None:
         self._atlas = atlas
@@ -32,6 +32,7 @@ class Neuron:
         self.record: dict[str, Any] = atlas.origin.record(neuron)
         self.status: str = self.record["status"]
         self.explanation: str = self.record["explanation"]
+        self.rule: str = self.record.get("rule", "")
 
     @property
     def graph(self) -> nx.DiGraph | None:

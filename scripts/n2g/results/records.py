@@ -33,6 +33,7 @@ class Findings:
             computed.
         explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.
         top_tokens: (token id, mean activation, occurrences) on training documents, the largest mean first.
+        rule: `line`, what the graph says in one line, as in `graph.jsonl`; None where there is none.
         tested: node at which a pattern ends -> test set -> how often the pattern decides that the neuron fires, and how
             often it then does.
     """
@@ -47,6 +48,7 @@ class Findings:
     explanations: Mapping[str, Any] = field(default_factory=dict)
     top_tokens: Sequence[Sequence[float]] = ()
     tested: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    rule: Mapping[str, Any] | None = None
 
 
 def record(
@@ -72,6 +74,7 @@ def record(
         "status": findings.status,
         "reason": findings.reason,
         "explanation": explain(findings.graph, texts) if findings.graph else "",
+        "rule": findings.rule["line"] if findings.rule else "",
         "graph": findings.graph,
         "statistics": findings.statistics,
         "metrics": findings.metrics,

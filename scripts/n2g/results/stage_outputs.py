@@ -74,6 +74,7 @@ def read_block(
             metrics=_metrics(rows["evaluate"]),
             top_tokens=_strongest(rows["background"]),
             tested=_hits(rows["nodes"]),
+            rule=line.get("rule"),
             examples=examples,
             logits=_logits(rows["logits"]),
             explanations=_explanations(rows["explanations"]),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from n2g.graphs.rule_grammar import parse
 from n2g.metrics import SCORES
 
 Values = dict[str, Any]
@@ -18,7 +20,7 @@ Values = dict[str, Any]
 def summarise(
     tables: Iterable[tuple[int, pa.Table]], graphs: Iterable[Mapping[str, Any]], *, seed: int = 0
 ) -> Values:
-    """Macro averages of every predictor.
+    """Macro averages of every predictor, and what the rules come to.
 
     Args:
         tables: (layer, `evaluate` table) of every block.
@@ -31,8 +33,10 @@ def summarise(
         are left out. `silent` of the counted ones are never predicted to fire, and count as zero.
         `overall`: the same, averaged over the layers that have a counted neuron. `window_share`: layer, or
         `overall`, -> window -> F1 of the graphs as a share of the window's, on the same tokens. `graph_size`:
-        layer -> method -> what `graph_sizes` gives.
+        layer -> method -> what `graph_sizes` gives. `rule`: what `rule_figures` gives, and `f1_share`: test set
+        -> F1 of the rules as a share of that of the graphs.
     """
+    lines = list(graphs)
     layers: dict[int, dict[tuple[str, str], list[Values]]] = {}
     for layer, table in tables:
         groups = layers.setdefault(layer, {})
@@ -48,7 +52,8 @@ def summarise(
             for name, found in [*by_layer.items(), ("overall", overall)]
             if "windows" in found
         },
-        "graph_size": graph_sizes(graphs),
+        "graph_size": graph_sizes(lines),
+        "rule": rule_figures(lines) | {"f1_share": _rule_shares(overall)},
     }
 
 
@@ -131,6 +136,45 @@ def graph_sizes(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Value
             "statuses": dict(sorted(Counter(line["status"] for line in members).items())),
         }
     return found
+
+
+def rule_figures(lines: Iterable[Mapping[str, Any]]) -> Values:
+    """How long rules are, and how much depends on the texts.
+
+    Returns:
+        `rules`: how many neurons have one. `characters`: their median length. `halved`: how many neurons have a rule
+        from at least one half of the documents; `identical`: the share of these whose two lines are equal; `shared`:
+        the mean share of patterns that stand in both of those in either. None without such neurons.
+    """
+    rules = [line["rule"] for line in lines if line.get("rule")]
+    lengths = [len(rule["line"]) for rule in rules if rule["line"]]
+    halves = [rule["halves"] for rule in rules if rule["halves"] and any(rule["halves"])]
+    same = [first == second for first, second in halves]
+    shared = [len(a & b) / len(a | b) for a, b in (map(_patterns, pair) for pair in halves)]
+    return {
+        "rules": len(lengths),
+        "characters": _median(lengths),
+        "halved": len(halves),
+        "identical": _rounded(fmean(same)) if same else None,
+        "shared": _rounded(fmean(shared)) if shared else None,
+    }
+
+
+def _patterns(line: str) -> set[str]:
+    """The patterns of a rule; alternatives that are whole patterns count each."""
+    found: set[str] = set()
+    for pattern in parse(line):
+        words = pattern[0].get("words") if len(pattern) == 1 else None
+        found |= {json.dumps(one) for one in words or [pattern]}
+    return found
+
+
+def _rule_shares(sets: Mapping[str, Mapping[str, Values]]) -> dict[str, float]:
+    return {
+        name: _rounded(found["rule"]["f1"] / found["graph"]["f1"])
+        for name, found in sets.items()
+        if "rule" in found and found["graph"]["f1"]
+    }
 
 
 def _median(values: Sequence[int]) -> float:

@@ -68,6 +68,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "patterns": pattern_rows(record),
         "listed": PATTERNS,
         "score": _score(record.get("metrics") or {}),
+        "rule_f1": _rule_f1(record.get("metrics") or {}),
         "plot": _plot(statistics, record),
         "statistics": [
             (name, shown(statistics[key]), meaning)
@@ -139,6 +140,11 @@ def _score(metrics: Mapping[str, Any]) -> dict | None:
         "random": random.get("f1"),
         "best": (PREDICTORS[best], known[best]) if best else None,
     }
+
+
+def _rule_f1(metrics: Mapping[str, Any]) -> float | None:
+    """F1 of the rule on the top test documents; None where the neuron does not fire there."""
+    return _measured((metrics.get("top") or {}).get("rule")).get("f1")
 
 
 def _about(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from math import isfinite
 
 PREDICTORS = {
     "graph": "Graph",
+    "rule": "Rule",
     "paper": "N2G (Foote et al. 2023)",
     "texts_only": "Texts only",
     "token_lookup": "Token lookup",
@@ -22,6 +23,7 @@ BESIDE_WINDOWS = ("graph", "texts_only", "window_1", "window_2", "window_3", "wi
 IN_FULL = ("graph", "paper")  # with precision and recall in the tables on the first page
 PREDICTOR_MEANINGS = {
     "graph": "The neuron's graph, as shown on this site.",
+    "rule": "What the graph says in one line, which is run as it is written.",
     "paper": "The graph that the published Neuron to Graph procedure gives for the same neuron.",
     "texts_only": "The graph that the same fitting makes without asking the model anything: what the questions have to "
     "improve on.",

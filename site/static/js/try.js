@@ -1,7 +1,9 @@
-// Try it: what this neuron's graph predicts for any text, with the matched path lit in the graph.
+// Try it: what this neuron's graph predicts for any text, with the matched path lit in the graph, and where a rule
+// matches: the neuron's own, or what it is changed to.
 import { recordOf } from "./neuron.js";
 import { lightUp } from "./paths.js";
 import { predict, prepare, trace } from "./predict.js";
+import { matches } from "./rule.js";
 import { keepInUrl, settled, shown } from "./site.js";
 import { tokens } from "./texts.js";
 import { encode, wordsOf } from "./tokenizer.js";
@@ -9,6 +11,7 @@ import { encode, wordsOf } from "./tokenizer.js";
 export default function tryIt(section) {
   const page = section.closest("[data-id]");
   const [input, text, output] = [section.querySelector("textarea"), section.querySelector(".tokens"), section.querySelector("output")];
+  const [line, told] = [section.querySelector("input"), section.querySelector("output.rule")];
   let now = null;
 
   function light(pivot) {
@@ -22,16 +25,29 @@ export default function tryIt(section) {
     });
   }
 
+  function applyRule() {
+    if (!now) return;
+    let found = [];
+    try {
+      found = matches(line.value, now.ids, now.words, now.bos);
+      const count = found.filter(Boolean).length;
+      told.textContent = now.ids.length > now.first ? `The rule matches ${count} ${count === 1 ? "token" : "tokens"}` : "";
+    } catch (error) {
+      told.textContent = error.message;
+    }
+    [...text.children].forEach((token, at) => token.classList.toggle("ruled", found[at + now.first] ?? false));
+  }
+
   async function show() {
     const typed = input.value;
-    keepInUrl({ text: typed });
+    keepInUrl({ text: typed, rule: line.value === line.defaultValue ? "" : line.value });
     const [record, ids] = await Promise.all([recordOf(page), encode(typed)]);
     if (typed !== input.value) return;
     const prepared = prepare(record.graph);
     const result = predict(prepared, ids);
     const first = ids[0] === record.graph.bos ? 1 : 0;
     const words = await wordsOf(ids);
-    now = { prepared, ids, result, first };
+    now = { prepared, ids, result, first, words, bos: record.graph.bos };
     // Nothing is measured here, so the colour of a token is the prediction.
     const spoken = tokens({ tokens: ids, activations: result.predicted, predictions: null }, words, record.graph.scale, first);
     spoken.forEach((token) => { token.title = token.title.replace("activation", "predicted"); });
@@ -40,6 +56,7 @@ export default function tryIt(section) {
     const fires = result.predicted.filter((value) => value > 0 && value >= record.graph.decision_threshold).length;
     output.textContent = typed === "" ? "" : `${ids.length - first} ${ids.length - first === 1 ? "token" : "tokens"}, ${fires} predicted to fire, largest prediction ${shown(most)}`;
     light(result.predicted.indexOf(most));
+    applyRule();
     page.dataset.tried = typed;
   }
 
@@ -50,6 +67,8 @@ export default function tryIt(section) {
   text.addEventListener("pointerover", point);
   text.addEventListener("click", point);
   input.addEventListener("input", settled(show));
+  line.addEventListener("input", settled(show));
+  line.value = new URL(location).searchParams.get("rule") ?? line.value;
   input.value ||= new URL(location).searchParams.get("text") ?? "";
   if (input.value) show();
 }

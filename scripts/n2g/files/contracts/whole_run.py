@@ -89,6 +89,7 @@ TABLES = [
         pole=POLE,
         status=(pa.string(), "ok, dead or no-pattern"),
         explanation=(pa.string(), "the graph in one or two sentences; empty if it has no pattern"),
+        rule=(pa.string(), "the graph in one line, see docs/rules.md; may be empty"),
         nodes=(pa.int32(), "nodes in the graph, not counting the root"),
         patterns=(pa.int32(), "patterns in the graph"),
         maximum=(pa.float64(), "largest activation on training documents"),
