@@ -2,8 +2,8 @@
 
     Black|Red|Green … Sea; Kath-mand|-entric
 
-fires on the token " Sea" some tokens after " Black", " Red" or " Green"; on "mand" right after " Kath"; and on "entric".
-docs/rules.md has the grammar. `site/static/js/rule.js` reads lines in the same way.
+fires on the token " Sea" some tokens after " Black", " Red" or " Green", on "mand" right after " Kath", and on
+"entric". docs/rules.md has the grammar. `site/static/js/rule.js` reads lines in the same way.
 """
 
 from __future__ import annotations

@@ -39,7 +39,11 @@ class _Candidate:
 
 
 def choose_rule(
-    graph: Mapping[str, Any], held: Evidence[Texts], top: Sequence[int], spelling: Spelling
+    graph: Mapping[str, Any],
+    held: Evidence[Texts],
+    top: Sequence[int],
+    spelling: Spelling,
+    character: float = CHARACTER,
 ) -> Rule:
     """The patterns that together give the best F1 on these documents for the characters that they take.
 
@@ -51,8 +55,9 @@ def choose_rule(
         held: the neuron on training and validation documents.
         top: the documents among these with its largest activations.
         spelling: how tokens are written.
+        character: what a character costs.
     """
-    found = list(_candidates(graph, held, spelling))
+    found = list(_candidates(graph, held, spelling, character))
     taken = _greedy(found, held, top)
     return _shorter(Rule(tuple(one.elements for one in taken)), spelling)
 
@@ -64,25 +69,31 @@ def mean_activation(rule: Rule, held: Evidence[Texts]) -> float:
     return float(held.at(positions).astype(np.float64).mean()) if len(positions) else 0.0
 
 
-def half_rules(block: FittingBlock, unit: Unit, spelling: Spelling) -> list[Rule]:
-    """The rules that each half of the training and validation documents gives alone: graph and rule are fitted anew,
-    without asking the model; only the firing threshold is that of all training documents. [] where the documents
+def half_graphs(block: FittingBlock, unit: Unit) -> Iterator[tuple[dict[str, Any], Evidence[Texts]]]:
+    """For each half of the training and validation documents the graph that it gives alone, without asking the model,
+    and the neuron there. Only the firing threshold is that of all training documents. Nothing where the documents
     cannot be halved."""
-    rules = []
     for half in block.halves:
         graph = fit_unit(half, unit, fired=[], alone={}, background={})
-        held = half.evidence(unit, half.both)
-        rules.append(choose_rule(graph.to_dict(), held, unit.top_documents, spelling))
-    return rules
+        yield graph.to_dict(), half.evidence(unit, half.both)
 
 
-def _candidates(graph: Mapping[str, Any], held: Evidence[Texts], spelling: Spelling) -> Iterator[_Candidate]:
+def half_rules(block: FittingBlock, unit: Unit, spelling: Spelling) -> list[Rule]:
+    """The rules of these graphs."""
+    return [
+        choose_rule(graph, held, unit.top_documents, spelling) for graph, held in half_graphs(block, unit)
+    ]
+
+
+def _candidates(
+    graph: Mapping[str, Any], held: Evidence[Texts], spelling: Spelling, character: float
+) -> Iterator[_Candidate]:
     known: set[Elements] = set()
     for candidate in chain(_literals(held), _verified(graph, held)):
         elements, positions, hits = candidate
         if elements not in known and hits and hits >= PRECISE * len(positions):
             length = len(spelling.write(Rule((elements,)))) + 1
-            yield _Candidate(elements, positions, CHARACTER * length)
+            yield _Candidate(elements, positions, character * length)
         known.add(elements)
 
 
