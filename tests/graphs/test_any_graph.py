@@ -28,6 +28,11 @@ def damaged(draw: st.DrawFn) -> Any:
         "reason": None,
     }
     line["graph"] = NeuronGraph(draw(many), decision_threshold=0.5, scale=2.0, bos=0).to_dict()
+    line["rule"] = {
+        "line": "Black … Sea",
+        "activation": 1.5,
+        "halves": draw(st.sampled_from([None, ["Sea", ""]])),
+    }
     places: list[tuple[Any, Any]] = []
 
     def walk(value: Any) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from planted import BOS, Rule, after, corpus, observations, on, random_corpus, save
 
-from n2g.files.tables import CONTRACTS, read_json, read_table
+from n2g.files.tables import CONTRACTS, read_json, read_table, write_rows
 from n2g.graphs.elements import WILDCARD, End, Pattern, one_of
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, load_observations
@@ -348,18 +348,27 @@ def test_the_programs_write_what_they_promise(tmp_path: Path) -> None:
     folder, block = save(tmp_path, documents, observed)
     made = block / "graph.jsonl"
     lines = [line(0, bigram(3, 4)), line(1, None, status="dead")]
+    lines[0]["rule"] = {"line": "token3 token4", "activation": 2.0, "halves": None}
+    lines[1]["rule"] = {"line": "", "activation": 0.0, "halves": None}
+    words = [{"token": token, "text": f" token{token}", "special": False} for token in range(12)]
+    write_rows(folder / "vocabulary.parquet", "vocabulary", words)
     made.write_text("".join(json.dumps(one) + "\n" for one in lines))
     arguments = ("--corpus", folder, "--observations", block, "--graphs", made, "--output", block)
     done = run("evaluate", *arguments)
     assert done.returncode == 0, done.stderr
     table = read_table(block / "evaluate.parquet", "evaluate")
-    assert len(table) == 2 * 3 * 7
+    assert len(table) == 2 * 3 * 8
     found = {
         row["set"]: row["f1"]
         for row in table.to_pylist()
         if (row["neuron"], row["predictor"]) == (0, "texts_only")
     }
     assert found == {"top": 1, "quantile": 1, "random": 1}, "the texts alone tell what fires here"
+    ruled = [row for row in table.to_pylist() if row["predictor"] == "rule"]
+    assert {(row["neuron"], row["set"], row["f1"]) for row in ruled if row["neuron"] == 0} == {
+        (0, name, 1) for name in found
+    }, "the line is what is run"
+    assert {row["f1"] for row in ruled if row["neuron"] == 1} == {0}
     assert len(read_table(block / "predictions.parquet", "predictions"))
     first = [(block / f"{name}.parquet").read_bytes() for name in ("evaluate", "predictions", "nodes")]
     assert run("evaluate", *arguments).returncode == 0
@@ -373,6 +382,14 @@ def test_the_programs_write_what_they_promise(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     content = read_json(summary)
     assert content["layers"]["3"]["random"]["graph"]["f1"] == 1
+    assert content["rule"] == {
+        "rules": 1,
+        "characters": 13.0,
+        "f1_share": {"top": 1.0, "quantile": 1.0, "random": 1.0},
+        "halved": 0,
+        "identical": None,
+        "shared": None,
+    }
     assert content["layers"]["3"]["random"]["graph"]["not_firing"] == 1
 
     strict = run("evaluate", *arguments, "--settings", '{"firing_threshold": 1.0}')

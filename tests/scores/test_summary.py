@@ -6,7 +6,7 @@ import pytest
 
 from n2g.files.tables import CONTRACTS
 from n2g.metrics import COUNTS, SCORES
-from n2g.scores.summary import macro_average, summarise
+from n2g.scores.summary import macro_average, rule_figures, summarise
 
 
 def table(*rows: tuple[str, str, float]) -> pa.Table:
@@ -33,6 +33,24 @@ def test_the_share_of_a_window_is_that_of_the_mean_f1_on_the_same_tokens() -> No
 
 def test_without_windows_there_is_no_share() -> None:
     assert summarise([(0, table(("random", "graph", 0.9)))], [])["window_share"] == {}
+
+
+def test_rules_are_compared_line_by_line_and_pattern_by_pattern() -> None:
+    halves = [
+        ["Sea|Red", "Sea|Red"],
+        ["Sea|Red … Sea", "Sea; Black"],
+        ["Sea; Black … Red", "Black|Sea"],
+        ["", ""],
+        None,
+    ]
+    rules = [{"rule": {"line": "x" * n, "halves": pair}} for n, pair in enumerate(halves)]
+    assert rule_figures([*rules, {"method": "paper"}]) == {
+        "rules": 4,
+        "characters": 2.5,
+        "halved": 3,
+        "identical": pytest.approx(1 / 3, abs=1e-6),
+        "shared": pytest.approx((1 + 0 + 1 / 3) / 3, abs=1e-6),
+    }
 
 
 def test_macro_average_and_its_interval() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,23 @@ def read_graphs(path: Path) -> dict[tuple[int, str], dict[str, dict[str, Any]]]:
                 found.setdefault((line["neuron"], line["pole"]), {})[line["method"]] = line
                 if line["graph"] is not None:
                     _check(line["graph"])
+                if "rule" in line:
+                    _check_rule(line["rule"])
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the workflow to make it.") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {remedy(path)}") from error
     return found
+
+
+def _check_rule(rule: dict[str, Any]) -> None:
+    """The same for a rule; the line itself is read where it is used."""
+    halves = rule["halves"]
+    lines = [rule["line"], *(halves or ())]
+    if not all(isinstance(line, str) for line in lines) or (halves is not None and len(halves) != 2):
+        raise ValueError("no program has written this rule")
+    if not isinstance(rule["activation"], float) or not isfinite(rule["activation"]):
+        raise ValueError("no program has written this rule")
 
 
 def _check(graph: dict[str, Any]) -> None:

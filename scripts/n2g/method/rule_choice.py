@@ -102,7 +102,7 @@ def _verified(graph: Mapping[str, Any], held: Evidence[Texts]) -> Iterator[tuple
     for pattern in verified(graph):
         elements = tuple(_element(code) for code in pattern)
         positions, _ = match_pattern(held.texts, elements)
-        yield elements, positions, np.count_nonzero(held.at(positions) >= held.threshold)
+        yield elements, positions, int(np.count_nonzero(held.at(positions) >= held.threshold))
 
 
 def _literals(held: Evidence[Texts]) -> Iterator[tuple[Elements, np.ndarray, int]]:

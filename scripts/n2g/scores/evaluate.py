@@ -175,8 +175,10 @@ def graph_predictors(
     found = {"graph": made.pop(own, GraphPredictor(None))}
     rule = lines[own].get("rule") if own in lines else None
     if rule and spelling:
-        graph = spelling.read(rule["line"]).graph(rule["activation"], lines[own]["graph"]["bos"])
-        found["rule"] = GraphPredictor(graph if rule["line"] else None)
+        written, graph = spelling.read(rule["line"]), found["graph"].graph
+        found["rule"] = GraphPredictor(
+            written.graph(rule["activation"], graph.bos) if written.patterns and graph else None
+        )
     return found | {name: one for name, one in made.items() if name == "paper"}
 
 

@@ -47,7 +47,7 @@ def stamp_home(
         plot=plot,
         repeating=sum(one["repeats"] > 0 for one in rows),
         overall=across_layers(atlas.summary).get("top") or {},
-        rule=atlas.summary.get("rule") or {},
+        rule=atlas.summary.get("rule"),
         meanings=predictor_meanings(atlas.summary),
         tables=[table for table in _tables(atlas.summary, layers) if table["set"] != "quantile"],
         statuses=[(name, counts[name], meaning) for name, meaning in wording.STATUSES.items()],

@@ -34,7 +34,7 @@ def stamp_measurements(environment: Environment, built: Path, atlas: SiteInputs,
         sets=sets,
         scores=wording.SCORES,
         meanings=predictor_meanings(atlas.summary),
-        rule=atlas.summary.get("rule") or {},
+        rule=atlas.summary.get("rule"),
         sizes=atlas.summary.get("graph_size") or {},
     )
     shell.stamp_page(built / "measurements" / "index.html", content)

@@ -68,6 +68,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "patterns": pattern_rows(record),
         "listed": PATTERNS,
         "score": _score(record.get("metrics") or {}),
+        "rule": record.get("rule") or "",
         "rule_f1": _rule_f1(record.get("metrics") or {}),
         "plot": _plot(statistics, record),
         "statistics": [
