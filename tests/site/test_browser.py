@@ -163,7 +163,7 @@ def test_a_missing_page_leads_back(browser, address, place):
     assert {url for url, status in answers if status != 200} == {place}
     assert len(answers) > 5, "styles and scripts"
     assert page.get_by_role("heading", level=1).inner_text() == "There is no such page"
-    page.get_by_role("searchbox").fill("L0.N1")
+    page.get_by_role("combobox").fill("L0.N1")
     page.keyboard.press("Enter")
     page.wait_for_url("**/atlas/neurons/L0/N1/index.html")
     page.go_back()

@@ -81,11 +81,11 @@ def test_layers_are_compared(page, address):
 
 
 @pytest.mark.browser
-def test_old_addresses_of_layers_lead_to_the_new_ones(page, address, chromium):
+def test_old_addresses_of_layers_lead_to_the_new_ones(page, address, browser):
     page.goto(f"{address}layers/1/index.html?sort=F1&down#top")
     page.wait_for_url("**/layers/L1/index.html?sort=F1&down=#top")
     assert page.get_by_role("heading", level=1).inner_text() == "Layer 1"
-    context = chromium.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False)
     plain = context.new_page()
     plain.goto(f"{address}layers/1/index.html")
     plain.wait_for_url("**/layers/L1/index.html")

@@ -48,7 +48,7 @@ def stamp_all(
     }
     environment.globals.update(shown)
     stamp_layers(environment, built, atlas, layers, rows)
-    stamp_moved(environment, built, layers)
+    stamp_moved(environment, built, layers, atlas.config.get("site_url"))
     stamp_home(environment, built, atlas, layers, rows, pictures)
     stamp_tools(environment, built, atlas, layers, rows)
     stamp_measurements(environment, built, atlas, layers)

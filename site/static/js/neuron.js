@@ -97,9 +97,9 @@ function walkable(section, readout) {
 }
 
 export default function neuron(page) {
-  const embed = make("button", { type: "button", title: "HTML that shows this graph on another site" }, "Embed");
-  embed.addEventListener("click", async () => (await import("./embed.js")).offer(page));
-  if (page.querySelector("svg.graph")) page.querySelector(".steps").append(embed);
+  const embed = page.querySelector("button.embed-this");
+  embed?.addEventListener("click", async () => (await import("./embed.js")).offer(page));
+  embed?.removeAttribute("disabled");
   const sections = [...page.querySelectorAll("[data-examples]")];
   if (!sections.length) return;
   const asked = new URL(location).searchParams.get("context");
