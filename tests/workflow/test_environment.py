@@ -101,6 +101,7 @@ RULES = {
     name: body
     for file in sorted((ROOT / "rules").glob("*.smk"))
     for name, body in RULE.findall(file.read_text() + "\n")
+    if "shell:" in body  # and not only a name for files of other rules
 }
 
 
