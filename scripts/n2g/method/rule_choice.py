@@ -182,13 +182,13 @@ def _score(counts: np.ndarray, firing: np.ndarray) -> np.ndarray:
 
 
 def _shorter(rule: Rule, spelling: Spelling) -> Rule:
-    """The rule with patterns that differ in one token joined, if its line is then shorter; words stand first, as they
-    take one character less side by side."""
+    """The rule with patterns that differ in one token joined, if its line is then shorter; words stand side by side,
+    where they take a character less, before or after the other patterns."""
     rank = {elements: number for number, elements in enumerate(rule.patterns)}
-    several = [
+    contexts = [
         Pattern(elements, End(1.0), (1.0,) * len(elements)) for elements in rule.patterns if len(elements) > 1
     ]
-    joined = [one.elements for one in merge_classes(several)]
+    joined = [one.elements for one in merge_classes(contexts)]
     joined += [elements for elements in rule.patterns if len(elements) == 1]
 
     def first(elements: Elements) -> int:
@@ -196,8 +196,8 @@ def _shorter(rule: Rule, spelling: Spelling) -> Rule:
 
     other = Rule(tuple(sorted(joined, key=first)))
     found = min(rule, other, key=lambda one: len(spelling.write(one)))
-    words_first = sorted(found.patterns, key=lambda elements: " " in spelling.write(Rule((elements,))))
-    return Rule(tuple(words_first))
+    several = {elements: " " in spelling.write(Rule((elements,))) for elements in found.patterns}
+    return Rule(tuple(sorted(several, key=lambda one: several[one] != several[found.patterns[0]])))
 
 
 def _holds(elements: Elements, known: Elements) -> bool:
