@@ -69,7 +69,7 @@ def launched(playwright: Playwright) -> Iterator[dict[str, Browser]]:
 def browser(request: pytest.FixtureRequest, playwright: Playwright, launched: dict[str, Browser]) -> Browser:
     """The system's Chromium or Firefox, without a window. For tests marked ``browser``."""
     name = request.param
-    if name not in launched:
+    if name not in launched or not launched[name].is_connected():
         program = INSTALLED[name]
         launched[name] = (
             playwright.chromium.launch(executable_path=program, args=SWITCHES)
