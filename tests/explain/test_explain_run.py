@@ -114,6 +114,6 @@ def test_pages_escape_labels_and_layers_say_who_explains_more(tmp_path: Path) ->
     build(atlas, renders, ROOT / "site", tmp_path / "docs", tmp_path / "atlas")
     text = (tmp_path / "atlas" / page_path("L0.N0")).read_text()
     assert hostile not in text and html.escape(hostile) in text and "1234 tokens" in text
-    layer = (tmp_path / "atlas" / "layers" / "0" / "index.html").read_text()
+    layer = (tmp_path / "atlas" / "layers" / "L0" / "index.html").read_text()
     assert "The graph scores higher for 1 of them, the language model for 0." in layer
     assert "Two explanations" not in (tmp_path / "atlas" / page_path("L0.N1")).read_text()

@@ -102,7 +102,7 @@ def test_a_real_model_explains_through_a_real_server(
     answers = tmp_path / "answers"
 
     with served(chat, packages) as (url, process):
-        with pytest.raises(InputError, match=r"does not respond \(Request timed out\): fix this"):
+        with pytest.raises(InputError, match=r"does not respond \(Request timed out: timed out\): fix this"):
             Endpoint(url, str(chat), timeout=0.05, retries=0).answer(ASKED)
         broken = Kept(Killed(process, 1, url, str(chat), timeout=PATIENCE, retries=0), answers)
         with pytest.raises(InputError, match="its answers so far are kept"):

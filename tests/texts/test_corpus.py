@@ -226,7 +226,7 @@ def test_all_formats_hold_the_same_texts(tmp_path: Path) -> None:
         ("a.jsonl", b"[1", "a.jsonl is not valid JSON"),
         ("a.json", b'[{"body": "x"}]', r"has a text in the field 'text' \(the first one has body\)"),
         ("a.jsonl", b'{"text": null}', r"has a text in the field 'text' \(what it holds is no text\)"),
-        ("a.jsonl", b"text", r"has a text in the field 'text' \(they are not groups of fields\)"),
+        ("a.jsonl", b"text", r"has a text in the field 'text' \(they are not JSON\)"),
         ("a.parquet", b"PAR1", "cannot be read as Parquet"),
         ("a.csv", b"x", "unsupported format"),
     ],

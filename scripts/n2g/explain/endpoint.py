@@ -67,6 +67,8 @@ class Endpoint:
                 time.sleep(PAUSE * 2 ** (attempt - 1))
             try:
                 return _reply(self._complete(request))
+            except Refused:
+                raise
             except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
                 raise InputError(
                     f"explain.base_url: {self._url} does not respond ({self._said(error)}): fix this and run again; "
