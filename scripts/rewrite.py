@@ -8,8 +8,8 @@ from n2g.errors import InputError
 from n2g.files.tables import write_rows
 from n2g.ids import block_folders
 from n2g.scores.layer_graphs import load_layer
-from n2g.scores.layer_predictions import Passage
 from n2g.scores.neuron_effects import kept_rows, squared_slopes
+from n2g.scores.passage import Passage
 from n2g.scores.rewrite import outcome_rows, predicted_tokens
 from n2g.scores.rewrite_conditions import measure, prepare
 from n2g.scores.windows import sample

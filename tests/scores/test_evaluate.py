@@ -238,7 +238,7 @@ def test_shuffled_test_labels_make_the_scores_collapse() -> None:
 def test_only_test_documents_are_tested_on() -> None:
     documents = random_corpus()
     with pytest.raises(ValueError, match="not of the test split"):
-        HeldOut.of(documents, documents.of("test"), documents.of("train")[:1])
+        HeldOut.beside(documents, documents.of("test"), documents.of("train")[:1])
 
 
 def test_hits_and_misses_are_counted_by_the_pattern_that_decides() -> None:

@@ -17,8 +17,9 @@ from n2g.graphs.elements import Element, End, Pattern
 from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.model.engine import Engine
-from n2g.scores.layer_predictions import Passage, predict_layer, shuffled
+from n2g.scores.layer_predictions import predict_layer, shuffled
 from n2g.scores.neuron_effects import kept_rows, squared_slopes
+from n2g.scores.passage import Passage
 from n2g.scores.rewrite import Outcome, outcome_rows, outcomes, predicted_tokens
 from n2g.scores.rewrite_conditions import Conditions, measure, rewritten
 from n2g.scores.training_means import TrainingMeans, training_means
@@ -195,7 +196,7 @@ def test_both_poles_make_one_activation() -> None:
 
 def test_a_rewritten_neuron_has_its_background_where_no_pattern_matches() -> None:
     text = np.array([BOS, 6, 8])
-    passage = Passage(np.array([0]), np.array([0, 3]), TokenIndex.of([text], BOS))
+    passage = Passage(np.array([0]), np.array([0, 3]), TokenIndex.of([text], BOS), np.arange(3))
     found = rewritten({(0, "positive"): graph_of({(6,): 2.0})}, [0, 1], passage, np.array([0.25, -0.5]))
     assert found.tolist() == [[0.25, -0.5], [2.0, -0.5], [0.25, -0.5]]
 

@@ -8,7 +8,7 @@ on the same tokens. Every token but BOS counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf, nextafter
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from n2g.graphs.trie import NeuronGraph
 from n2g.method.observations import Observations, by_unit, in_full
 from n2g.metrics import firing_threshold, scores
 from n2g.scores.baselines import Predictor, fit_baselines, observe
+from n2g.scores.passage import Passage
 from n2g.scores.windows import Windows
 from n2g.texts.documents import Documents, locate
 
@@ -33,41 +34,19 @@ Key = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Test documents, concatenated: the random pool first, then others that single neurons need.
+class HeldOut(Passage):
+    """Test documents: the random pool first, then others that single neurons need. pool: how many are the pool."""
 
-    numbers: int64 [document]. bounds: int64 [document + 1], where each begins and ends in `index`. origin:
-    int64 [token], positions in the whole corpus. pool: how many of the documents are the pool.
-    """
-
-    numbers: np.ndarray
-    bounds: np.ndarray
-    index: TokenIndex
-    origin: np.ndarray
     pool: int
 
     @classmethod
-    def of(cls, documents: Documents, pool: np.ndarray, others: np.ndarray) -> HeldOut:
+    def beside(cls, documents: Documents, pool: np.ndarray, others: np.ndarray) -> HeldOut:
         """Raises ValueError where a document is not of the test split."""
         numbers = np.concatenate([pool, np.setdiff1d(others, pool)]).astype(np.int64)
         if not np.isin(numbers, documents.of("test")).all():
             raise ValueError("a document to test on is not of the test split")
-        lengths = documents.lengths[numbers]
-        bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        origin = documents.positions(numbers)
-        index = TokenIndex(documents.tokens[origin], np.repeat(bounds[:-1] + 1, lengths))
-        return cls(numbers, bounds, index, origin, len(pool))
-
-    def span(self, document: int) -> slice:
-        """Where a document (by its number in the corpus) lies in `index`."""
-        row = int(np.flatnonzero(self.numbers == document)[0])
-        return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
-
-    def tokens_of(self, numbers: Sequence[int]) -> np.ndarray:
-        """Positions in `index` of every token but BOS of some documents."""
-        spans = [self.span(number) for number in numbers]
-        places = [np.arange(span.start + 1, span.stop) for span in spans]
-        return np.concatenate(places or [np.zeros(0, dtype=np.int64)])
+        whole = Passage.of(documents, numbers)
+        return cls(whole.numbers, whole.bounds, whole.index, whole.origin, len(pool))
 
 
 @dataclass(frozen=True)
@@ -121,7 +100,7 @@ def hold_out(documents: Documents, observations: Observations) -> HeldOut:
     """The test documents of a block: the pool, and the top test documents of its neurons."""
     examples = observations.examples
     top = examples["document"].to_numpy()[examples["split"].to_numpy(zero_copy_only=False) == "test"]
-    return HeldOut.of(documents, observations.pools["test_documents"], np.unique(top))
+    return HeldOut.beside(documents, observations.pools["test_documents"], np.unique(top))
 
 
 def evaluate(
@@ -238,7 +217,7 @@ def node_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any]
     right."""
     fires = evaluation.predictions["graph"] >= evaluation.predictors["graph"].decision_threshold
     for name in ("top", "random"):
-        at = texts.tokens_of(evaluation.truth.sets[name].tolist())
+        at = texts.tokens_of(evaluation.truth.sets[name])
         at = at[fires[at] & (evaluation.nodes[at] > 0)]
         nodes, inverse = np.unique(evaluation.nodes[at], return_inverse=True)
         hits = np.bincount(inverse[evaluation.truth.firing[at]], minlength=len(nodes))
@@ -258,7 +237,7 @@ def score_rows(texts: HeldOut, evaluation: Evaluation) -> Iterator[dict[str, Any
     """Rows of the `evaluate` table: each test set with each predictor."""
     truth = evaluation.truth
     for name, numbers in truth.sets.items():
-        at = texts.tokens_of(numbers.tolist())
+        at = texts.tokens_of(numbers)
         real, firing = truth.activations[at], truth.firing[at]
         for predictor, predicted in evaluation.predictions.items():
             if predictor.startswith("window_") and name != "windows":

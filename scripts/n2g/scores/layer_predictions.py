@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from n2g.graphs.matching import TokenIndex, gathered
 from n2g.graphs.trie import NeuronGraph
 from n2g.scores.evaluate import Key
-from n2g.texts.documents import Documents
 
 Graphs = Mapping[Key, NeuronGraph]
 SIGNS = {"positive": 1.0, "negative": -1.0}
-
-
-@dataclass(frozen=True)
-class Passage:
-    """Some documents, one after the other.
-
-    numbers: int64 [document]. bounds: int64 [document + 1], where each begins and ends in `index`.
-    """
-
-    numbers: np.ndarray
-    bounds: np.ndarray
-    index: TokenIndex
-
-    @classmethod
-    def of(cls, documents: Documents, numbers: np.ndarray) -> Passage:
-        lengths = documents.lengths[numbers]
-        bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        tokens = documents.tokens[documents.positions(numbers)]
-        return cls(numbers, bounds, TokenIndex(tokens, np.repeat(bounds[:-1] + 1, lengths)))
-
-    def spans(self, numbers: np.ndarray) -> list[slice]:
-        """Where these of the documents lie in `index`."""
-        order = np.argsort(self.numbers, kind="stable")
-        rows = order[np.searchsorted(self.numbers, numbers, sorter=order)]
-        return [slice(int(self.bounds[row]), int(self.bounds[row + 1])) for row in rows]
 
 
 def predict_layer(graphs: Graphs, neurons: Sequence[int], index: TokenIndex) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from n2g.method.activations import padded_batches
 from n2g.model.engine import ROWS, Engine
 from n2g.model.halved_batches import in_parts
-from n2g.scores.layer_predictions import Passage
+from n2g.scores.passage import Passage
 from n2g.scores.rewrite import ENDS, SAMPLES, padded
 from n2g.texts.documents import Documents
 

@@ -46,7 +46,7 @@ def errors(texts: HeldOut, evaluation: Evaluation) -> dict[str, np.ndarray]:
     """Places in the held-out documents of the graph's worst false positives and negatives, the worst first: by
     the difference between prediction and activation."""
     truth, predicted = evaluation.truth, evaluation.predictions["graph"]
-    known = texts.tokens_of(np.union1d(truth.sets["random"], truth.sets["top"]).tolist())
+    known = texts.tokens_of(np.union1d(truth.sets["random"], truth.sets["top"]))
     fires, says = truth.firing[known], predicted[known] >= evaluation.predictors["graph"].decision_threshold
     worst = {}
     for kind, sign, wrong in (("false-positive", 1, says & ~fires), ("false-negative", -1, fires & ~says)):

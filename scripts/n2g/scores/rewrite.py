@@ -20,7 +20,7 @@ from jaxtyping import Float
 from n2g.method.activations import padded_batches
 from n2g.model.engine import ROWS, Engine
 from n2g.model.halved_batches import in_parts
-from n2g.scores.layer_predictions import Passage
+from n2g.scores.passage import Passage
 from n2g.texts.documents import Documents
 
 # Resamplings of the documents, and the ends of a 95 % interval.

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from n2g.model.engine import Engine
 from n2g.scores.layer_graphs import LayerGraphs
-from n2g.scores.layer_predictions import Graphs, Passage, predict_layer, shuffled
+from n2g.scores.layer_predictions import Graphs, predict_layer, shuffled
+from n2g.scores.passage import Passage
 from n2g.scores.rewrite import Outcome, outcomes
 from n2g.scores.training_means import TrainingMeans, training_means
 from n2g.texts.documents import Documents

@@ -12,7 +12,8 @@ from tqdm import tqdm
 from n2g.method.activations import padded_batches
 from n2g.model.engine import ROWS, Engine
 from n2g.model.halved_batches import in_parts
-from n2g.scores.layer_predictions import Graphs, Passage, predict_layer
+from n2g.scores.layer_predictions import Graphs, predict_layer
+from n2g.scores.passage import Passage
 from n2g.texts.documents import Documents
 from n2g.texts.positions import parts
 
