@@ -197,7 +197,7 @@ def test_both_poles_make_one_activation() -> None:
 def test_a_rewritten_neuron_has_its_background_where_no_pattern_matches() -> None:
     text = np.array([BOS, 6, 8])
     passage = Passage(np.array([0]), np.array([0, 3]), TokenIndex.of([text], BOS), np.arange(3))
-    found = rewritten({(0, "positive"): graph_of({(6,): 2.0})}, [0, 1], passage, np.array([0.25, -0.5]))
+    (found,) = rewritten({(0, "positive"): graph_of({(6,): 2.0})}, [0, 1], passage, np.array([0.25, -0.5]))
     assert found.tolist() == [[0.25, -0.5], [2.0, -0.5], [0.25, -0.5]]
 
 

@@ -10,17 +10,17 @@ of tokens drawn from the model's predictions (the Fisher information). One backw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from tqdm import tqdm
 
-from n2g.method.activations import padded_batches
-from n2g.model.engine import ROWS, Engine
-from n2g.model.halved_batches import in_parts
+from n2g.model.engine import Engine
 from n2g.scores.passage import Passage
-from n2g.scores.rewrite import ENDS, SAMPLES, padded
+from n2g.scores.passage_batches import Batch, batches, by_document
+from n2g.scores.rewrite import ENDS, resampled
 from n2g.texts.documents import Documents
 
 DRAWS = 4
@@ -47,54 +47,39 @@ def squared_slopes(
         seed: of the drawn tokens, which are others for each document, whatever its batch.
         draws: of all next tokens of a document.
     """
-    rows = {number: row for row, number in enumerate(passage.numbers.tolist())}
-    found = {name: np.zeros((len(rows), len(neurons))) for name in values}
+    found = {name: np.zeros((len(passage.numbers), len(neurons))) for name in values}
     columns = torch.as_tensor(np.array(neurons, dtype=np.int64), device=engine.device)
-    with tqdm(total=len(rows), desc="effects", unit="text", mininterval=5) as progress:
-        for batch, tokens in padded_batches(documents, engine.batch_tokens, engine.device, passage.numbers):
-            spans = passage.spans(batch)
-
-            def run(
-                begin: int,
-                end: int,
-                tokens: torch.Tensor = tokens,
-                batch: np.ndarray = batch,
-                spans: list[slice] = spans,
-            ) -> dict[str, np.ndarray]:
-                activation, gradients = _gradients(
-                    engine, tokens[begin:end], layer, batch[begin:end], spans[begin:end], seed, draws
-                )
-                kept, *slopes = (
-                    torch.nan_to_num(one.index_select(-1, columns).float(), 0, 0, 0)
-                    for one in (activation, *gradients)
-                )
-                text = torch.zeros(kept.shape[:2], device=engine.device)
-                for row, span in enumerate(spans[begin:end]):
-                    text[row, 1 : span.stop - span.start] = 1
-                squares = {}
-                for name, given in values.items():
-                    change = padded(given, spans[begin:end], kept.shape[1]).to(kept) - kept
-                    change = change * text[..., None]
-                    sums = torch.stack([(one * change).double().sum(1) for one in slopes])
-                    squares[name] = (sums**2).mean(0).cpu().numpy() / 2
-                return squares
-
-            parts = list(in_parts(run, len(tokens), ROWS))
-            at = [rows[number] for number in batch.tolist()]
-            for name, into in found.items():
-                into[at] = np.concatenate([part[name] for part in parts])
-            progress.update(len(batch))
+    with tqdm(total=len(passage.numbers), desc="effects", unit="text", mininterval=5) as progress:
+        for batch in batches(engine, documents, passage, engine.batch_tokens):
+            by_document(partial(_squares, engine, layer, columns, values, seed, draws), batch, found)
+            progress.update(len(batch.rows))
     return found
 
 
-def _gradients(
+def _squares(
     engine: Engine,
-    tokens: torch.Tensor,
     layer: int,
-    numbers: np.ndarray,
-    spans: Sequence[slice],
+    columns: Int[torch.Tensor, " neuron"],
+    values: Mapping[str, Float[np.ndarray, "token neuron"]],
     seed: int,
     draws: int,
+    batch: Batch,
+) -> dict[str, Float[np.ndarray, "document neuron"]]:
+    """The same of some documents."""
+    activation, gradients = _gradients(engine, layer, seed, draws, batch)
+    kept, *slopes = (
+        torch.nan_to_num(one.index_select(-1, columns).float(), 0, 0, 0) for one in (activation, *gradients)
+    )
+    squares = {}
+    for name, given in values.items():
+        change = (batch.padded(given).to(kept) - kept) * batch.text[..., None]
+        sums = torch.stack([(one * change).double().sum(1) for one in slopes])
+        squares[name] = (sums**2).mean(0).cpu().numpy() / 2
+    return squares
+
+
+def _gradients(
+    engine: Engine, layer: int, seed: int, draws: int, batch: Batch
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Activations of a layer, and for each draw of next tokens the gradient of their log-likelihood by these, both
     [document, position, neuron]."""
@@ -106,11 +91,11 @@ def _gradients(
 
     gradients = []
     with torch.enable_grad():
-        likely = engine.logits(tokens, layer, change)[:, 1:-1].float().log_softmax(-1)
+        likely = engine.logits(batch.tokens, layer, change)[:, 1:-1].float().log_softmax(-1)
         below = likely.detach().double().exp().cumsum(-1)
         for draw in range(draws):
             score = likely[:, :0].sum()
-            for row, (number, span) in enumerate(zip(numbers.tolist(), spans, strict=True)):
+            for row, (number, span) in enumerate(zip(batch.numbers.tolist(), batch.spans, strict=True)):
                 if (count := span.stop - span.start - 2) > 0:
                     even = np.random.default_rng([seed, draw, number]).random(count)
                     wanted = torch.from_numpy(even)[:, None].to(below) * below[row, :count, -1:]
@@ -137,7 +122,7 @@ def kept_rows(
         seed: of a bootstrap over documents, for 95 % intervals.
     """
     documents, count = len(tokens), max(int(tokens.sum()), 1)
-    drawn = np.random.default_rng(seed).multinomial(documents, np.full(documents, 1 / documents), SAMPLES)
+    drawn = resampled(documents, seed)
     effect = {name: found.sum(0) / count for name, found in squares.items()}
     rows = []
     for column, neuron in enumerate(neurons):

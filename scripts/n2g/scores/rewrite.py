@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from n2g.method.activations import padded_batches
-from n2g.model.engine import ROWS, Engine
-from n2g.model.halved_batches import in_parts
+from n2g.model.engine import Engine
 from n2g.scores.passage import Passage
+from n2g.scores.passage_batches import Batch, batches, by_document
 from n2g.texts.documents import Documents
 
 # Resamplings of the documents, and the ends of a 95 % interval.
@@ -56,57 +56,41 @@ def outcomes(
 ) -> dict[str, Outcome]:
     """Run the documents of a passage once as they are (`model`), and once with neurons of a layer set to each of
     `values`."""
-    found = {name: np.zeros((2, len(passage.numbers))) for name in ("model", *values)}
-    row_of = {number: row for row, number in enumerate(passage.numbers.tolist())}
+    found = {name: np.zeros((len(passage.numbers), 2)) for name in ("model", *values)}
     columns = torch.as_tensor(np.array(neurons, dtype=np.int64), device=engine.device)
-    for batch, tokens in padded_batches(documents, engine.batch_tokens, engine.device, passage.numbers):
-        lengths = torch.as_tensor(documents.lengths[batch], device=engine.device)
-        place = torch.arange(tokens.shape[1], device=engine.device)
-        text = (place > 0) & (place < lengths[:, None])
-        spans = passage.spans(batch)
-
-        def run(
-            begin: int,
-            end: int,
-            tokens: torch.Tensor = tokens,
-            text: torch.Tensor = text,
-            spans: list[slice] = spans,
-        ) -> dict[str, torch.Tensor]:
-            def predictions(given: np.ndarray | None) -> torch.Tensor:
-                def change(value: torch.Tensor) -> torch.Tensor:
-                    if given is None:
-                        return value
-                    new = padded(given, spans[begin:end], value.shape[1]).to(value)
-                    kept = value.index_select(-1, columns)
-                    return value.index_copy(-1, columns, torch.where(text[begin:end, :, None], new, kept))
-
-                return engine.logits(tokens[begin:end], layer, change)[:, 1:-1].float().log_softmax(-1)
-
-            def sums(likely: torch.Tensor) -> torch.Tensor:
-                loss = -likely.gather(-1, tokens[begin:end, 2:, None])[..., 0]
-                divergence = (before.exp() * (before - likely)).sum(-1)
-                counted = torch.stack([loss, divergence]) * text[begin:end, 2:]
-                return counted.double().sum(-1).cpu()
-
-            before = predictions(None)
-            changed = {name: sums(predictions(given)) for name, given in values.items()}
-            return {"model": sums(before), **changed}
-
-        parts = list(in_parts(run, len(tokens), ROWS))
-        at = [row_of[number] for number in batch.tolist()]
-        for name, into in found.items():
-            into[:, at] = torch.cat([part[name] for part in parts], 1).numpy()
-    return {name: Outcome(*both) for name, both in found.items()}
+    for batch in batches(engine, documents, passage, engine.batch_tokens):
+        by_document(partial(_sums, engine, layer, columns, values), batch, found)
+    return {name: Outcome(*both.T) for name, both in found.items()}
 
 
-def padded(
-    values: Float[np.ndarray, "token neuron"], spans: Sequence[slice], longest: int
-) -> Float[torch.Tensor, "document position neuron"]:
-    """The rows of some documents, each filled up with zeros."""
-    new = torch.zeros(len(spans), longest, values.shape[1])
-    for row, span in enumerate(spans):
-        new[row, : span.stop - span.start] = torch.from_numpy(np.ascontiguousarray(values[span]))
-    return new
+def _sums(
+    engine: Engine,
+    layer: int,
+    columns: Int[torch.Tensor, " neuron"],
+    values: Mapping[str, Float[np.ndarray, "token neuron"]],
+    batch: Batch,
+) -> dict[str, Float[np.ndarray, "document 2"]]:
+    """Loss and divergence of some documents."""
+
+    def predictions(given: np.ndarray | None) -> torch.Tensor:
+        def change(value: torch.Tensor) -> torch.Tensor:
+            if given is None:
+                return value
+            kept = value.index_select(-1, columns)
+            new = torch.where(batch.text[..., None], batch.padded(given).to(value), kept)
+            return value.index_copy(-1, columns, new)
+
+        return engine.logits(batch.tokens, layer, change)[:, 1:-1].float().log_softmax(-1)
+
+    def sums(likely: torch.Tensor) -> np.ndarray:
+        loss = -likely.gather(-1, batch.tokens[:, 2:, None])[..., 0]
+        divergence = (before.exp() * (before - likely)).sum(-1)
+        counted = torch.stack([loss, divergence]) * batch.text[:, 2:]
+        return counted.double().sum(-1).T.cpu().numpy()
+
+    before = predictions(None)
+    changed = {name: sums(predictions(given)) for name, given in values.items()}
+    return {"model": sums(before), **changed}
 
 
 def predicted_tokens(documents: Documents, passage: Passage) -> np.ndarray:
@@ -130,7 +114,7 @@ def outcome_rows(
         setting the neurons to their means does not clearly raise the loss, so that there is nothing to recover.
     """
     documents = len(tokens)
-    drawn = np.random.default_rng(seed).multinomial(documents, np.full(documents, 1 / documents), SAMPLES)
+    drawn = resampled(documents, seed)
     count = _dot(drawn, tokens)
     again = {name: _dot(drawn, one.losses) / np.maximum(count, 1) for name, one in found.items()}
     gaps = again["mean"] - again["model"]
@@ -163,6 +147,11 @@ def _share(name: str, part: float, whole: float, parts: np.ndarray, wholes: np.n
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
     low, high = np.percentile(parts[wholes > 0] / wholes[wholes > 0], ENDS)
     return {name: _short(part / whole), f"{name}_low": _short(low), f"{name}_high": _short(high)}
+
+
+def resampled(documents: int, seed: int) -> np.ndarray:
+    """How often each document is in each of `SAMPLES` resamplings: int64 [resampling, document]."""
+    return np.random.default_rng(seed).multinomial(documents, np.full(documents, 1 / documents), SAMPLES)
 
 
 def _dot(drawn: np.ndarray, values: np.ndarray) -> np.ndarray:

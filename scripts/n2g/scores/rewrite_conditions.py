@@ -46,8 +46,8 @@ class Conditions:
             "mean": self._mean(),
             "token_mean": self._token_mean(),
             "token_lookup_calibrated": self.lookup,
-            **{name: self._rewritten(name) for name in self.graphs},
-            "graph_token_mean": self._with_token_means(),
+            **{name: self._rewritten(name) for name in self.graphs if name != "graph"},
+            **self._own(),
         }
 
     def parts(self, documents: Documents) -> Iterator[Conditions]:
@@ -62,8 +62,7 @@ class Conditions:
         return {
             "mean": self._mean(),
             "token_mean": self._token_mean(),
-            "graph": self._rewritten("graph"),
-            "graph_token_mean": self._with_token_means(),
+            **self._own(),
         }
 
     @property
@@ -76,20 +75,25 @@ class Conditions:
     def _token_mean(self) -> np.ndarray:
         return self.means.of_tokens(self.passage.index.tokens)
 
-    def _with_token_means(self) -> np.ndarray:
-        background = self.means.background_of_tokens("graph", self.passage.index.tokens)
-        return rewritten(self.graphs["graph"], self.neurons, self.passage, background)
+    def _own(self) -> dict[str, np.ndarray]:
+        """The two conditions that the neurons' own graphs make: they differ in the background alone."""
+        by_token = self.means.background_of_tokens("graph", self.passage.index.tokens)
+        found = rewritten(
+            self.graphs["graph"], self.neurons, self.passage, self.means.background["graph"], by_token
+        )
+        return dict(zip(("graph", "graph_token_mean"), found, strict=True))
 
     def _rewritten(self, name: str) -> np.ndarray:
-        return rewritten(self.graphs[name], self.neurons, self.passage, self.means.background[name])
+        (found,) = rewritten(self.graphs[name], self.neurons, self.passage, self.means.background[name])
+        return found
 
 
 def rewritten(
-    graphs: Graphs, neurons: Sequence[int], passage: Passage, background: np.ndarray
-) -> Float[np.ndarray, "token neuron"]:
-    """What the graphs predict (float32), with the background, [neuron] or [token, neuron], where no pattern matches."""
+    graphs: Graphs, neurons: Sequence[int], passage: Passage, *backgrounds: np.ndarray
+) -> list[Float[np.ndarray, "token neuron"]]:
+    """What the graphs predict (float32), with each background, [neuron] or [token, neuron], where no pattern matches."""
     predicted, decided = predict_layer(graphs, neurons, passage.index)
-    return np.where(decided, predicted, background.astype(np.float32))
+    return [np.where(decided, predicted, background.astype(np.float32)) for background in backgrounds]
 
 
 def prepare(

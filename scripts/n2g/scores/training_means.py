@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from tqdm import tqdm
 
-from n2g.method.activations import padded_batches
-from n2g.model.engine import ROWS, Engine
-from n2g.model.halved_batches import in_parts
+from n2g.model.engine import Engine
 from n2g.scores.layer_predictions import Graphs, predict_layer
 from n2g.scores.passage import Passage
+from n2g.scores.passage_batches import Batch, batches, by_part
 from n2g.texts.documents import Documents
 from n2g.texts.positions import parts
 
@@ -70,32 +71,30 @@ def training_means(
     numbers = numbers[: max(count, 1)]
     sums = _Sums(len(neurons), tokens, graphs, engine.device)
     columns = torch.as_tensor(np.array(neurons, dtype=np.int64), device=engine.device)
+    read = partial(_activations, engine, layer, columns)
     with tqdm(total=int(documents.lengths[numbers].sum()), desc="means", unit="token", mininterval=5) as bar:
         for part in parts(documents.lengths[numbers]):
             passage = Passage.of(documents, numbers[part])
             decided = {
                 name: predict_layer(found, neurons, passage.index)[1] for name, found in graphs.items()
             }
-            for batch, ids in padded_batches(
-                documents, 4 * engine.batch_tokens, engine.device, passage.numbers
-            ):
-                spans = passage.spans(batch)
-
-                def run(begin: int, end: int, ids: torch.Tensor = ids) -> tuple[int, int, torch.Tensor]:
-                    read = engine.read(ids[begin:end], [layer])[layer]
-                    return begin, end, read.index_select(-1, columns).double()
-
-                for begin, end, values in in_parts(run, len(ids), ROWS):
-                    for row in range(begin, end):
-                        span = slice(spans[row].start + 1, spans[row].stop)
-                        length = span.stop - span.start
+            for batch in batches(engine, documents, passage, 4 * engine.batch_tokens):
+                for piece, values in by_part(read, batch):
+                    for row, whole in enumerate(piece.spans):
+                        span = slice(whole.start + 1, whole.stop)
                         sums.add(
                             passage.index.tokens[span],
-                            torch.nan_to_num(values[row - begin, 1 : 1 + length], 0, 0, 0),
+                            torch.nan_to_num(values[row, 1 : 1 + span.stop - span.start], 0, 0, 0),
                             {name: mask[span] for name, mask in decided.items()},
                         )
-                bar.update(sum(span.stop - span.start for span in spans))
+                bar.update(sum(span.stop - span.start for span in batch.spans))
     return sums.means()
+
+
+def _activations(
+    engine: Engine, layer: int, columns: Int[torch.Tensor, " neuron"], batch: Batch
+) -> Float[torch.Tensor, "document position neuron"]:
+    return engine.read(batch.tokens, [layer])[layer].index_select(-1, columns).double()
 
 
 class _Sums:
