@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE.parent / "scripts")]
 
 import numpy as np  # noqa: E402
 
-from n2g.files.tables import read_json, read_table  # noqa: E402
+from n2g.files.tables import read_json  # noqa: E402
 from n2g.graphs.graph_file import read_graphs  # noqa: E402
 from n2g.graphs.rule_grammar import Spelling  # noqa: E402
 from n2g.method.fitting_data import FittingBlock  # noqa: E402
@@ -26,7 +26,7 @@ from n2g.metrics import firing_scores  # noqa: E402
 from n2g.scores.evaluate import GraphPredictor, graph_predictors, hold_out, truths  # noqa: E402
 from n2g.scores.summary import rule_figures  # noqa: E402
 from n2g.settings import Settings  # noqa: E402
-from n2g.texts.corpus_files import load_documents  # noqa: E402
+from n2g.texts.corpus_files import load_documents, load_words  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
 
 COSTS = (0.0005, 0.001, 0.002, CHARACTER, 0.005, 0.01, 0.02, 0.04)
@@ -44,19 +44,21 @@ def measure(corpus: Path, folder: Path, settings: Settings, spelling: Spelling):
         graph, held = graphs[unit.key]["atlas"]["graph"], block.evidence(unit, block.both)
         halves = list(half_graphs(block, unit))
         own = graph_predictors(graphs[unit.key])["graph"]
+        fires = own.predict(texts.index) >= own.decision_threshold
         for cost in COSTS:
             rule = choose_rule(graph, held, unit.top_documents, spelling, cost)
             lines = [
                 spelling.write(choose_rule(*half, unit.top_documents, spelling, cost)) for half in halves
             ]
+            ruled = GraphPredictor(rule.graph(bos=settings.bos))
+            matched = ruled.predict(texts.index) >= ruled.decision_threshold
             scores = {}
             for name in SETS:
                 at = texts.tokens_of(known[unit.key].sets[name].tolist())
                 firing = known[unit.key].firing[at]
                 if firing.any():
                     scores[name] = tuple(
-                        firing_scores(firing, (one.predict(texts.index) >= one.decision_threshold)[at])["f1"]
-                        for one in (GraphPredictor(rule.graph(bos=settings.bos)), own)
+                        firing_scores(firing, predicted[at])["f1"] for predicted in (matched, fires)
                     )
             yield cost, {"line": spelling.write(rule), "halves": lines or None}, scores
 
@@ -68,7 +70,7 @@ def main() -> None:
     given = parser.parse_args()
     corpus = given.run / "corpus"
     settings = Settings(bos=read_json(corpus / "corpus.json")["bos"])
-    spelling = Spelling(read_table(corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist())
+    spelling = Spelling(load_words(corpus))
     rules: dict[float, list] = {cost: [] for cost in COSTS}
     scores: dict[tuple, dict[str, list]] = {}
     for path in sorted(given.run.glob("*/*/graph.jsonl")):

@@ -6,10 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
-from n2g.files.tables import read_json, read_table
+from n2g.files.tables import read_json
 from n2g.ids import NeuronId, block_folders, parse_blocks
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs, Vocabulary
+from n2g.texts.corpus_files import load_words
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
 
@@ -59,7 +60,7 @@ def vocabulary(corpus: Path, checkpoint: Path) -> Vocabulary | None:
     if not tokenizer.exists():
         return None
     counts = read_json(corpus / "corpus.json")
-    words = read_table(corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+    words = load_words(corpus)
     return Vocabulary(tokenizer, counts["bos"], words)
 
 

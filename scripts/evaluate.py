@@ -18,7 +18,7 @@ from n2g.scores.evaluate import evaluate, hold_out, node_rows, score_rows
 from n2g.scores.predictions import prediction_rows
 from n2g.scores.windows import Windows, sample
 from n2g.settings import Settings, methods_of
-from n2g.texts.corpus_files import load_documents
+from n2g.texts.corpus_files import load_documents, load_words
 from n2g.workflow.run_script import run_script
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     texts_only = fit_texts_only(block, load_tokens(given.observations, "background", "mean"))
     sampled = sample(documents, given.window_tokens)
     windows = Windows(sampled, read_table(given.windows, "windows")) if given.windows else None
-    spelling = Spelling(read_table(given.corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist())
+    spelling = Spelling(load_words(given.corpus))
     units = evaluate(
         documents, observations, graphs, settings.firing_threshold, texts_only, windows, spelling
     )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from n2g.explain.block import Runner, explain_block
 from n2g.explain.options import Options, open_models
-from n2g.files.tables import read_json, read_table, write_rows
+from n2g.files.tables import read_json, write_rows
 from n2g.graphs.graph_file import read_graphs
 from n2g.ids import Block
 from n2g.method.observations import load_observations
 from n2g.texts.corpus import encoder
-from n2g.texts.corpus_files import load_documents
+from n2g.texts.corpus_files import load_documents, load_words
 from n2g.workflow.model_options import add_model_options, open_engine
 from n2g.workflow.run_script import run_script
 
@@ -31,7 +31,7 @@ def main() -> None:
 
     options = Options.from_options(given.explain)
     models = open_models(options, given.answers, given.device)
-    words = read_table(given.corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+    words = load_words(given.corpus)
     tokenizer, runs = given.checkpoint.parent / "tokenizer.json", None
     if tokenizer.exists():
         engine = open_engine(given, [given.layer], [Block.parse(given.block.name).last])

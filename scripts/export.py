@@ -10,7 +10,7 @@ from n2g.export.package import About, write_export
 from n2g.files.atomic import replacing
 from n2g.files.tables import read_json, read_table
 from n2g.ids import block_folders
-from n2g.texts.corpus_files import load_documents
+from n2g.texts.corpus_files import load_documents, load_words
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
 
@@ -27,7 +27,7 @@ def main() -> None:
 
     documents = load_documents(given.run / "corpus")
     table = read_table(given.run / "corpus" / "documents.parquet", "documents")
-    words = read_table(given.run / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+    words = load_words(given.run / "corpus")
 
     folders = block_folders(given.run, given.blocks)
 

@@ -20,6 +20,7 @@ from n2g.ids import NeuronId
 from n2g.model.checkpoint import checkpoint_key
 from n2g.results.stored_records import StoredRecords, checked
 from n2g.site.wording import page_path
+from n2g.texts.corpus_files import load_words
 
 TIMEOUT = 60.0  # seconds without an answer
 
@@ -81,7 +82,7 @@ class RunFolder(StoredRecords):
         return pa.concat_tables(parts)
 
     def words(self) -> list[str]:
-        return read_table(self.folder / "corpus" / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+        return load_words(self.folder / "corpus")
 
     def tokenizer(self) -> Path:
         model = read_json(self.folder / "manifest.json")["config"]["model"]

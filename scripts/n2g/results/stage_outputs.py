@@ -18,7 +18,7 @@ from n2g.ids import NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.method.observations import by_unit
 from n2g.results.records import Findings
-from n2g.texts.corpus_files import load_documents
+from n2g.texts.corpus_files import load_documents, load_words
 from n2g.texts.documents import Documents
 
 TRAIN_SHOWN, TEST_SHOWN = 8, {"random": 2, "top": 8}  # of a set; 4 of the others
@@ -39,8 +39,7 @@ class Texts:
 def read_texts(corpus: Path) -> Texts:
     """The tokenised corpus of a run. Raises InputError where a file is missing or damaged."""
     titles = read_table(corpus / "documents.parquet", "documents")["title"].to_pylist()
-    words = read_table(corpus / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
-    return Texts(load_documents(corpus), titles, words)
+    return Texts(load_documents(corpus), titles, load_words(corpus))
 
 
 def read_block(

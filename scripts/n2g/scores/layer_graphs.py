@@ -12,14 +12,13 @@ from n2g.graphs.graph_file import read_graphs
 from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.fitting_data import FittingBlock
-from n2g.method.observations import load_observations
+from n2g.method.observations import load_for_fitting
 from n2g.method.stage_tables import load_tokens
 from n2g.method.texts_only import fit_texts_only
 from n2g.scores.baselines import observe, token_lookup_calibrated
 from n2g.scores.evaluate import Key, graph_predictors
 from n2g.scores.layer_predictions import SIGNS
 from n2g.settings import Settings, methods_of
-from n2g.texts.corpus_files import load_documents
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,6 @@ def load_layer(corpus: Path, folders: Iterable[Path], settings: Settings, index:
 def _lookups(
     corpus: Path, folder: Path, settings: Settings, index: TokenIndex
 ) -> Iterator[tuple[Key, np.ndarray]]:
-    documents, observations = load_documents(corpus), load_observations(folder)
-    seen = observe(documents.without_test(), observations.without_test(documents))
-    for key, one in seen:
+    for key, one in observe(*load_for_fitting(corpus, folder)):
         found = token_lookup_calibrated(one, settings.firing_threshold)
         yield key, found.predict(index).astype(np.float32)

@@ -91,7 +91,7 @@ class Conditions:
 def rewritten(
     graphs: Graphs, neurons: Sequence[int], passage: Passage, *backgrounds: np.ndarray
 ) -> list[Float[np.ndarray, "token neuron"]]:
-    """What the graphs predict (float32), with each background, [neuron] or [token, neuron], where no pattern matches."""
+    """The graphs' predictions (float32), with each background, [neuron] or [token, neuron], where they have none."""
     predicted, decided = predict_layer(graphs, neurons, passage.index)
     return [np.where(decided, predicted, background.astype(np.float32)) for background in backgrounds]
 

@@ -26,6 +26,11 @@ def load_documents(folder: Path) -> Documents:
     )
 
 
+def load_words(folder: Path) -> list[str]:
+    """The text of every token id of a run. Raises InputError where the file is missing or damaged."""
+    return read_table(folder / "vocabulary.parquet", "vocabulary")["text"].to_pylist()
+
+
 def read_places(folder: Path) -> Places:
     """The positions of the tokens of a corpus. Raises InputError where a file is missing or damaged."""
     positions = read_array(folder / "positions.npy", np.int64)
