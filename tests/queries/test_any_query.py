@@ -19,6 +19,7 @@ words = st.sampled_from([" the", "the", "<s>", "cat sat", "水"]) | anything
 commands = st.one_of(
     st.tuples(st.just("predict"), names, words),
     st.tuples(st.just("fires"), words),
+    st.tuples(st.just("match"), st.sampled_from(["the|cat …", "^ ∗", '"the"']) | anything, words),
     st.tuples(st.just("similar"), names),
     st.tuples(st.just("compare"), names, names),
     st.tuples(st.just("search"), st.just("--activating"), words, st.just("--context"), words),

@@ -159,6 +159,16 @@ def test_fires_says_what_the_graphs_say(atlas: Atlas) -> None:
         assert predicted.predicted == pytest.approx(one.predicted)
 
 
+def test_the_rule_of_a_neuron_matches_where_it_is_run(atlas: Atlas) -> None:
+    for name in atlas.names():
+        neuron = atlas[name]
+        if neuron.rule:
+            found = atlas.match(neuron.rule, TEXT)
+            assert [one.text for one in found] == [one.text for one in neuron.predict(TEXT)]
+    with pytest.raises(InputError, match="name the one that fires"):
+        atlas.match("∗ …", TEXT)
+
+
 def test_search_finds_patterns_by_their_tokens(atlas: Atlas) -> None:
     every = {one for token in set(atlas.words) - {"<s>", "</s>"} for one in atlas.search(activating=token)}
     assert every
@@ -235,6 +245,7 @@ def test_neurons_of_two_runs_compare_by_the_texts_of_their_tokens(run: Path, tmp
     [
         ["predict", "L0.N0", TEXT],
         ["fires", TEXT],
+        ["match", "^ ∗ ∗", TEXT],
         ["search", "--activating", "of"],
         ["similar", "L0.N0"],
         ["compare", "L0.N0", "L1.N0"],
@@ -257,6 +268,9 @@ def test_commands_print_tables_and_json(
     expected = {
         "predict": lambda: [one._asdict() for one in asked["L0.N0"].predict(TEXT)],
         "fires": lambda: [one._asdict() for one in asked.fires(TEXT)],
+        "match": lambda: [
+            {"text": token.text, "matches": at == 1} for at, token in enumerate(asked["L0.N0"].predict(TEXT))
+        ],
         "search": lambda: [one._asdict() for one in asked.search("of")],
         "similar": lambda: asked.similar("L0.N0", other),
         "compare": lambda: asked.compare("L0.N0", "L1.N0", other),
