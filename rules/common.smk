@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 from n2g.errors import exit_with_sentence
 from n2g.files.digests import file_digest, files_digest
+from n2g.graphs.drawing_program import find_program
 from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
 from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.texts.sources import Source, state_of, state_of_folder, wanted_files

@@ -1,5 +1,10 @@
 # A record and a picture for every neuron of a block.
 
+# Hours of other stages come before the first drawing. What jobs find elsewhere is not known here.
+if workflow.local_exec:
+    with exit_with_sentence():
+        find_program(config["dot"])
+
 
 rule render:
     input:

@@ -133,6 +133,18 @@ def test_mistakes_on_the_command_line(ready: Path) -> None:
     assert said.strip().splitlines()[-1] == "neuron: is not set: name one, as in --config neuron=L3.N42."
 
 
+def test_the_program_for_drawings_is_looked_for_first(
+    ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(ready, dot="dot")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status, said = snakemake(ready, CORPUS)
+    assert status != 0 and "Traceback" not in said
+    assert (
+        said.strip().splitlines()[-1].startswith("dot: the program 'dot' is not installed: install Graphviz")
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -7,10 +7,7 @@ that the atlas and the file share. It shows the graph that predicts: one box per
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +15,8 @@ from xml.sax.saxutils import escape
 
 import graphviz
 
-from n2g.errors import InputError
 from n2g.graphs.colours import BLUES, REDS, STRONG, graph_style, level
+from n2g.graphs.drawing_program import find_program
 from n2g.graphs.pattern_paths import strongest_paths
 from n2g.graphs.token_display import elide, visible, width
 
@@ -106,10 +103,7 @@ def layout(dots: Mapping[str, str], program: str = "graphviz-pure") -> dict[str,
     """
     if not dots:
         return {}
-    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    found = shutil.which(program, path=places)
-    if not found:
-        raise InputError(f"dot: the program {program!r} is not installed; graphviz-pure always is.")
+    found = find_program(program)
     with tempfile.TemporaryDirectory(prefix="n2g-draw-") as folder:
         files = {name: Path(folder, f"{index}.gv") for index, name in enumerate(dots)}
         for name, file in files.items():
