@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from n2g.method.collectors.bins import Bins
 from n2g.method.collectors.rounding import rounded
 from n2g.method.histogram_bins import EDGES
 
@@ -16,18 +17,25 @@ class Moments:
     def __init__(self, units: int, device: str):
         self._sums = torch.zeros(units, 5, dtype=torch.float64, device=device)  # count, sums of x .. x^4
         self._histogram = torch.zeros(units, len(EDGES) + 1, dtype=torch.int64, device=device)
-        self._edges = torch.tensor(EDGES, dtype=torch.float32, device=device)
+        self._bins = Bins(EDGES, device)
+        # On a CPU as many as its caches hold; a GPU works best on all at once.
+        self._chunk = 16 if device == "cpu" else max(1, units)
 
     def add(self, flat: Float[torch.Tensor, "token unit"]) -> None:
         """Add the activations of some tokens."""
         # Summed along rows, so that the order of addition does not depend on the number of units.
         columns = flat.T.contiguous()
+        for begin in range(0, len(columns), self._chunk):
+            self._add(slice(begin, begin + self._chunk), columns[begin : begin + self._chunk])
+
+    def _add(self, units: slice, columns: Float[torch.Tensor, "unit token"]) -> None:
         wide = columns.double()
         square = wide * wide
-        sums = [torch.full_like(wide[:, 0], len(flat)), wide.sum(1), square.sum(1)]
-        self._sums += torch.stack([*sums, (square * wide).sum(1), (square * square).sum(1)], 1)
-        bins = torch.bucketize(columns, self._edges)
-        self._histogram.scatter_add_(1, bins, torch.ones_like(bins))
+        sums = [torch.full_like(wide[:, 0], columns.shape[1]), wide.sum(1), square.sum(1)]
+        # in place, as new memory takes longer than the arithmetic
+        self._sums[units] += torch.stack([*sums, wide.mul_(square).sum(1), square.mul_(square).sum(1)], 1)
+        bins = self._bins.of(columns)
+        self._histogram[units].scatter_add_(1, bins, bins.new_ones(()).expand_as(bins))
 
     def forget(self, units: Bool[torch.Tensor, " unit"]) -> None:
         """Discard everything seen of these units."""
