@@ -102,31 +102,38 @@ class TokenIndex:
 def step(index: Index, frontier: Frontier, element: Element) -> Frontier:
     """The partial matches of `frontier` that `element` lets through."""
     after = Frontier()
-    if element.kind in ("token", "class"):
-        accepted = np.asarray(element.tokens, dtype=np.int64)
-        factors = np.asarray(element.weights, dtype=np.float64)
     for consumed, (pivots, weights) in frontier.at.items():
-        left = pivots - consumed  # the position that the element looks at
+        left = pivots - consumed  # the position that the element looks at, at least one left of the text
+        if element.kind in ("token", "class"):
+            # Few tokens are the right ones, so they are compared before it is asked where their sequence begins.
+            here, factors = _accepted(index.tokens[left], element)
+            inside = left[here] >= index.begins_of(pivots[here])
+            here = here[inside]
+            after.add(consumed + 1, pivots[here], weights[here] * factors[inside])
+            continue
         begins = index.begins_of(pivots)
         if element.kind == "start":
             here = left == begins - 1
             after.add(consumed, pivots[here], weights[here])
-            continue
-        if element.kind == "gap":
+        elif element.kind == "gap":
             for skipped in range(element.max + 1):
                 here = left - skipped >= begins - 1
                 after.add(consumed + skipped, pivots[here], weights[here])
-            continue
-        inside = left >= begins
-        pivots, weights, left = pivots[inside], weights[inside], left[inside]
-        if element.kind == "wildcard":
-            after.add(consumed + 1, pivots, weights)
-            continue
-        tokens = index.tokens[left]
-        slot = np.minimum(np.searchsorted(accepted, tokens), len(accepted) - 1)
-        here = accepted[slot] == tokens
-        after.add(consumed + 1, pivots[here], weights[here] * factors[slot[here]])
+        else:  # a wildcard
+            here = left >= begins
+            after.add(consumed + 1, pivots[here], weights[here])
     return after
+
+
+def _accepted(tokens: np.ndarray, element: Element) -> tuple[np.ndarray, np.ndarray]:
+    """Where tokens are among those of an element, and their weights in it."""
+    if len(element.tokens) == 1:
+        here = np.flatnonzero(tokens == element.tokens[0])
+        return here, np.full(len(here), element.weights[0])
+    accepted = np.asarray(element.tokens, dtype=np.int64)
+    slot = np.minimum(np.searchsorted(accepted, tokens), len(accepted) - 1)
+    here = np.flatnonzero(accepted[slot] == tokens)
+    return here, np.asarray(element.weights, dtype=np.float64)[slot[here]]
 
 
 def first(index: Index, element: Element) -> Frontier:
@@ -135,6 +142,9 @@ def first(index: Index, element: Element) -> Frontier:
     if element.kind in ("token", "class"):
         found = [index.positions(token) for token in element.tokens]
         weights = [np.full(len(p), w) for p, w in zip(found, element.weights, strict=True)]
+        if len(found) == 1:
+            frontier.add(1, found[0], weights[0])
+            return frontier
         pivots, products = np.concatenate(found), np.concatenate(weights)
         order = np.argsort(pivots, kind="stable")
         frontier.add(1, pivots[order], products[order])
