@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 KINDS = ("token", "class", "wildcard", "gap", "start")
 
@@ -46,6 +47,12 @@ def one_of(tokens: Iterable[int], weights: Iterable[float] | None = None) -> Ele
     if not kept:
         raise ValueError("an element needs at least one token")
     return Element("token" if len(kept) == 1 else "class", kept, tuple(best[token] for token in kept))
+
+
+@lru_cache(maxsize=1 << 16)
+def exactly(token: int) -> Element:
+    """The element that accepts one token only."""
+    return one_of([token])
 
 
 WILDCARD = Element("wildcard")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from n2g.graphs.elements import Element, End, Pattern, one_of
+from n2g.graphs.elements import Element, End, Pattern, exactly, one_of
 from n2g.graphs.trie import NeuronGraph
 
 Elements = tuple[Element, ...]
@@ -38,6 +38,6 @@ def _single(patterns: Iterable[Elements]) -> Iterable[Elements]:
     for elements in patterns:
         plain = tuple(one_of(one.tokens) if one.tokens else one for one in elements)
         if len(plain) == 1 and plain[0].tokens:
-            yield from ((one_of([token]),) for token in plain[0].tokens)
+            yield from ((exactly(token),) for token in plain[0].tokens)
         else:
             yield plain

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from n2g.graphs.elements import START, WILDCARD, Element, gap, one_of
+from n2g.graphs.elements import START, WILDCARD, Element, exactly, gap
 from n2g.method.evidence import Evidence, text_until
 from n2g.method.saliency import Salient
 from n2g.settings import Settings
@@ -72,7 +72,7 @@ def elements_of(salient: Salient, with_gaps: bool = True) -> tuple[tuple[Element
             elements += [WILDCARD] * skipped
         importances += [0.0] * (len(elements) - len(importances))
         skipped = 0
-        elements.append(one_of([salient.tokens[place]]) if salient.needed[place] else WILDCARD)
+        elements.append(exactly(salient.tokens[place]) if salient.needed[place] else WILDCARD)
         importances.append(salient.importances[place] if salient.needed[place] else 0.0)
     if salient.start:
         elements += [WILDCARD] * skipped + [START]
@@ -187,14 +187,14 @@ class Selection:
             set(self.evidence.texts.tokens[self.evidence.firing].tolist()) if self.representative else set()
         )
         for token in sorted(tokens | set(alone)):
-            yield self.candidate((one_of([token]),), alone.get(token, 0.0))
+            yield self.candidate((exactly(token),), alone.get(token, 0.0))
 
     @cached_property
     def _pairs(self) -> list[Candidate]:
         """The pairs of the sweep, the strongest `PAIRS` of them."""
         strongest = sorted(self.pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:PAIRS]
         return [
-            self.candidate((one_of([token]), one_of([before])), activation)
+            self.candidate((exactly(token), exactly(before)), activation)
             for (before, token), activation in strongest
         ]
 
@@ -210,7 +210,7 @@ class Selection:
     def _literal(self, position: int) -> Iterable[Candidate]:
         before = text_until(self.evidence.texts, position, LITERAL)[::-1]
         for length in range(2, len(before) + 1):
-            yield self.candidate(tuple(one_of([token]) for token in before[:length]), 0.0)
+            yield self.candidate(tuple(exactly(token) for token in before[:length]), 0.0)
 
     def _substituted(self, example: Fired) -> Iterable[Candidate]:
         salient = example.salient
@@ -220,5 +220,5 @@ class Selection:
             elements, importances = elements_of(salient)
             at = place_of(salient, place, elements)
             yield self.candidate(
-                (*elements[:at], one_of([token]), *elements[at + 1 :]), activation, importances
+                (*elements[:at], exactly(token), *elements[at + 1 :]), activation, importances
             )

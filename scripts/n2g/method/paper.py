@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from n2g.graphs.elements import WILDCARD, Element, End, Pattern, one_of
+from n2g.graphs.elements import WILDCARD, Element, End, Pattern, exactly
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.saliency import Salient
 from n2g.settings import Settings
@@ -43,7 +43,7 @@ def _path(salient: Salient, tokens: Sequence[int], activation: float) -> Pattern
     """From the pivot back to the furthest important token; what is not important may be anything."""
     furthest = salient.needed.index(True)
     places = range(len(tokens) - 1, furthest - 1, -1)
-    elements = tuple(one_of([tokens[i]]) if salient.needed[i] else WILDCARD for i in places)
+    elements = tuple(exactly(tokens[i]) if salient.needed[i] else WILDCARD for i in places)
     return Pattern(elements, End(activation), tuple(salient.importances[i] for i in places))
 
 

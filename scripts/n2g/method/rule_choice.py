@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from n2g.graphs.elements import START, WILDCARD, End, Pattern, gap, one_of
+from n2g.graphs.elements import START, WILDCARD, End, Pattern, exactly, gap
 from n2g.graphs.matching import match_pattern
 from n2g.graphs.patterns import ANY, GAP, is_gap, verified
 from n2g.graphs.patterns import START as START_CODE
@@ -117,7 +117,7 @@ def _literals(held: Evidence[Texts]) -> Iterator[tuple[Elements, np.ndarray, int
         mixed = np.zeros(len(kinds), dtype=bool)
         for row, (tokens, count) in enumerate(zip(kinds.tolist(), counts.tolist(), strict=True)):
             if length == 1 or count >= TWICE:
-                elements = tuple(one_of([token]) for token in tokens)
+                elements = tuple(exactly(token) for token in tokens)
                 positions, _ = match_pattern(texts, elements)
                 mixed[row] = count < PURE * len(positions)
                 yield elements, positions, count
@@ -127,7 +127,7 @@ def _literals(held: Evidence[Texts]) -> Iterator[tuple[Elements, np.ndarray, int
 def _element(code: int | str) -> Any:
     if is_gap(code):
         return gap(GAP - code)
-    return {ANY: WILDCARD, START_CODE: START}.get(code) or one_of([int(code)])
+    return {ANY: WILDCARD, START_CODE: START}.get(code) or exactly(int(code))
 
 
 def _greedy(found: Sequence[_Candidate], held: Evidence[Texts], top: Sequence[int]) -> list[_Candidate]:
