@@ -178,13 +178,7 @@ def collect(
     collectors = {
         layer: [Collector(u, documents, keep, engine.device) for u in parts] for layer, parts in units.items()
     }
-    columns = {
-        layer: [
-            (torch.as_tensor(u.neurons, device=engine.device), torch.as_tensor(u.signs, device=engine.device))
-            for u in parts
-        ]
-        for layer, parts in units.items()
-    }
+    columns = {layer: [_Columns.of(u, engine.device) for u in parts] for layer, parts in units.items()}
     budget = 4 * engine.batch_tokens  # whole documents fill a batch with less overhead
     with tqdm(
         total=int(documents.lengths.sum()), desc="activations", unit="token", mininterval=5
@@ -197,6 +191,29 @@ def collect(
                         part.add(batch[begin:end], tokens[begin:end], values[layer].pop(0))
             progress.update(int(documents.lengths[batch].sum()))
     return {layer: _finished(parts) for layer, parts in collectors.items()}
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What a block of units reads of a layer: neurons that lie side by side, positive only, need no copy."""
+
+    where: slice | Int[torch.Tensor, " unit"]
+    signs: Int[torch.Tensor, " unit"]
+
+    @classmethod
+    def of(cls, units: Units, device: str) -> _Columns:
+        signs = torch.as_tensor(units.signs, device=device)
+        if (units.signs == 1).all() and (np.diff(units.neurons) == 1).all():
+            return cls(slice(int(units.neurons[0]), int(units.neurons[-1]) + 1), signs)
+        return cls(torch.as_tensor(units.neurons, device=device), signs)
+
+    def read(
+        self, layer: Float[torch.Tensor, "document position neuron"]
+    ) -> Float[torch.Tensor, "document position unit"]:
+        """Activations of the units, float32."""
+        if isinstance(self.where, slice):
+            return layer[..., self.where].float()
+        return layer.index_select(-1, self.where).float() * self.signs
 
 
 def _finished(collectors: list[Collector]) -> Iterator[dict[str, dict]]:
@@ -228,15 +245,8 @@ def padded_batches(
 
 
 def _selected(
-    engine: Engine, tokens: torch.Tensor, columns: Mapping[int, list[tuple]], begin: int, end: int
+    engine: Engine, tokens: torch.Tensor, columns: Mapping[int, list[_Columns]], begin: int, end: int
 ) -> tuple[int, int, dict[int, list[torch.Tensor]]]:
     """Activations [document, position, unit] of some rows of `tokens`, for every block of units of each layer."""
     read = engine.read(tokens[begin:end], sorted(columns))
-    return (
-        begin,
-        end,
-        {
-            layer: [read[layer].index_select(-1, neurons).float() * signs for neurons, signs in parts]
-            for layer, parts in columns.items()
-        },
-    )
+    return begin, end, {layer: [part.read(read[layer]) for part in parts] for layer, parts in columns.items()}
