@@ -1,8 +1,9 @@
 """Texts that are nearly the same as one taken before.
 
-Candidates come from a MinHash index (128 permutations, tuned to miss few) on disk; the exact Jaccard similarity of the
-5-token shingles decides. Shingles are recomputed from the accepted texts, so memory does not grow with the texts. Seeds
-are fixed, so the outcome depends on the texts and their order alone.
+Candidates come from a MinHash index on disk; the exact Jaccard similarity of the 5-token shingles decides, so nothing
+else is taken for a duplicate. Of texts just at the threshold the index misses at most one in a million, of more similar
+ones fewer. Shingles are recomputed from the accepted texts, so memory does not grow with the texts. Seeds are fixed, so
+the outcome depends on the texts and their order alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 _SHINGLE = 5  # tokens
 _SKETCHED = 4096  # shingles at a time: bounds memory for a long text
-_MOST = 0.95  # the index is tuned to at most this similarity; for more it would have a single band
+_HASHES = 128  # of a MinHash
+_MISSED = 1e-6  # share of the texts at the threshold that the index may miss
 
 
 class NearDuplicates:
@@ -30,13 +32,11 @@ class NearDuplicates:
     def __init__(
         self, threshold: float, database: Connection, taken: Callable[[int, int], np.ndarray]
     ) -> None:
-        from datasketch import MinHash, MinHashLSH
+        from datasketch import MinHash
 
         self._threshold, self._database, self._taken = threshold, database, taken
-        # False candidates only cost time, so the index is tuned to avoid missed ones.
-        tuned = MinHashLSH(threshold=min(threshold, _MOST), num_perm=128, weights=(0.1, 0.9))
-        self._bands = tuned.hashranges
-        self._empty = MinHash(num_perm=128, seed=1, hashfunc=int)
+        self._bands = bands(threshold)
+        self._empty = MinHash(num_perm=_HASHES, seed=1, hashfunc=int)
         columns = "band INTEGER, begin INTEGER, length INTEGER, PRIMARY KEY (band, begin)"
         database.execute(f"CREATE TABLE bands ({columns}) WITHOUT ROWID")
 
@@ -48,17 +48,17 @@ class NearDuplicates:
             begin: where it will be found if it is taken, another place for each text.
         """
         shingles = _shingles(ids)
-        bands = self._hashed(shingles)
-        marks = ", ".join("?" * len(bands))
+        hashed = self._hashed(shingles)
+        marks = ", ".join("?" * len(hashed))
         for found in self._database.execute(
-            f"SELECT DISTINCT begin, length FROM bands WHERE band IN ({marks})", bands
+            f"SELECT DISTINCT begin, length FROM bands WHERE band IN ({marks})", hashed
         ):
             other = _shingles(self._taken(*found))
             shared = len(np.intersect1d(shingles, other, assume_unique=True))
             union = len(shingles) + len(other) - shared
             if shared >= self._threshold * union:
                 return True
-        rows = [(band, begin, len(ids)) for band in bands]
+        rows = [(band, begin, len(ids)) for band in hashed]
         self._database.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?, ?)", rows)
         return False
 
@@ -69,12 +69,28 @@ class NearDuplicates:
         for start in range(0, len(values), _SKETCHED):
             sketch.update_batch(values[start : start + _SKETCHED])
         parts = (
-            bytes([band]) + sketch.hashvalues[slice(*bounds)].tobytes()
-            for band, bounds in enumerate(self._bands)
+            bytes([band]) + sketch.hashvalues[within].tobytes() for band, within in enumerate(self._bands)
         )
         return [
             int.from_bytes(blake2b(part, digest_size=8).digest(), "little", signed=True) for part in parts
         ]
+
+
+def bands(threshold: float) -> list[slice]:
+    """The parts of a MinHash by which texts are found: those that agree in one are candidates.
+
+    Hashes of two texts agree with a probability that is their Jaccard similarity. The bands are as wide as they may be,
+    since false candidates cost time; below a similarity of 0.11 even the narrowest miss more.
+    """
+    width = next(
+        width for width in range(_HASHES, 0, -1) if missed(threshold, width) <= _MISSED or width == 1
+    )
+    return [slice(width * band, width * (band + 1)) for band in range(_HASHES // width)]
+
+
+def missed(similarity: float, width: int) -> float:
+    """The probability that two texts of some similarity agree in no band of this width."""
+    return (1 - similarity**width) ** (_HASHES // width)
 
 
 def _shingles(ids: np.ndarray) -> np.ndarray:
