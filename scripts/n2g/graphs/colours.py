@@ -88,8 +88,19 @@ def graph_style(used: Collection[str] | None = None) -> str:
 
 def site_style() -> str:
     """The palette of both themes; tokens (`a3` real, `n3` negative, `p3` predicted), cells (`f3`), the graph style."""
-    light = _variables("#111", "#fff", REDS, BLUES, TEALS)
-    dark = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK, TEALS_DARK)
+    return f":root{{{LIGHT}}}\n[data-md-color-scheme=slate]{{{DARK}}}\n{_marks()}\n{graph_style()}\n"
+
+
+def media_style() -> str:
+    """The same for a page by itself, which is dark where its reader's system is, with colours for lines and text."""
+    light = f"{LIGHT};--paper:#fff;--quiet:#59626e;--line:#d9dde3;--box:#5b5b5b;--edge:#777"
+    dark = f"{DARK};--paper:#1d2430;--quiet:#a3adba;--line:#3a4352;--box:#9aa4b1;--edge:#8b95a3"
+    themes = f":root{{{light}}}\n@media(prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    return f"{themes}\n{_marks()}\n{graph_style()}\n"
+
+
+def _marks() -> str:
+    """The colours of tokens and cells."""
     tokens = "".join(
         f".tokens .a{step}{{background:var(--a{step});color:var(--ink)}}"
         f".tokens .n{step}{{background:var(--c{step});color:var(--ink)}}"
@@ -102,10 +113,7 @@ def site_style() -> str:
         for name in (".tokens .a", ".tokens .n", ".map .f")
         for step in range(STRONG, LEVELS + 1)
     )
-    return (
-        f":root{{{light}}}\n[data-md-color-scheme=slate]{{{dark}}}\n"
-        f"{tokens}\n{strong}{{color:var(--strong-ink)}}\n{graph_style()}\n"
-    )
+    return f"{tokens}\n{strong}{{color:var(--strong-ink)}}"
 
 
 def _variables(ink: str, strong_ink: str, reds: list[str], blues: list[str], teals: list[str]) -> str:
@@ -115,3 +123,7 @@ def _variables(ink: str, strong_ink: str, reds: list[str], blues: list[str], tea
     }
     named |= {"ink": ink, "strong-ink": strong_ink}
     return ";".join(f"--{name}:{colour}" for name, colour in named.items())
+
+
+LIGHT = _variables("#111", "#fff", REDS, BLUES, TEALS)
+DARK = _variables("#f2f2f2", "#14100f", REDS_DARK, BLUES_DARK, TEALS_DARK)

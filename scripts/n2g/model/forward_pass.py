@@ -56,11 +56,38 @@ class ForwardPass:
 
         change: takes and gives [batch, position, neuron].
         """
+        return self.changed_logits(tokens, {layer: change})
 
-        def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
-            return change(_rows_of(value, len(tokens))).reshape(value.shape)
+    def changed_logits(
+        self, tokens: Int[torch.Tensor, "batch position"], changes: Mapping[int, Callable]
+    ) -> Float[torch.Tensor, "batch position token"]:
+        """The same with a change of its own for each of several layers."""
 
-        return self._forward(tokens, [(self.hook.format(layer=layer), hook)], returns="logits")
+        def changed(change: Callable) -> Callable:
+            def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
+                return change(_rows_of(value, len(tokens))).reshape(value.shape)
+
+            return hook
+
+        hooks = [(self.hook.format(layer=layer), changed(change)) for layer, change in changes.items()]
+        return self._forward(tokens, hooks, returns="logits")
+
+    def leaves(
+        self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
+    ) -> tuple[Float[torch.Tensor, "batch position token"], list[torch.Tensor]]:
+        """Logits of whole sequences, and what they can be derived by: what goes into the first layer, and the
+        activations of `layers`, as the model has them in memory. To be called with gradients enabled."""
+        found: list[torch.Tensor] = []
+
+        def begin(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            found.append(value.detach().requires_grad_())
+            return found[0]
+
+        def keep(value: torch.Tensor, hook: Any) -> None:
+            found.append(value)
+
+        hooks = [("blocks.0.hook_in", begin), *((self.hook.format(layer=layer), keep) for layer in layers)]
+        return self._forward(tokens, hooks, returns="logits"), found
 
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
         """Keys and values of rows of tokens, after those in the cache; empty for a model without a cache."""

@@ -13,6 +13,9 @@ from n2g.compare.diff import ONLY, diff, rows
 from n2g.errors import InputError
 from n2g.graphs.token_display import elide, visible, width
 from n2g.queries.atlas import load_atlas
+from n2g.queries.trace import add_trace_options, trace
+from n2g.trace.report import rows as trace_rows
+from n2g.trace.report import summary
 
 WIDE = 60
 
@@ -52,11 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = commands.add_parser("diff", help="what changed between two runs")
     add.add_argument("old", metavar="RUN_A")
     add.add_argument("new", metavar="RUN_B")
+    add = commands.add_parser("trace", help="neurons that the prediction of a next token goes through")
+    add_trace_options(add)
     given = parser.parse_args(arguments)
     answer, rows = _ask(given)
     if given.json:
         json.dump(answer, sys.stdout, ensure_ascii=False, indent=1)
         print()
+    elif given.command == "trace":
+        print(*summary(answer), _table(rows, 0), sep="\n")
     else:
         print(_table(rows, given.limit))
 
@@ -66,6 +73,9 @@ def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:
     if given.command == "diff":
         found = diff(*(load_atlas(run).origin for run in (given.old, given.new)))
         return found, _diff_rows(found)
+    if given.command == "trace":
+        traced = trace(given.run or _only_run(), given)
+        return traced, trace_rows(traced)
     atlas = load_atlas(given.run or _only_run(), given.tokenizer)
     other = load_atlas(given.other_run) if getattr(given, "other_run", None) else None
     if given.command == "compare":

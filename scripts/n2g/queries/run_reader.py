@@ -17,7 +17,7 @@ from n2g.errors import InputError
 from n2g.files.contracts import CONTRACTS, VERSION
 from n2g.files.tables import check_table, read_json, read_table, table_version
 from n2g.ids import NeuronId
-from n2g.model.checkpoint import checkpoint_key
+from n2g.model.checkpoint import DESCRIPTION, checkpoint_key
 from n2g.results.stored_records import StoredRecords, checked
 from n2g.site.wording import page_path
 from n2g.texts.corpus_files import load_words
@@ -53,6 +53,12 @@ class RunReader(Protocol):
     def tokenizer(self) -> Path:
         """The model's tokenizer.json."""
 
+    def checkpoint(self) -> Path:
+        """The model's checkpoint.json, with the weights beside it."""
+
+    def bos(self) -> int:
+        """The id of the token that begins every text."""
+
 
 class RunFolder(StoredRecords):
     """A run in its folder `results/{run}`."""
@@ -85,9 +91,19 @@ class RunFolder(StoredRecords):
         return load_words(self.folder / "corpus")
 
     def tokenizer(self) -> Path:
+        return _existing(self._model() / "tokenizer.json", "name the model's tokenizer.json")
+
+    def checkpoint(self) -> Path:
+        return _existing(
+            self._model() / DESCRIPTION, "run `snakemake model`, or name the model's checkpoint.json"
+        )
+
+    def bos(self) -> int:
+        return read_json(self.folder / "corpus" / "corpus.json")["bos"]
+
+    def _model(self) -> Path:
         model = read_json(self.folder / "manifest.json")["config"]["model"]
-        folder = self.folder.absolute().parents[1] / "resources" / "checkpoints" / checkpoint_key(model)
-        return _existing(folder / "tokenizer.json", "name the model's tokenizer.json")
+        return self.folder.absolute().parents[1] / "resources" / "checkpoints" / checkpoint_key(model)
 
 
 class RunSite:
@@ -154,6 +170,15 @@ class RunSite:
         path = Path(self._kept.name, "tokenizer.json")
         path.write_bytes(gzip.decompress(packed))
         return path
+
+    def checkpoint(self) -> Path:
+        raise InputError(
+            f"{self._base} is a site, which has no model: name the model's checkpoint.json, as in "
+            "--checkpoint resources/checkpoints/name/checkpoint.json."
+        )
+
+    def bos(self) -> int:
+        return read_json(self._fetch("data/tokenizer.json"))["bos"]
 
     def _fetch(self, relative: str) -> Path:
         """A file of the site on this machine."""

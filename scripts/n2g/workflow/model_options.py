@@ -13,19 +13,13 @@ from n2g.files.tables import read_json, read_table
 from n2g.model.devices import job_device
 from n2g.model.engine import BATCH_TOKENS, Engine
 from n2g.settings import Proposer, Settings, methods_of
+from n2g.workflow.device_options import add_device_options
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add --checkpoint, --device, --dtype and --threads."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", default="float32", help="float32 or bfloat16")
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=os.environ.get("N2G_THREADS") or None,
-        help="processor threads (default: N2G_THREADS, or all that the job may use)",
-    )
+    add_device_options(parser)
 
 
 def add_block_options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,1 @@
+"""The neurons that a prediction goes through."""
