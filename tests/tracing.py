@@ -30,13 +30,16 @@ def open_circuit(noise: float = 0.02) -> Engine:
             small = noise * torch.randn(value.shape, generator=draw)
             weights[name] = small if value.ndim > 1 else torch.zeros_like(value)
     # Directions without a mean, which a LayerNorm would take away.
-    basis = torch.linalg.qr(torch.cat([torch.ones(WIDTH, 1), torch.randn(WIDTH, WIDTH - 1, generator=draw)], 1))
+    basis = torch.linalg.qr(
+        torch.cat([torch.ones(WIDTH, 1), torch.randn(WIDTH, WIDTH - 1, generator=draw)], 1)
+    )
     directions = basis.Q.T[1:]
     message, answer = directions[WORDS], directions[WORDS + 1]
     weights["embed.weight"] += directions[:WORDS]
     for (layer, neuron), reads, writes in ((FIRST, directions[PIVOT], message), (SECOND, message, answer)):
         weights[f"blocks.{layer}.mlp.in.weight"][neuron] += reads
         weights[f"blocks.{layer}.mlp.out.weight"][:, neuron] += writes
+    weights["blocks.1.mlp.in.bias"][SECOND[1]] -= 2.5  # so that the average message does not make it fire
     weights["unembed.weight"][TARGET] += 3 * answer
     bridge.load_state_dict(weights)
     bridge.eval().requires_grad_(False)

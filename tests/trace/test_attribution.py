@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from n2g.model.checkpoint import load
 from n2g.model.engine import Engine
 from n2g.trace.attribution import PROPAGATIONS, Attribution, attribute
 from n2g.trace.neurons import strongest
+from n2g.trace.propagation import frozen
 from n2g.trace.question import ATTRIBUTIONS
 
 TOKENS = (0, 5, 9, 33, 12, 200)
@@ -129,18 +131,22 @@ def test_without_a_target_the_likeliest_token_is_traced() -> None:
         attribute(engine, PROMPT, against=TARGET)
 
 
-def test_a_model_without_a_hook_is_refused() -> None:
-    engine = tracing.open_circuit()
-    del engine.bridge.hook_dict["blocks.1.attn.k.hook_out"]
-    with pytest.raises(InputError, match=r"no hook blocks\.1\.attn\.k\.hook_out.*--attribution gradient"):
-        attribute(engine, PROMPT, TARGET)
-    assert attribute(engine, PROMPT, TARGET, how="gradient").value > 0
+def test_a_model_without_a_hook_is_refused_and_left_as_it_was() -> None:
+    known = tracing.open_circuit().bridge.hook_dict
+    points = {name: point for name, point in known.items() if name != "blocks.1.attn.k.hook_out"}
+    bridge = SimpleNamespace(hook_dict=points, cfg=SimpleNamespace(n_layers=2))
+    with (
+        pytest.raises(InputError, match=r"no hook blocks\.1\.attn\.k\.hook_out.*--attribution gradient"),
+        frozen(bridge),
+    ):
+        pass
+    assert not any(point.fwd_hooks or point._forward_hooks for point in points.values())
 
 
 def test_only_neurons_that_are_asked_for_and_no_bos() -> None:
     relevance = np.zeros((2, 3, 4), dtype=np.float32)
     relevance[0, 0, 1], relevance[0, 1, 2], relevance[1, :, 3] = 9, 1, (0, 2, -5)
-    found = Attribution(0, 1.0, np.zeros(3), -np.ones((2, 3, 4)), relevance, np.zeros(3))
+    found = Attribution(0, 1.0, np.zeros(3), -np.ones((2, 3, 4)), -relevance, np.zeros(3))
     assert [str(one.neuron) for one in strongest(found, 5)] == ["L1.N3-", "L0.N2-"]
     assert [place.position for place in strongest(found, 1)[0].places] == [2, 1]
     assert [str(one.neuron) for one in strongest(found, 5, {(0, 2), (0, 0)})] == ["L0.N2-"]

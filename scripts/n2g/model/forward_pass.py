@@ -56,21 +56,29 @@ class ForwardPass:
 
         change: takes and gives [batch, position, neuron].
         """
-        return self.changed_logits(tokens, {layer: change})
+        return self._forward(tokens, self._changing(len(tokens), {layer: change}), returns="logits")
 
-    def changed_logits(
+    def last_logits(
         self, tokens: Int[torch.Tensor, "batch position"], changes: Mapping[int, Callable]
-    ) -> Float[torch.Tensor, "batch position token"]:
-        """The same with a change of its own for each of several layers."""
+    ) -> Float[torch.Tensor, "batch token"]:
+        """The same after the last token, with a change of its own for each of some layers."""
+
+        def last(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            return value[:, -1:]
+
+        hooks = [*self._changing(len(tokens), changes), ("ln_final.hook_in", last)]
+        return self._forward(tokens, hooks, returns="logits")[:, -1]
+
+    def _changing(self, rows: int, changes: Mapping[int, Callable]) -> list[tuple[str, Callable]]:
+        """Hooks that change the activations of layers."""
 
         def changed(change: Callable) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
-                return change(_rows_of(value, len(tokens))).reshape(value.shape)
+                return change(_rows_of(value, rows)).reshape(value.shape)
 
             return hook
 
-        hooks = [(self.hook.format(layer=layer), changed(change)) for layer, change in changes.items()]
-        return self._forward(tokens, hooks, returns="logits")
+        return [(self.hook.format(layer=layer), changed(change)) for layer, change in changes.items()]
 
     def leaves(
         self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]

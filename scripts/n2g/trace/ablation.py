@@ -69,17 +69,13 @@ def differences(
     average = torch.from_numpy(means).to(engine.device)
     for rows in _by_length(cases, engine.batch_tokens):
         tokens = torch.tensor([cases[row].tokens for row in rows], device=engine.device)
-        if kept is None:
-            logits = engine.changed_logits(tokens, {})
-        else:
-            logits = engine.changed_logits(
-                tokens,
-                {
-                    layer: _Ablation(np.stack([kept[row][layer] for row in rows]), average[layer])
-                    for layer in range(len(means))
-                },
-            )
-        last = logits[:, -1].double().cpu().numpy()
+        changes = {}
+        if kept is not None:
+            changes = {
+                layer: _Ablation(np.stack([kept[row][layer] for row in rows]), average[layer])
+                for layer in range(len(means))
+            }
+        last = engine.last_logits(tokens, changes).double().cpu().numpy()
         found[rows] = [
             one[cases[row].target] - one[cases[row].against] for row, one in zip(rows, last, strict=True)
         ]

@@ -26,7 +26,7 @@ class Attribution:
     """Relevances for a logit, or for the difference of two.
 
     target: whose logit. value: that logit or difference, at the last token. logits: float32 [token id], all of them.
-    activations, relevance: float32 [layer, position, neuron], in the units of the hook and of logits.
+    activations, slopes: float32 [layer, position, neuron], in the units of the hook, and of the logit by that.
     start: float32 [position], relevance of what goes into the first layer.
     """
 
@@ -34,8 +34,13 @@ class Attribution:
     value: float
     logits: np.ndarray
     activations: np.ndarray
-    relevance: np.ndarray
+    slopes: np.ndarray
     start: np.ndarray
+
+    @property
+    def relevance(self) -> np.ndarray:
+        """float32 [layer, position, neuron], in units of the logit."""
+        return self.activations * self.slopes
 
 
 def attribute(
@@ -66,14 +71,17 @@ def attribute(
             raise InputError("--against is the model's own prediction: name the --target, too.")
         value = last[target] - (0 if against is None else last[against])
         slopes = torch.autograd.grad(value, [start, *kept], materialize_grads=True)
-    products = [_shaped(one * slope, len(tokens)) for one, slope in zip([start, *kept], slopes, strict=True)]
+
+    def stacked(values: Sequence[torch.Tensor]) -> np.ndarray:
+        return np.stack([_shaped(value, len(tokens)) for value in values])
+
     return Attribution(
         target,
         float(value.detach()),
         last.detach().cpu().numpy(),
-        np.stack([_shaped(one, len(tokens)) for one in kept]),
-        np.stack(products[1:]),
-        products[0].sum(-1),
+        stacked(kept),
+        stacked(slopes[1:]),
+        _shaped(start * slopes[0], len(tokens)).sum(-1),
     )
 
 
