@@ -1,0 +1,80 @@
+"""Gemma Scope (params.npz) and Gemma Scope 2 (params.safetensors and config.json)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from n2g.errors import InputError
+from n2g.units.encoder import Encoder
+from n2g.units.hooks import hook_name, hook_of_module
+from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
+
+FIRST, SECOND, SETTINGS = "params.npz", "params.safetensors", "config.json"
+# Of the first, the names of the releases say where they read; the transcoders read before the norm's scale.
+_PLACES = {
+    "transcoder": ("ln2.hook_normalized", "hook_mlp_out"),
+    "-res": ("hook_resid_post",) * 2,
+    "-mlp": ("hook_mlp_out",) * 2,
+    "-att": ("attn.hook_z",) * 2,
+}
+
+
+def places(path: Path) -> tuple[str | None, str | None, str | None]:
+    """Where an encoder reads and writes, and the name of its model, as far as its files say.
+
+    Raises:
+        InputError: of Gemma Scope 2, the configuration is damaged or has another architecture.
+    """
+    layer = re.search(r"layer_(\d+)", str(path.parent))
+    if path.name == SECOND:
+        given = read_settings(path.with_name(SETTINGS))
+        kind = given.get("architecture")
+        if kind != "jump_relu":
+            raise InputError(f"{path.parent}: architecture {kind!r} is not known: choose one with jump_relu.")
+        reads, writes = (_of_module(given.get(f"hf_hook_point_{side}")) for side in ("in", "out"))
+        return reads, writes or reads, given.get("model_name")
+    release = re.search(r"gemma-scope-(\w+-\w+)-(?:res|mlp|att|transcoders)", str(path))
+    found = next((hooks for part, hooks in _PLACES.items() if part in (release[0] if release else "")), None)
+    if not layer or not release or not found:
+        return None, None, None
+    reads, writes = (hook_name(int(layer[1]), kind) for kind in found)
+    return reads, writes, f"gemma-2-{release[1].removesuffix('-pt')}"
+
+
+def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
+    """The encoder of a file. Raises InputError where it is not one."""
+    weights = {re.sub("^W_", "w_", name): value for name, value in read_weights(path).items()}
+    require(path, weights, ["w_enc", "w_dec", "b_enc", "threshold"])
+    if weights["w_dec"].ndim == 3:
+        raise InputError(
+            f"{path} writes into several layers, which is not supported: choose a transcoder of one layer."
+        )
+    width, latents = weights["w_enc"].shape if weights["w_enc"].ndim == 2 else (0, 0)
+    check_shapes(
+        path,
+        {
+            "w_enc": (weights["w_enc"], (width, latents)),
+            "w_dec": (weights["w_dec"], (latents, weights["w_dec"].shape[-1])),
+            "b_enc": (weights["b_enc"], (latents,)),
+            "threshold": (weights["threshold"], (latents,)),
+        },
+    )
+    return Encoder(
+        hook=hook,
+        writes=writes,
+        activation="jumprelu",
+        weight=weights["w_enc"].T.contiguous(),
+        bias=weights["b_enc"],
+        decoder=weights["w_dec"],
+        threshold=weights["threshold"],
+        model=model,
+    )
+
+
+def _of_module(name: object) -> str | None:
+    """`model.layers.3.output` and the like."""
+    if not isinstance(name, str):
+        return None
+    module, _, side = name.rpartition(".")
+    return hook_of_module(module, side) if side in ("input", "output") else hook_of_module(name)

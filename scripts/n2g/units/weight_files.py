@@ -1,0 +1,81 @@
+"""Weights as they are stored, read as plain numbers: safetensors and npz. Pickles, which may run code, are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from n2g.errors import InputError, first_line
+
+PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
+LONGEST = 10_000_000  # bytes of a configuration
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a file in float32, on the CPU.
+
+    Raises:
+        InputError: the file is damaged, a pickle, or of another kind.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix in PICKLES:
+        raise InputError(
+            f"{path} is a pickle, which can run code when it is read: have its maker's tools write it as .safetensors."
+        )
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                found = {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
+        else:
+            found = load_file(path)
+        return {name: value.float() for name, value in found.items()}
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, EOFError) as error:
+        raise InputError(
+            f"{path} cannot be read as plain weights ({first_line(error)}): check that it is complete."
+        ) from error
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A configuration in JSON or YAML: keys and plain values.
+
+    Raises:
+        InputError: it is damaged or something else.
+    """
+    try:
+        if path.stat().st_size > LONGEST:
+            raise ValueError("it is too long")
+        text = path.read_text(encoding="utf-8")
+        found = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InputError(
+            f"{path} cannot be read ({first_line(error)}): check that it is complete."
+        ) from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is no group of keys: check that it describes an encoder.")
+    return found
+
+
+def require(path: Path, weights: Mapping[str, torch.Tensor], names: Collection[str]) -> None:
+    """Raise InputError where a tensor is missing."""
+    if missing := sorted(set(names) - set(weights)):
+        raise InputError(
+            f"{path} has no {' and no '.join(missing)}: check that it is what its configuration says."
+        )
+
+
+def check_shapes(path: Path, shapes: Mapping[str, tuple[torch.Tensor | None, tuple[int, ...]]]) -> None:
+    """Raise InputError where a tensor has not the shape that it should have."""
+    for name, (tensor, shape) in shapes.items():
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise InputError(
+                f"{path}: {name} has the shape {list(tensor.shape)}, not {list(shape)}: check that it is what its "
+                "configuration says."
+            )
