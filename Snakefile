@@ -57,10 +57,11 @@ rule all:
         run_file("manifest.json").format(run=RUN),
 
 
-# Only the model, so that its size is known where all layers or neurons are selected.
+# Only the model and what reads its latents, so that its size is known where all layers or neurons are selected.
 rule model:
     input:
         local(MODEL_FILE),
+        local(UNITS_FILE) if LATENTS else [],
 
 
 # Only the files of the neuron given with --config neuron=L3.N42.

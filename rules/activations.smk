@@ -18,6 +18,7 @@ for part in [*PARTS, ANY_BLOCK]:
             part.rule("activations")
         input:
             checkpoint=CHECKPOINT,
+            units=UNITS,
             tokens=part.file("corpus/tokens.npy"),
             documents=part.file("corpus/documents.parquet"),
         output:

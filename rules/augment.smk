@@ -4,6 +4,7 @@
 rule augment:
     input:
         checkpoint=CHECKPOINT,
+        units=UNITS,
         documents=run_file("corpus/documents.parquet"),
         tokens=run_file("corpus/tokens.npy"),
         observations=[block_file(name) for name in ACTIVATION_FILES],

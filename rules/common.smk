@@ -12,13 +12,23 @@ from n2g.graphs.drawing_program import find_program
 from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
 from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.texts.sources import Source, state_of, state_of_folder, wanted_files
+from n2g.units.converted import latents_size, units_key
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
 from n2g.workflow.given import given_config
 from n2g.workflow.cores import Cores
 from n2g.workflow.extras import require_extra
 from n2g.workflow.other_models import check_other_models
-from n2g.workflow.params import NO_MATTER, as_json, command_options, explains, settings_given
+from n2g.workflow.params import (
+    NO_MATTER,
+    as_json,
+    command_options,
+    explains,
+    kind_of,
+    kind_option,
+    model_names,
+    settings_given,
+)
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts
 from n2g.workflow.paths import block_benchmark, block_file, block_log, run_benchmark, run_file, run_log
 from n2g.workflow.reproduce_targets import neurons_to_reproduce, published_records, published_then_recomputed
@@ -70,6 +80,12 @@ def shared(path):
 
 CHECKPOINT = shared(MODEL_FILE)
 
+# Where latents are described: what programs that run the model read beside it.
+LATENTS = kind_of(config) == "latents"
+UNITS_FILE = f"resources/units/{units_key(config['units'], MODEL_FILE)}/units.json" if LATENTS else None
+UNITS = shared(UNITS_FILE) if LATENTS else []
+UNITS_OPTION = f" --units={UNITS_FILE}" if LATENTS else ""
+
 # A run is computed in results/{run}. The scratch folder of `reproduce` is a run inside it, made by the same rules.
 RUN = config["run"]
 RECOMPUTED = f"{RUN}/recomputed"
@@ -98,8 +114,12 @@ needs_extra = partial(
     require_extra, "CONDA" in {m.name for m in workflow.deployment_settings.deployment_method}
 )
 options = partial(command_options, config)
-model_options = partial(options, device="device", dtype="dtype")  # where and how the model runs
 method_settings = partial(settings_given, config)
+
+
+def model_options():
+    """Where and how the model runs, and what reads its latents."""
+    return options(device="device", dtype="dtype") + UNITS_OPTION
 
 
 def run_folder(wildcards, output):
@@ -118,7 +138,8 @@ def block_names(wildcards, output):
 
 # The selection of neurons. Sizes are known once the model is there; until then, `all` selects none.
 with exit_with_sentence():
-    SELECTED = selected_blocks(config, *(model_size(MODEL_FILE) or (None, None)))
+    SIZE = latents_size(UNITS_FILE) if LATENTS else model_size(MODEL_FILE)
+    SELECTED = selected_blocks(config, *(SIZE or (None, None)))
     ASKED = neurons_to_reproduce(config, SELECTED)
 
 # What runs the texts through the model does so in passes, each for some layers; other stages take all selected blocks

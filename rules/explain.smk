@@ -8,6 +8,7 @@ if config["explain"]["model"]:
 rule explain:
     input:
         checkpoint=CHECKPOINT,
+        units=UNITS,
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
         vocabulary=run_file("corpus/vocabulary.parquet"),

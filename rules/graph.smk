@@ -33,10 +33,11 @@ rule graph:
     params:
         script=script("graph"),
         settings=FITTING_SETTINGS,
+        kind=kind_option(config),
         code=code_digest("graph"),
         lock=lock_digest(),
     message:
         "Fitting the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --block $(dirname {output:q})"
-        " --layer {wildcards.layer} --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
+        " --layer {wildcards.layer} --settings {params.settings:q}{params.kind} --output {output:q} > {log:q} 2>&1"

@@ -77,6 +77,37 @@ if config["model"]["tokenizer"]:
             "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
 
 
+# Checked against the model before anything runs.
+if LATENTS:
+    with exit_with_sentence():
+        UNITS_SOURCE = Source.parse(config["units"]["source"])
+        UNITS_FILES = UNITS_SOURCE.local_files(wanted_files("units"))
+
+    rule units:
+        input:
+            checkpoint=CHECKPOINT,
+        output:
+            local(UNITS_FILE),
+        log:
+            run_log("units").format(run=RUN),
+        benchmark:
+            run_benchmark("units").format(run=RUN)
+        conda:
+            "../envs/model.yaml"
+        params:
+            script=script("units"),
+            options=options(source="units.source", hook="units.hook"),
+            names=model_names(config),
+            state=state_of(UNITS_FILES),
+            code=code_digest("units"),
+            lock=lock_digest(),
+        message:
+            "Converting the encoders"
+        shell:
+            "python {params.script:q} --checkpoint {input.checkpoint:q} {params.options} --names {params.names:q}"
+            " --output {output:q} > {log:q} 2>&1"
+
+
 rule checkpoint:
     input:
         model=rules.fetch_model.output,

@@ -10,6 +10,7 @@ for part in [*WHOLE, ANY_BLOCK]:
             part.rule("logits")
         input:
             checkpoint=CHECKPOINT,
+            units=UNITS,
         output:
             part.files("logits.parquet", "connections.parquet"),
         log:
@@ -22,6 +23,7 @@ for part in [*WHOLE, ANY_BLOCK]:
             script=script("logits"),
             blocks=block_names,
             poles=",".join(config["poles"]),
+            units=UNITS_OPTION,
             root=run_folder,
             code=code_digest("logits"),
             lock=lock_digest(),
@@ -29,4 +31,4 @@ for part in [*WHOLE, ANY_BLOCK]:
             f"Reading the weights{part.where}"
         shell:
             "python {params.script:q} --checkpoint {input.checkpoint:q} --blocks {params.blocks}"
-            " --poles {params.poles} --output {params.root:q} > {log:q} 2>&1"
+            " --poles {params.poles}{params.units} --output {params.root:q} > {log:q} 2>&1"

@@ -19,6 +19,7 @@ rule render:
         nodes=block_file("nodes.parquet"),
         background=block_file("background.parquet"),
         logits=block_file("logits.parquet"),
+        units=UNITS,
         explanations=[block_file("explanations.parquet")] if explains(config) else [],
     output:
         directory(block_file("render")),
@@ -30,7 +31,7 @@ rule render:
         "../envs/site.yaml"
     params:
         script=script("render"),
-        options=options(method="method", dot="dot"),
+        options=options(method="method", dot="dot") + UNITS_OPTION,
         provenance=as_json(provenance.origin(config, LOCK), sort_keys=True),
         code=code_digest("render"),
         lock=lock_digest(),

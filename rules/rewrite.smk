@@ -13,6 +13,7 @@ rule rewrite:
 rule rewrite_layer:
     input:
         checkpoint=CHECKPOINT,
+        units=UNITS,
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],

@@ -39,6 +39,7 @@ for part in [*PARTS, ANY_BLOCK]:
             part.rule("sweep")
         input:
             checkpoint=CHECKPOINT,
+            units=UNITS,
             tokens=part.file("corpus/tokens.npy"),
             documents=part.file("corpus/documents.parquet"),
             pairs=part.file("corpus/pairs.parquet"),

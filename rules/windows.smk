@@ -9,6 +9,7 @@ for part in [*PARTS, ANY_BLOCK]:
             part.rule("windows")
         input:
             checkpoint=CHECKPOINT,
+            units=UNITS,
             tokens=part.file("corpus/tokens.npy"),
             documents=part.file("corpus/documents.parquet"),
             maxima=part.files("statistics.parquet") if part is ANY_BLOCK else part.file("maxima.parquet"),

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from n2g.files.atomic import replacing
 from n2g.graphs.rule_grammar import Spelling
-from n2g.ids import NeuronId
+from n2g.ids import LETTERS, NeuronId
 from n2g.method.evidence import Evidence, Texts
 from n2g.method.fitting_data import FittingBlock, Unit
 from n2g.method.graph import fit_block
@@ -17,12 +17,14 @@ from n2g.scores.member_counts import member_counts
 from n2g.scores.node_costs import node_costs, node_shares
 from n2g.texts.corpus_files import load_words
 from n2g.workflow.model_options import add_block_options, methods
+from n2g.workflow.run_options import add_kind_option
 from n2g.workflow.run_script import run_script
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_block_options(parser)
+    add_kind_option(parser)
     given = parser.parse_args()
 
     lines = []
@@ -45,7 +47,7 @@ def main() -> None:
                 if node["id"] in members:
                     node["counts"] = members[node["id"]]
             line = {
-                "id": str(NeuronId.of(given.layer, *unit.key)),
+                "id": str(NeuronId.of(given.layer, *unit.key, LETTERS[given.kind])),
                 "layer": given.layer,
                 "neuron": unit.neuron,
                 "pole": unit.pole,

@@ -6,8 +6,9 @@ from pathlib import Path
 from n2g.files.tables import write_rows
 from n2g.ids import block_folder, parse_blocks
 from n2g.model.checkpoint import boot, read_description
+from n2g.units.converted import load_encoder
 from n2g.weights.connections import connections
-from n2g.weights.logits import lens, weights_of
+from n2g.weights.logits import latent_weights, lens, weights_of
 from n2g.workflow.model_options import add_model_options
 from n2g.workflow.run_options import add_blocks_option
 from n2g.workflow.run_script import run_script
@@ -23,11 +24,18 @@ def main() -> None:
 
     bridge = boot(given.checkpoint, "cpu")
     weights = [weights_of(bridge, layer) for layer in range(read_description(given.checkpoint).n_layers)]
+    if given.units:
+        layers = sorted({number for number, _ in parse_blocks(given.blocks)})
+        latents = {
+            number: latent_weights(weights[number], load_encoder(given.units, number, decoder=True))
+            for number in layers
+        }
     for number, block in parse_blocks(given.blocks):
         units = [(neuron, pole) for neuron in block.neurons for pole in given.poles.split(",")]
         signs = [-1.0 if pole == "negative" else 1.0 for _, pole in units]
         neurons, folder = [neuron for neuron, _ in units], block_folder(given.output, number, block)
-        tokens = lens(weights[number], neurons, signs)
+        own = latents[number] if given.units else weights[number]
+        tokens = lens(own, neurons, signs) if own else [{}] * len(neurons)
         rows = [
             {
                 "neuron": neuron,
@@ -42,7 +50,8 @@ def main() -> None:
             for rank, (token, value) in enumerate(pairs)
         ]
         write_rows(folder / "logits.parquet", "logits", rows)
-        ends = connections(weights, number, neurons, signs)
+        # Of latents there are none: what lies between two layers' encoders is more than one norm.
+        ends = connections(weights, number, neurons, signs) if not given.units else [[]] * len(neurons)
         rows = [
             {"neuron": neuron, "pole": pole, **end._asdict()}
             for (neuron, pole), found in zip(units, ends, strict=True)

@@ -10,6 +10,7 @@ from n2g.ids import HOOKS
 from n2g.results.pictures import pictures
 from n2g.results.records import record
 from n2g.results.stage_outputs import read_block, read_texts
+from n2g.units.converted import read_latents
 from n2g.workflow.run_script import run_script
 
 
@@ -21,17 +22,26 @@ def main() -> None:
     parser.add_argument("--method", default="atlas", help="method whose graphs to show: atlas or paper")
     parser.add_argument("--explanations", nargs="*", type=Path, default=[], help="the table, if there is one")
     parser.add_argument("--provenance", type=json.loads, default={}, help="run, model, ... as JSON")
+    parser.add_argument(
+        "--units", type=Path, help="units.json, where latents are described instead of neurons"
+    )
     parser.add_argument("--dot", default="graphviz-pure", help="the Graphviz program")
     parser.add_argument(
         "--output", type=Path, required=True, help="folder for {id}.json, {id}.dot and pictures"
     )
     given = parser.parse_args()
 
-    hook = HOOKS[given.provenance.get("model", {}).get("hook", "post")].format(layer=given.layer)
+    if given.units:
+        kind, hook = "latents", read_latents(given.units).layers[given.layer].hook
+    else:
+        kind = "neurons"
+        hook = HOOKS[given.provenance.get("model", {}).get("hook", "post")].format(layer=given.layer)
     texts = read_texts(given.corpus)
     words = dict(enumerate(texts.words))
     records = {}
-    for neuron, findings in read_block(given.block, given.layer, texts, given.method, *given.explanations):
+    explanations = next(iter(given.explanations), None)
+    found = read_block(given.block, given.layer, texts, given.method, explanations, kind)
+    for neuron, findings in found:
         command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
         origin = {**given.provenance, "hook": hook, "command": command}
         records[str(neuron)] = record(neuron, findings, words, origin)

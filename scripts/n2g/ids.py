@@ -1,6 +1,7 @@
 """Names of neurons, of where they are read, and of blocks of neurons.
 
-A neuron is ``L3.N42`` (layer 3, neuron 42), its negative pole ``L3.N42-``. A block is an inclusive range of
+A neuron is ``L3.N42`` (layer 3, neuron 42), its negative pole ``L3.N42-``; a latent of an encoder is ``L3.F42``. Where
+latents are described, what is said of neurons holds of them. A block is an inclusive range of
 neurons of one layer, written ``00000-00255``; a single neuron is the block ``00042-00042``.
 """
 
@@ -22,7 +23,10 @@ LARGEST = 99_999
 # Where neurons are read, by the configuration's `model.hook`; the second is `hook_mid` in older TransformerLens.
 HOOKS = {"post": "blocks.{layer}.mlp.hook_post", "mid": "blocks.{layer}.mlp.ln.hook_in"}
 
-_NEURON = re.compile(r"L(0|[1-9]\d{0,4})\.N(0|[1-9]\d{0,4})(-?)")
+# The letter in the names of each kind of unit.
+LETTERS = {"neurons": "N", "latents": "F"}
+
+_NEURON = re.compile(r"L(0|[1-9]\d{0,4})\.([NF])(0|[1-9]\d{0,4})(-?)")
 # As written, or as in names of blocks; 010 is 8 to some, 10 to others.
 _NUMBER = "(0|[1-9][0-9]{0,4}|[0-9]{5})"
 _RANGE = re.compile(rf"{_NUMBER}(?:\s*-\s*{_NUMBER})?")
@@ -34,20 +38,22 @@ class NeuronId:
 
     Attributes:
         layer: layer number, from 0.
-        neuron: position in the layer's hidden MLP vector, from 0.
+        neuron: position in the layer's hidden MLP vector, or among the layer's latents, from 0.
         negative: True for the negative pole (the neuron's activation with its sign flipped).
+        letter: N for a neuron, F for a latent.
     """
 
     layer: int
     neuron: int
     negative: bool = False
+    letter: str = "N"
 
     @classmethod
     def parse(cls, text: str) -> NeuronId:
-        """Read ``L3.N42`` or ``L3.N42-``.
+        """Read ``L3.N42`` or ``L3.N42-``, or with an F in place of the N.
 
         >>> NeuronId.parse("L3.N42-")
-        NeuronId(layer=3, neuron=42, negative=True)
+        NeuronId(layer=3, neuron=42, negative=True, letter='N')
 
         Raises:
             InputError: the text is not a neuron's name.
@@ -55,19 +61,19 @@ class NeuronId:
         match = _NEURON.fullmatch(text)
         if not match:
             raise InputError(f"{text!r} is not a neuron: write its layer and number as in L3.N42.")
-        return cls(int(match[1]), int(match[2]), bool(match[3]))
+        return cls(int(match[1]), int(match[3]), bool(match[4]), match[2])
 
     @classmethod
-    def of(cls, layer: int, neuron: int, pole: str) -> NeuronId:
-        """The neuron that a row of a table names.
+    def of(cls, layer: int, neuron: int, pole: str, letter: str = "N") -> NeuronId:
+        """The neuron that a row of a table names, or the latent where the run is about those.
 
-        >>> NeuronId.of(3, 42, "negative")
-        NeuronId(layer=3, neuron=42, negative=True)
+        >>> str(NeuronId.of(3, 42, "negative"))
+        'L3.N42-'
         """
-        return cls(layer, neuron, pole == "negative")
+        return cls(layer, neuron, pole == "negative", letter)
 
     def __str__(self) -> str:
-        return f"L{self.layer}.N{self.neuron}{'-' if self.negative else ''}"
+        return f"L{self.layer}.{self.letter}{self.neuron}{'-' if self.negative else ''}"
 
     @property
     def pole(self) -> str:

@@ -195,25 +195,22 @@ def collect(
 
 @dataclass(frozen=True)
 class _Columns:
-    """What a block of units reads of a layer: neurons that lie side by side, positive only, need no copy."""
+    """What a block of units reads of a layer: those that lie side by side, positive only, need no copy."""
 
     where: slice | Int[torch.Tensor, " unit"]
-    signs: Int[torch.Tensor, " unit"]
+    signs: Int[torch.Tensor, " unit"] | None
 
     @classmethod
     def of(cls, units: Units, device: str) -> _Columns:
-        signs = torch.as_tensor(units.signs, device=device)
         if (units.signs == 1).all() and (np.diff(units.neurons) == 1).all():
-            return cls(slice(int(units.neurons[0]), int(units.neurons[-1]) + 1), signs)
-        return cls(torch.as_tensor(units.neurons, device=device), signs)
+            return cls(slice(int(units.neurons[0]), int(units.neurons[-1]) + 1), None)
+        return cls(torch.as_tensor(units.neurons, device=device), torch.as_tensor(units.signs, device=device))
 
-    def read(
-        self, layer: Float[torch.Tensor, "document position neuron"]
+    def signed(
+        self, values: Float[torch.Tensor, "document position unit"]
     ) -> Float[torch.Tensor, "document position unit"]:
-        """Activations of the units, float32."""
-        if isinstance(self.where, slice):
-            return layer[..., self.where].float()
-        return layer.index_select(-1, self.where).float() * self.signs
+        """The activations of neurons as those of the units, float32."""
+        return values.float() if self.signs is None else values.float() * self.signs
 
 
 def _finished(collectors: list[Collector]) -> Iterator[dict[str, dict]]:
@@ -248,5 +245,14 @@ def _selected(
     engine: Engine, tokens: torch.Tensor, columns: Mapping[int, list[_Columns]], begin: int, end: int
 ) -> tuple[int, int, dict[int, list[torch.Tensor]]]:
     """Activations [document, position, unit] of some rows of `tokens`, for every block of units of each layer."""
-    read = engine.read(tokens[begin:end], sorted(columns))
-    return begin, end, {layer: [part.read(read[layer]) for part in parts] for layer, parts in columns.items()}
+    read = engine.read_columns(
+        tokens[begin:end], {layer: [part.where for part in parts] for layer, parts in columns.items()}
+    )
+    return (
+        begin,
+        end,
+        {
+            layer: [part.signed(values) for part, values in zip(parts, read[layer], strict=True)]
+            for layer, parts in columns.items()
+        },
+    )

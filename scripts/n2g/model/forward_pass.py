@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 
+from n2g.units.encoder import Encoder
+from n2g.units.hooks import AFTER_MLP, parse_hook
+
 
 class _Stop(Exception):
     """Raised by a hook when everything needed has been read."""
@@ -19,13 +22,15 @@ class _Stop(Exception):
 class ForwardPass:
     """Runs a `TransformerBridge` up to a layer and reads `hook` there.
 
-    hook: template such as "blocks.{layer}.mlp.hook_post". tokens: how many have been run so far.
+    hook: template such as "blocks.{layer}.mlp.hook_post". tokens: how many have been run so far. encoders: where the
+    units are latents, layer -> what reads them; what is said here of neurons then holds of latents.
     """
 
     bridge: Any
     hook: str = "blocks.{layer}.mlp.hook_post"
     device: str = "cpu"
     tokens: int = 0
+    encoders: Mapping[int, Encoder] = field(default_factory=dict)
     _points: dict = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,18 +41,73 @@ class ForwardPass:
         self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
     ) -> dict[int, torch.Tensor]:
         """Activations [batch, position, neuron] of whole sequences at each of `layers`, in one pass."""
+        found = self._states(tokens, layers)
+        return (
+            {layer: self.encoders[layer].encode(found[layer]) for layer in found} if self.encoders else found
+        )
+
+    @torch.no_grad()
+    def read_columns(
+        self,
+        tokens: Int[torch.Tensor, "batch position"],
+        columns: Mapping[int, Sequence[slice | Int[torch.Tensor, " column"]]],
+    ) -> dict[int, list[torch.Tensor]]:
+        """The same for some columns of each layer, in as many parts as they are given: [batch, position, column].
+
+        A slice of neurons is read in place, without a copy.
+        """
+        found = self._states(tokens, sorted(columns))
+        if not self.encoders:
+            return {
+                layer: [
+                    found[layer][..., part]
+                    if isinstance(part, slice)
+                    else found[layer].index_select(-1, part)
+                    for part in parts
+                ]
+                for layer, parts in columns.items()
+            }
+        read = {}
+        for layer, parts in columns.items():
+            numbers = [
+                torch.arange(part.start, part.stop, device=tokens.device) if isinstance(part, slice) else part
+                for part in parts
+            ]
+            values = self._units(layer, found[layer], torch.cat(numbers))
+            read[layer] = list(values.split([len(part) for part in numbers], -1))
+        return read
+
+    def _states(
+        self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        """What the hook of each layer gives: its neurons, or what its encoder reads."""
         found: dict[int, torch.Tensor] = {}
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
-                found[layer] = _rows_of(value, len(tokens))
+                found[layer] = self._by_row(layer, value, len(tokens))
                 if layer == max(layers):
                     raise _Stop
 
             return hook
 
-        self._forward(tokens, [(self.hook.format(layer=layer), keep(layer)) for layer in layers])
+        self._forward(tokens, [(self._hook(layer), keep(layer)) for layer in layers])
         return found
+
+    def _hook(self, layer: int) -> str:
+        return self.encoders[layer].hook if self.encoders else self.hook.format(layer=layer)
+
+    def _by_row(
+        self, layer: int, value: torch.Tensor, rows: int
+    ) -> Float[torch.Tensor, "row position number"]:
+        """The value of a layer's hook row by row; heads of attention side by side."""
+        return value.reshape(rows, -1, self.encoders[layer].width) if self.encoders else _rows_of(value, rows)
+
+    def _units(self, layer: int, states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        """Some of a layer's units from what its hook gives."""
+        if self.encoders:
+            return self.encoders[layer].encode_columns(states, columns)
+        return states.index_select(-1, columns)
 
     def logits(
         self, tokens: Int[torch.Tensor, "batch position"], layer: int, change: Callable
@@ -141,21 +201,29 @@ class ForwardPass:
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
-                value = _rows_of(value, len(tokens))
+                value = self._by_row(layer, value, len(tokens))
                 if throughout:
                     at = value[:, first : first + padded]
                 else:
-                    at = value[:, 0] if layer == deepest else value[every, places]
-                found[layer] = at.index_select(-1, pick[layer])
+                    at = value[:, 0] if value.shape[1] == 1 else value[every, places]
+                found[layer] = self._units(layer, at, pick[layer])
                 if layer == deepest:
                     raise _Stop
 
             return hook
 
-        hooks: list[tuple[str, Callable]] = [] if throughout else [(f"blocks.{deepest}.mlp.hook_in", narrow)]
-        hooks += [(self.hook.format(layer=layer), keep(layer)) for layer in pick]
+        narrows = not throughout and self._narrows(deepest)
+        hooks: list[tuple[str, Callable]] = [(f"blocks.{deepest}.mlp.hook_in", narrow)] if narrows else []
+        hooks += [(self._hook(layer), keep(layer)) for layer in pick]
         self._forward(tokens, hooks, cache)
         return {layer: value.cpu() for layer, value in found.items()}
+
+    def _narrows(self, layer: int) -> bool:
+        """Whether the MLP of the deepest layer needs to see only the last tokens: what is read comes from it alone.
+
+        Of latents in the residual stream it does not: some models cannot add the narrow output to the stream.
+        """
+        return not self.encoders or parse_hook(self.encoders[layer].hook)[1] in AFTER_MLP
 
     def _forward(
         self, tokens: torch.Tensor, hooks: list, cache: Any = None, returns: str | None = None

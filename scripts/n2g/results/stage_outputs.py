@@ -14,7 +14,7 @@ import pyarrow as pa
 from n2g.files.tables import read_table
 from n2g.graphs.graph_file import read_graphs
 from n2g.graphs.trie import NeuronGraph
-from n2g.ids import NeuronId
+from n2g.ids import LETTERS, NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.method.observations import by_unit
 from n2g.results.records import Findings
@@ -43,7 +43,12 @@ def read_texts(corpus: Path) -> Texts:
 
 
 def read_block(
-    folder: Path, layer: int, texts: Texts, method: str, explanations: Path | None = None
+    folder: Path,
+    layer: int,
+    texts: Texts,
+    method: str,
+    explanations: Path | None = None,
+    kind: str = "neurons",
 ) -> Iterator[tuple[NeuronId, Findings]]:
     """The findings of each neuron of a block, in the order of its statistics.
 
@@ -53,6 +58,7 @@ def read_block(
         texts: the corpus.
         method: the method whose graphs the records show.
         explanations: the block's table of explanations in words, where a language model was asked.
+        kind: `neurons` or `latents`.
     """
     graphs = read_graphs(folder / "graph.jsonl")
     names = ("examples", "predictions", "evaluate", "nodes", "background", "logits")
@@ -78,7 +84,7 @@ def read_block(
             logits=_logits(rows["logits"]),
             explanations=_explanations(rows["explanations"]),
         )
-        yield NeuronId.of(layer, *key), found
+        yield NeuronId.of(layer, *key, LETTERS[kind]), found
 
 
 def decimals(maximum: float) -> int:

@@ -42,6 +42,7 @@ LEGACY_FILES = ("config.json", "*final.pth")
 LINE_SUFFIXES = (".jsonl", ".ndjson")
 TEXT_SUFFIXES = (".json", *LINE_SUFFIXES, ".parquet", ".txt")
 TEXT_FILES = tuple(f"**/*{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", ".gz"))
+UNITS_FILES = ("**/*.safetensors", "**/*.npz", "**/*.json", "**/*.yaml")
 _NO_TEXTS = ("dataset_info.json", "dataset_infos.json", "state.json")  # metadata of Hugging Face data sets
 
 
@@ -49,12 +50,14 @@ def wanted_files(what: str, loader: str = "auto") -> tuple[str, ...]:
     """Name patterns of the files wanted from a source that names no single one.
 
     Args:
-        what: ``model``, ``tokenizer`` or ``corpus``.
+        what: ``model``, ``tokenizer``, ``corpus`` or ``units``.
         loader: the model's loader; only ``tl_legacy`` wants pickled weights.
     """
     if loader == "tl_legacy":
         return LEGACY_FILES + TOKENIZER_FILES
-    return {"model": MODEL_FILES, "tokenizer": TOKENIZER_FILES, "corpus": TEXT_FILES}[what]
+    return {"model": MODEL_FILES, "tokenizer": TOKENIZER_FILES, "corpus": TEXT_FILES, "units": UNITS_FILES}[
+        what
+    ]
 
 
 _PYPI = re.compile(r"pypi:([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9][A-Za-z0-9.!+_-]*)")

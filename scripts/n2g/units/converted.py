@@ -119,6 +119,18 @@ def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) ->
     return latents
 
 
+def latents_size(path: Path | str) -> tuple[list[int], int] | None:
+    """(layers that have latents, latents of each) of a `units.json`, or None where it is not there yet.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if not Path(path).exists():
+        return None
+    known = read_latents(path)
+    return known.numbers, known.latents
+
+
 def read_latents(path: Path | str) -> Latents:
     """Read `units.json`.
 

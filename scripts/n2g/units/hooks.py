@@ -10,6 +10,7 @@ from n2g.errors import InputError
 RESIDUAL = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post")
 ADDED = ("hook_attn_out", "hook_mlp_out")
 OTHER = ("attn.hook_z", "ln1.hook_normalized", "ln2.hook_normalized", "mlp.hook_in", "mlp.hook_post")
+AFTER_MLP = ("mlp.hook_post", "hook_mlp_out")  # made by the MLP alone
 KNOWN = (*RESIDUAL, *ADDED, *OTHER)
 
 _SAME = {"hook_in": "hook_resid_pre", "hook_out": "hook_resid_post", "mlp.hook_out": "hook_mlp_out"}

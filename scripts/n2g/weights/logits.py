@@ -15,13 +15,16 @@ import torch
 from jaxtyping import Float
 
 from n2g.model.engine import ROWS
+from n2g.units.encoder import Encoder
+from n2g.units.hooks import ADDED, RESIDUAL, parse_hook
 
 TOP = 10
 DIRECTIONS = ("promoted", "suppressed", "input_aligned")
 
 
 class Weights(NamedTuple):
-    """What the lens reads of a model for one layer; scales are 1 where a norm has none."""
+    """What the lens reads of a model for one layer; scales are 1 where a norm has none. Of latents, what they read and
+    write takes the place of the neurons' weights."""
 
     embed: Float[torch.Tensor, "d_vocab d_model"]
     unembed: Float[torch.Tensor, "d_model d_vocab"]
@@ -30,6 +33,7 @@ class Weights(NamedTuple):
     scale_in: Float[torch.Tensor, " d_model"]
     scale_out: Float[torch.Tensor, " d_model"]
     centred: bool
+    reads_stream: bool = False  # rather than the stream after a norm
 
 
 def weights_of(bridge: Any, layer: int) -> Weights:
@@ -46,6 +50,28 @@ def weights_of(bridge: Any, layer: int) -> Weights:
         scale_in=_scale(block.ln2, width) + offset,
         scale_out=_scale(bridge.ln_final, width) + offset,
         centred=str(bridge.cfg.normalization_type).upper().startswith("LN"),
+    )
+
+
+def latent_weights(weights: Weights, encoder: Encoder) -> Weights | None:
+    """The same for a layer's latents; None where they do not write into the residual stream.
+
+    Where a token's embedding does not say what they read, as at the outputs of attention and MLP, `w_in` is 0.
+
+    Args:
+        weights: of their layer of the model.
+        encoder: with its decoder.
+    """
+    reads, writes = (parse_hook(name)[1] for name in (encoder.hook, encoder.writes))
+    if writes not in (*RESIDUAL, *ADDED) or encoder.decoder is None:
+        return None
+    scales = {**dict.fromkeys(RESIDUAL, torch.ones_like(weights.scale_in)), "mlp.hook_in": weights.scale_in}
+    w_in = encoder.weight.T if reads in scales else torch.zeros_like(encoder.decoder).T
+    return weights._replace(
+        w_in=w_in,
+        w_out=encoder.decoder,
+        scale_in=scales.get(reads, weights.scale_in),
+        reads_stream=reads in RESIDUAL,
     )
 
 
@@ -70,13 +96,13 @@ def lens(
     embed = weights.embed
     if weights.centred:
         written = written - written.mean(-1, keepdim=True)
-        embed = embed - embed.mean(-1, keepdim=True)
+        embed = embed if weights.reads_stream else embed - embed.mean(-1, keepdim=True)
     count = len(neurons)
     pushed, aligned = sign * (written @ unembed)[:count], sign * (read @ embed.T)[:count]
     found = {
         "promoted": strongest(pushed, top),
         "suppressed": strongest(-pushed, top),
-        "input_aligned": strongest(aligned, top),
+        "input_aligned": strongest(aligned, top) if weights.w_in.any() else [[]] * count,
     }
     found["suppressed"] = [[(token, -value) for token, value in row] for row in found["suppressed"]]
     return [{name: rows[at] for name, rows in found.items()} for at in range(len(neurons))]

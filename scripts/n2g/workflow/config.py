@@ -95,6 +95,8 @@ def describe_keys(
     """
     for key, part in (schema or read_schema())["properties"].items():
         if "properties" in part:
+            if "string" in part["type"]:
+                yield f"{prefix}{key}", part.get("default", ...), part["description"]
             yield from describe_keys(part, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", part.get("default", ...), part["description"]

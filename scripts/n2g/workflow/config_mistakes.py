@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema
 
 from n2g.errors import ConfigError, InputError
-from n2g.ids import NeuronId, parse_numbers
+from n2g.ids import LETTERS, NeuronId, parse_numbers
 from n2g.texts.sources import Source, wanted_files
 from n2g.workflow.endpoint_access import endpoint_key
 
@@ -65,6 +65,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         raise ConfigError(
             "pair_tokens: needs the pairs of the texts: set corpus.further_tokens, at least to 0."
         )
+    _check_units(config["units"], config["neuron"])
     _check_against(config["run"], config["against"])
     _check_settings(config["settings"], config["corpus"]["max_length"])
     _check_proposer(config["proposer"], config["masked_lm"])
@@ -74,6 +75,27 @@ def check_meaning(config: Mapping[str, Any]) -> None:
     if config["model"]["tokenizer"] is not None:
         with about_key("model.tokenizer"):
             Source.parse(config["model"]["tokenizer"]).check_exists()
+
+
+def _check_units(units: str | Mapping[str, Any], neuron: str | None) -> None:
+    """Check that latents come from a folder that is there, and that a single unit is named by the right letter."""
+    latents = not isinstance(units, str)
+    if (
+        neuron is not None
+        and (named := NeuronId.parse(neuron)).letter != LETTERS["latents" if latents else "neurons"]
+    ):
+        letter = "F" if latents else "N"
+        raise ConfigError(
+            f"neuron: {named} is no name here: write it as L{named.layer}.{letter}{named.neuron}."
+        )
+    if latents:
+        with about_key("units.source"):
+            source = Source.parse(units["source"])
+            if source.kind != "local":
+                raise InputError(f"{units['source']} is not a folder: download it, and give the folder.")
+            source.check_exists()
+            if not source.path.is_dir():
+                raise InputError(f"{units['source']!r} is a file: give the folder that it is in.")
 
 
 def _check_against(run: str, other: str | None) -> None:

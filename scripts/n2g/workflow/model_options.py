@@ -13,12 +13,17 @@ from n2g.files.tables import read_json, read_table
 from n2g.model.devices import job_device
 from n2g.model.engine import BATCH_TOKENS, Engine
 from n2g.settings import Proposer, Settings, methods_of
+from n2g.units.converted import load_encoder, read_latents
+from n2g.units.encoder import Encoder
 from n2g.workflow.device_options import add_device_options
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add --checkpoint, --device, --dtype and --threads."""
+    """Add --checkpoint, --units, --device, --dtype and --threads."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
+    parser.add_argument(
+        "--units", type=Path, help="units.json, where latents are described instead of neurons"
+    )
     add_device_options(parser)
 
 
@@ -46,6 +51,22 @@ def open_proposer(given: argparse.Namespace, engine: Engine) -> Proposer:
     return make_proposer(given.proposer, engine.bridge, vocabulary, bos, given.masked_lm)
 
 
+def open_encoders(given: argparse.Namespace, layers: list[int], latents: list[int]) -> dict[int, Encoder]:
+    """The encoders of some layers; none without --units, as then the units are neurons.
+
+    Raises:
+        InputError: a layer has no latents, or not so many, or their files are damaged.
+    """
+    if given.units is None:
+        return {}
+    known = read_latents(given.units)
+    if max(latents) >= known.latents:
+        raise InputError(
+            f"neurons: {max(latents)} is out of range: each layer has latents 0-{known.latents - 1}."
+        )
+    return {layer: load_encoder(given.units, layer) for layer in sorted(set(layers))}
+
+
 def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]) -> Engine:
     """Load the model. Raises InputError where a layer or neuron is not in it, before the weights are read."""
     import torch
@@ -57,7 +78,8 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         raise InputError(
             f"layers: {max(layers)} is out of range: this model has layers 0-{model.n_layers - 1}."
         )
-    if max(neurons) >= model.d_mlp:
+    encoders = open_encoders(given, layers, neurons)
+    if not encoders and max(neurons) >= model.d_mlp:
         raise InputError(
             f"neurons: {max(neurons)} is out of range: each layer has neurons 0-{model.d_mlp - 1}."
         )
@@ -68,7 +90,14 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         always_add_in_one_order()
         torch.cuda.set_device(device)  # else pinned memory, too, takes room on the first GPU
     bridge = boot(given.checkpoint, str(device), given.dtype)
-    return Engine(bridge, model.hook, device=str(device), batch_tokens=BATCH_TOKENS[device.type])
+    for layer, encoder in encoders.items():
+        if encoder.hook not in bridge.hook_dict:
+            raise InputError(
+                f"units: {model.architecture} has no {encoder.hook}, where the latents of layer {layer} are read: "
+                "choose encoders of this model."
+            )
+    placed = {layer: encoder.to(device) for layer, encoder in encoders.items()}
+    return Engine(bridge, model.hook, str(device), encoders=placed, batch_tokens=BATCH_TOKENS[device.type])
 
 
 def always_add_in_one_order() -> None:

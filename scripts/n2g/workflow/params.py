@@ -20,6 +20,23 @@ def value_at(config: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def kind_of(config: Mapping[str, Any]) -> str:
+    """What is described: ``neurons`` or ``latents``."""
+    return "neurons" if config["units"] == "neurons" else "latents"
+
+
+def model_names(config: Mapping[str, Any]) -> list[str]:
+    """All that the model is called, by which encoders of another one are recognised; see `units.model`."""
+    if config["units"]["model"]:
+        return [config["units"]["model"]]
+    return [name for name in (config["model"][key] for key in ("name", "source", "file")) if name]
+
+
+def kind_option(config: Mapping[str, Any]) -> str:
+    """The same as an option, where it is not neurons."""
+    return "" if kind_of(config) == "neurons" else f" --kind={kind_of(config)}"
+
+
 def command_options(config: Mapping[str, Any], **keys: str) -> str:
     """Command-line options from keys: ``max_length="corpus.max_length"`` gives ``--max-length=256``.
 

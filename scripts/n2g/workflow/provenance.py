@@ -21,7 +21,8 @@ def origin(config: Mapping[str, Any], lock: Path) -> dict[str, Any]:
     pins = pinned(lock)
     versions = {name: pins[name] for name in ("torch", "transformer-lens", "transformers") if name in pins}
     keys = ("run", "model", "corpus", "method", "seed", "dtype", "settings")
-    return {key: config[key] for key in keys} | {"versions": versions}
+    latents = {} if config["units"] == "neurons" else {"units": config["units"]}
+    return {key: config[key] for key in keys} | latents | {"versions": versions}
 
 
 def pinned(lock: Path) -> dict[str, str]:

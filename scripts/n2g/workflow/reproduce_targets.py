@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from n2g.errors import InputError, exit_with_sentence
-from n2g.ids import Block, NeuronId, block_folder
+from n2g.ids import LETTERS, Block, NeuronId, block_folder
+from n2g.workflow.params import kind_of
 from n2g.workflow.passes import Part
 
 
 def neurons_to_reproduce(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]]) -> list[NeuronId]:
     """The neurons that a configuration wants reproduced: the one it names, or a seeded sample of the selected ones.
 
-    config: needs the keys ``neuron``, ``sample``, ``poles`` and ``seed``.
+    config: needs the keys ``units``, ``neuron``, ``sample``, ``poles`` and ``seed``.
     """
     if config["neuron"]:
         return [NeuronId.parse(config["neuron"])]
     selected = [
-        NeuronId.of(layer, neuron, pole)
+        NeuronId.of(layer, neuron, pole, LETTERS[kind_of(config)])
         for layer, block in blocks
         for neuron in block.neurons
         for pole in config["poles"]

@@ -1,0 +1,121 @@
+"""Latents that the engine reads are those of an encoder after a plain pass, at every hook, whatever is asked beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import test_engine
+import tiny
+import torch
+
+from n2g.model.engine import Engine
+from n2g.model.prompts import Prompt
+from n2g.units.encoder import Encoder
+from n2g.units.hooks import KNOWN, hook_name
+
+LATENTS = 300
+WIDTHS = {"mlp.hook_post": {"llama": 24, "gpt2": 64, "neox": 40, "opt": 32}}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=["gated", *test_engine.HF])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return test_engine.booted(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def encoder(layer: int, kind: str, width: int, activation: str) -> Encoder:
+    torch.manual_seed(layer)
+    return Encoder(
+        hook=hook_name(layer, kind),
+        writes=hook_name(layer, kind),
+        activation=activation,
+        weight=torch.randn(LATENTS, width),
+        bias=torch.randn(LATENTS) - 1,
+        k=5 if activation == "topk" else None,
+        norm="layer_norm",
+    )
+
+
+def encoders(model: Any, kind: str, activation: str) -> dict[int, Encoder]:
+    width = WIDTHS.get(kind, {}).get(model.kind, 24 if kind == "mlp.hook_post" else 16)
+    return {layer: encoder(layer, kind, width, activation) for layer in range(model.cfg.n_layers)}
+
+
+def plainly(model: Any, one: Encoder, prompts: list[Prompt]) -> np.ndarray:
+    """[prompt, latent] of whole forward passes."""
+    found = []
+    for prompt in prompts:
+        _, cache = model.run_with_cache(torch.tensor([[*prompt.prefix, *prompt.suffix]]))
+        found.append(one.encode(cache[one.hook].reshape(-1, one.width)[-1:]))
+    return torch.cat(found).numpy()
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation"), [*((kind, "relu") for kind in KNOWN), ("hook_resid_post", "topk")]
+)
+def test_answers_are_those_of_a_plain_pass(model: Any, kind: str, activation: str) -> None:
+    known = encoders(model, kind, activation)
+    if known[0].hook not in model.hook_dict:
+        pytest.skip(f"{model.kind} has no {kind}")
+    prompts = test_engine.draw(0)[0][:22:2]
+    latents = np.random.default_rng(3).integers(0, LATENTS, len(prompts)).tolist()
+    engine = Engine(model, encoders=known)
+    for layer, one in list(known.items())[-1:]:
+        expected = plainly(model, one, prompts)
+        at = expected[np.arange(len(prompts)), latents]
+        for shared in (False, True):
+            found = engine.ask(layer, prompts, latents, shared)
+            np.testing.assert_allclose(found, at, rtol=0, atol=1e-5 * expected.max())
+        assert (expected > 0).mean() < 0.7
+
+
+def test_one_pass_reads_several_layers(model: Any) -> None:
+    known = encoders(model, "hook_resid_post", "relu")
+    prompts = sorted(set(test_engine.draw(1)[0][:12]))
+    columns = {layer: [280, 3, 17] for layer in known}
+    seen, found = [], {layer: [] for layer in known}
+    for chunk, values in Engine(model, encoders=known).sweep(columns, prompts):
+        seen += chunk
+        for layer in known:
+            found[layer].append(values[layer])
+    for layer, one in known.items():
+        expected = plainly(model, one, seen)[:, columns[layer]]
+        np.testing.assert_allclose(np.concatenate(found[layer]), expected, rtol=0, atol=1e-5 * expected.max())
+
+
+@pytest.mark.parametrize("activation", ["relu", "topk"])
+def test_nothing_depends_on_what_is_asked_beside(model: Any, activation: str) -> None:
+    known = encoders(model, "hook_resid_post", activation)
+    layer = model.cfg.n_layers - 1
+    prompts, _ = test_engine.draw(2)
+    latents = np.random.default_rng(4).integers(0, LATENTS, len(prompts)).tolist()
+    together = Engine(model, encoders=known).ask(layer, prompts, latents)
+    for at in range(0, len(prompts), 40):
+        alone = Engine(model, encoders={layer: known[layer]}).ask(
+            layer, prompts[at : at + 1], latents[at : at + 1]
+        )
+        assert alone[0] == together[at]
+
+
+@pytest.mark.parametrize("activation", ["relu", "topk"])
+def test_reading_texts_in_blocks_gives_the_same_bits(model: Any, activation: str) -> None:
+    known = encoders(model, "hook_resid_post", activation)
+    tokens = torch.as_tensor(np.random.default_rng(2).integers(2, tiny.VOCABULARY - 20, (4, 20)))
+    engine = Engine(model, encoders=known)
+    whole = engine.read(tokens, sorted(known))
+    parts = [torch.tensor([0, 299]), torch.tensor([5]), torch.arange(250, 260)]
+    read = engine.read_columns(tokens, dict.fromkeys(known, parts))
+    for layer in known:
+        assert whole[layer].shape == (4, 20, LATENTS)
+        for part, values in zip(parts, read[layer], strict=True):
+            assert torch.equal(values, whole[layer][..., part])
