@@ -13,6 +13,7 @@ rule atlas:
         rewritten=REWRITTEN,
         run_tables=[run_file(f"{name}.parquet") for name in RUN_TABLES],
         checkpoint=CHECKPOINT,
+        units=UNITS,
         counts=run_file("corpus/corpus.json"),
         vocabulary=run_file("corpus/vocabulary.parquet"),
         summary=run_file("summary.json"),
@@ -29,9 +30,10 @@ rule atlas:
         script=script("atlas"),
         blocks=name_blocks(SELECTED),
         config=as_json(
-            {key: config[key] for key in ("run", "against", "site_url", "model", "corpus", "poles")}
+            {key: config[key] for key in ("run", "against", "site_url", "model", "corpus", "units", "poles")}
         ),
         tables=",".join(TABLES),
+        units=UNITS_OPTION,
         rewritten=lambda wildcards, input: sorted({os.path.dirname(path) for path in input.rewritten}),
         pages=files_digest(code_digests.source_files(BASE, ["site", "docs"]), BASE),
         site=lambda wildcards: os.path.relpath(BASE / "site"),
@@ -43,7 +45,7 @@ rule atlas:
     shell:
         "python {params.script:q} --run $(dirname {output:q}) --blocks {params.blocks}"
         " --corpus $(dirname {input.counts:q})"
-        " --checkpoint {input.checkpoint:q} --summary {input.summary:q} --tables {params.tables}"
+        " --checkpoint {input.checkpoint:q} --summary {input.summary:q}{params.units} --tables {params.tables}"
         " --run-tables {input.run_tables:q} --rewritten {params.rewritten:q}"
         " --config {params.config:q} --site {params.site:q} --docs {params.docs:q} --out {output:q}"
         " --processes {threads} > {log:q} 2>&1"

@@ -8,7 +8,9 @@ rule export:
             f"results/{RUN}/corpus/{name}"
             for name in ("tokens.npy", "documents.parquet", "vocabulary.parquet")
         ],
-        renders=[f"results/{RUN}/{layer}/{block}/render" for layer, block in SELECTED],
+        renders=lambda wildcards: of_neurons(
+            config, "export", [f"results/{RUN}/{layer}/{block}/render" for layer, block in SELECTED]
+        ),
         tables=[
             f"results/{RUN}/{layer}/{block}/{name}"
             for layer, block in SELECTED

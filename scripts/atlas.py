@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from n2g.files.tables import read_json
-from n2g.ids import NeuronId, block_folders, parse_blocks
+from n2g.ids import LETTERS, NeuronId, block_folders, parse_blocks
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs, Vocabulary
 from n2g.texts.corpus_files import load_words
+from n2g.units.converted import read_latents
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
 
@@ -20,6 +21,9 @@ def main() -> None:
     add_run_options(parser)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the tokenised corpus")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
+    parser.add_argument(
+        "--units", type=Path, help="units.json, where latents are described instead of neurons"
+    )
     parser.add_argument("--summary", type=Path, required=True, help="summary.json")
     parser.add_argument("--tables", default="", help="block tables to offer for download, comma-separated")
     parser.add_argument(
@@ -34,8 +38,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the site")
     parser.add_argument("--processes", type=int, default=1, help="number of processes")
     given = parser.parse_args()
+    kind = "latents" if given.units else "neurons"
     expected = tuple(
-        str(NeuronId.of(layer, neuron, pole))
+        str(NeuronId.of(layer, neuron, pole, LETTERS[kind]))
         for layer, block in parse_blocks(given.blocks)
         for neuron in block.neurons
         for pole in given.config["poles"]
@@ -47,7 +52,8 @@ def main() -> None:
     run_tables = (given.corpus / "vocabulary.parquet", *given.run_tables)
     counts = read_json(given.corpus / "corpus.json")
     model = read_json(given.checkpoint)
-    size = (model["n_layers"], model["d_mlp"])
+    latents = read_latents(given.units) if given.units else None
+    size = (len(latents.layers), latents.latents) if latents else (model["n_layers"], model["d_mlp"])
     atlas = SiteInputs(
         given.config, summary, expected, known, tables, run_tables, counts, size, tuple(given.rewritten)
     )

@@ -146,7 +146,7 @@ def planned(said: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for rule, count in JOB.findall(said.partition("Job stats:")[2].partition("\n\n")[0]):
         if rule not in ("all", "total"):
-            inputs = rule == "checkpoint" or rule.startswith("fetch_")
+            inputs = rule in ("checkpoint", "units") or rule.startswith("fetch_")
             stage = (
                 "inputs"
                 if inputs

@@ -64,9 +64,10 @@ def observe(
     blocks: Iterable[str],
     poles: str = "positive",
     threads: int = 1,
+    units: Path | None = None,
 ) -> None:
     """The stages that look at all blocks at once: activations, sweep, logits."""
-    model = ("--checkpoint", checkpoint, "--device", "cpu", "--threads", threads)
+    model = ("--checkpoint", checkpoint, "--device", "cpu", "--threads", threads, *_units(units))
     where = ("--blocks", *blocks, "--output", output)
     stage("activations", *model, "--corpus", corpus, *where, "--poles", poles)
     maxima = output / "maxima.parquet"
@@ -77,18 +78,30 @@ def observe(
     stage("logits", *model, *where, "--poles", poles)
 
 
-def fit(checkpoint: Path, corpus: Path, output: Path, blocks: Iterable[str], threads: int = 1) -> None:
+def _units(units: Path | None) -> tuple:
+    return ("--units", units) if units else ()
+
+
+def fit(
+    checkpoint: Path,
+    corpus: Path,
+    output: Path,
+    blocks: Iterable[str],
+    threads: int = 1,
+    units: Path | None = None,
+) -> None:
     """The stages from prune to graph, block by block."""
-    model = ("--checkpoint", checkpoint, "--device", "cpu", "--threads", threads)
+    model = ("--checkpoint", checkpoint, "--device", "cpu", "--threads", threads, *_units(units))
     for block in blocks:
         where = ("--corpus", corpus, "--block", output / block, "--layer", block.split("/")[0])
         options = (*where, "--settings", json.dumps(SETTINGS))
         for name in ("prune", "saliency", "augment"):
             stage(name, *model, *options, "--output", output / block / f"{name}.parquet")
-        stage("graph", *options, "--output", output / block / "graph.jsonl")
+        kind = ("--kind", "latents") if units else ()
+        stage("graph", *options, *kind, "--output", output / block / "graph.jsonl")
 
 
-def judge(corpus: Path, output: Path, blocks: Sequence[str]) -> None:
+def judge(corpus: Path, output: Path, blocks: Sequence[str], units: Path | None = None) -> None:
     """The stages after the graphs: evaluate and render, and the summary of all blocks."""
     for block in blocks:
         folder = output / block
@@ -103,7 +116,7 @@ def judge(corpus: Path, output: Path, blocks: Sequence[str]) -> None:
             "--output",
             folder / "render",
         )
-        stage("render", "--corpus", corpus, "--block", folder, *where)
+        stage("render", "--corpus", corpus, "--block", folder, *where, *_units(units))
     whole = ("--run", output, "--blocks", *blocks)
     stage("similar", "--corpus", corpus, *whole, "--method", "atlas", "--output", output)
     stage("summary", *whole, "--output", output / "summary.json")
@@ -116,17 +129,26 @@ def run(
     blocks: Sequence[str],
     poles: str = "positive",
     threads: int = 1,
+    units: Path | None = None,
 ) -> Path:
-    """All stages after the corpus; gives `output`."""
-    observe(checkpoint, corpus, output, blocks, poles, threads)
-    fit(checkpoint, corpus, output, blocks, threads)
-    judge(corpus, output, blocks)
+    """All stages after the corpus; gives `output`. units: units.json, where they are latents."""
+    observe(checkpoint, corpus, output, blocks, poles, threads, units)
+    fit(checkpoint, corpus, output, blocks, threads, units)
+    judge(corpus, output, blocks, units)
     return output
 
 
-def atlas(checkpoint: Path, corpus: Path, output: Path, blocks: Sequence[str], poles: str) -> Path:
+def atlas(
+    checkpoint: Path,
+    corpus: Path,
+    output: Path,
+    blocks: Sequence[str],
+    poles: str,
+    units: Path | None = None,
+) -> Path:
     """The site of a run; gives its folder."""
     config = {"run": "tiny", "against": None, "poles": poles.split(",")}
+    config |= {"units": {"source": "planted"}} if units else {}
     config |= {
         name: {"name": name, "source": name, "licence": None, "url": None} for name in ("model", "corpus")
     }
@@ -139,7 +161,8 @@ def atlas(checkpoint: Path, corpus: Path, output: Path, blocks: Sequence[str], p
         "--out",
         output / "atlas",
     )
-    stage("atlas", *where, "--summary", output / "summary.json", "--config", json.dumps(config), *written)
+    where += ("--summary", output / "summary.json", *_units(units))
+    stage("atlas", *where, "--config", json.dumps(config), *written)
     return output / "atlas"
 
 
@@ -168,6 +191,6 @@ def all_of(folder: Path, layer: int, neuron: int) -> dict[str, Any]:
     found: dict[str, Any] = {name: repr(rows(folder, name, neuron)) for name in tables}
     found |= {f"pool {split}": pools[split][at].tobytes() for split in ("validation", "test")}
     found["graph"] = [line for line in lines(folder) if json.loads(line)["neuron"] == neuron]
-    for path in sorted((folder / "render").glob(f"L{layer}.N{neuron}[.-]*")):
+    for path in sorted((folder / "render").glob(f"L{layer}.[NF]{neuron}[.-]*")):
         found[path.name] = path.read_bytes()
     return found

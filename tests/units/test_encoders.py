@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import foreign
+import foreign_encoder_files as foreign
 import numpy as np
 import pytest
 import torch
-from foreign import FORMATS, LATENTS, LAYER, WIDTH
+from foreign_encoder_files import FORMATS, LATENTS, LAYER, WIDTH
 from safetensors.torch import save_file
 
 from n2g.errors import InputError

@@ -9,7 +9,9 @@ import yaml
 from n2g.errors import ConfigError
 from n2g.ids import NeuronId
 from n2g.workflow.config import complete_config, describe_keys, load_config, read_schema
-from n2g.workflow.selection import check_selection, named_neuron, require_blocks
+from n2g.workflow.params import model_names, of_neurons
+from n2g.workflow.rewrite_targets import layers_asked
+from n2g.workflow.selection import check_selection, named_neuron, require_blocks, selected_blocks
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"model": {"source": "hf:org/model@v1"}, "corpus": {"source": "hf:org/texts@v1"}}
@@ -50,6 +52,7 @@ def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
         f"{part}.{key}" for part in ("model", "corpus", "explain") for key in given[part]
     }
     rare = {"model.tokenizer", "corpus.bos", "corpus.separator"}
+    rare |= {"units.source", "units.hook", "units.model"}
     assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
 
 
@@ -75,6 +78,14 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("neurons", "x", "0-31,100"),
         ("neurons", -1, "0-31,100"),
         ("neuron", "L3", "L3.N42"),
+        ("neuron", "L3.F4", "neuron: L3.F4 is no name here: write it as L3.N4."),
+        ("units", "latents", "must match"),
+        ("units", {}, "units.source: is missing"),
+        ("units", {"source": "hf:org/saes@v1"}, "units.source: hf:org/saes@v1 is not a folder: download it"),
+        ("units", {"source": "nowhere"}, "units.source: 'nowhere' does not exist"),
+        ("units", {"source": __file__}, "is a file: give the folder that it is in"),
+        ("units", {"source": ".", "hook": "resid"}, "units.hook: 'resid' has the wrong form"),
+        ("units", {"source": ".", "layers": 3}, "units.layers: is not a key of the configuration"),
         ("run", "a/b", "must match"),
         ("run", "a\n", "must match"),
         ("run", "a" * 101, "has 101 characters: give at most 100."),
@@ -172,6 +183,37 @@ def test_selections_are_checked_against_the_model(key: str, value: str) -> None:
     check_selection(selection, 3, 24)
     with pytest.raises(ConfigError, match=f"^{key}: .*choose from"):
         check_selection(selection | {key: value}, 3, 24)
+
+
+def test_layers_without_latents() -> None:
+    selection = {"layers": "all", "neurons": "0-3", "neuron": "L7.F3", "block_size": 2}
+    blocks = selected_blocks(selection, [3, 7], 40)
+    assert [f"{layer}/{block}" for layer, block in blocks] == [
+        f"{layer}/{block}" for layer in (3, 7) for block in ("00000-00001", "00002-00003")
+    ]
+    for key, value, sentence in (
+        ("layers", "3-7", r"^layers: 4 has no latents: choose from 3, 7, or all\."),
+        ("neuron", "L4.F0", r"^neuron: L4\.F0 does not exist in this model: choose from L3\.F0 to L7\.F39\."),
+        ("neurons", "40", "^neurons: 40 is out of range"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            check_selection(selection | {key: value}, [3, 7], 40)
+
+
+def test_what_knows_neurons_only_says_so() -> None:
+    latents = complete_config(MINIMAL | {"units": {"source": "."}, "layer": 0})
+    assert latents["units"] == {"source": ".", "hook": "auto", "model": None}
+    with pytest.raises(ConfigError, match=r"^units: rewrite knows neurons only: set units: neurons\."):
+        layers_asked(latents, [])
+    with pytest.raises(SystemExit, match=r"units: export knows neurons only"):
+        of_neurons(latents, "export", [])
+    assert of_neurons(complete_config(MINIMAL), "export", ["a"]) == ["a"]
+
+
+def test_names_of_the_model() -> None:
+    config = complete_config(changed("model.name", "Small") | {"units": {"source": "."}})
+    assert model_names(config) == ["Small", MINIMAL["model"]["source"]]
+    assert model_names(config | {"units": {"source": ".", "model": "small-7"}}) == ["small-7"]
 
 
 def test_targets_that_nothing_is_selected_for() -> None:

@@ -52,6 +52,10 @@ CHANGES = {
     "corpus.max_length": {"corpus": {"max_length": 16}},
     "corpus.min_length": {"corpus": {"min_length": 4}},
     "corpus.near_duplicates": {"corpus": {"near_duplicates": 0.9}},
+    "units": {"units": {"source": "encoders"}},
+    "units.source": {"units": {"source": "encoders"}},
+    "units.hook": {"units": {"source": "encoders", "hook": "blocks.{layer}.mlp.hook_in"}},
+    "units.model": {"units": {"source": "encoders", "model": "tiny"}},
     "layers": {"layers": "0-2"},
     "neurons": {"neurons": "0-2"},
     "poles": {"poles": ["positive", "negative"]},
@@ -126,6 +130,7 @@ def reruns(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """Key -> the stages that Snakemake would run again after a change of it, in a finished run."""
     (finished / "moved").symlink_to("model")
     tiny.save_bert(finished / "masked")
+    (finished / "encoders").mkdir()
     tiny.save_llama(finished / "chat", context=20_000)
     (finished / "results" / "before").symlink_to("tiny")
     (finished / "moved.txt").symlink_to("texts.txt")

@@ -85,6 +85,11 @@ class Atlas:
     def _names(self) -> list[NeuronId]:
         return self.origin.names()
 
+    @property
+    def _letter(self) -> str:
+        """The letter in the names: of neurons or of latents."""
+        return self._names[0].letter
+
     @cached_property
     def _paper(self) -> bool:
         """Whether the graphs are those of the method "paper", which rank patterns differently."""
@@ -131,12 +136,12 @@ class Atlas:
         """
         if other is not None:
             own = profile(verified(self._worded(name)))
-            return similar_in(own, other._firing, other.words)
+            return similar_in(own, other._firing, other.words, other._letter)
         neuron = self[name].id
         wanted = [("layer", "=", neuron.layer), ("neuron", "=", neuron.neuron)]
         rows = pq.read_table(self.origin.file("similar"), filters=wanted).to_pylist()
         return [
-            {"kind": row["kind"], "neuron": row_name(row, "other_"), "score": row["score"]}
+            {"kind": row["kind"], "neuron": row_name(row, "other_", self._letter), "score": row["score"]}
             for row in rows
             if row["pole"] == neuron.pole
         ]
@@ -144,7 +149,7 @@ class Atlas:
     def fires(self, text: str) -> list[Firing]:
         """Every neuron whose graph fires on a text, token by token, strongest first."""
         tokens = self.tokenise(text)
-        return firings(self.origin.file("patterns"), tokens, self.words, self._precedence)
+        return firings(self.origin.file("patterns"), tokens, self.words, self._precedence, self._letter)
 
     def match(self, rule: str, text: str) -> list[Matched]:
         """Whether a rule, such as `Black|Red … Sea`, matches at each token of a text, as if the text were the start of
@@ -174,7 +179,7 @@ class Atlas:
         table = (
             self._patterns if first is None else pq.read_table(self.origin.file("patterns"), filters=tokens)
         )
-        return holding(table, before, self.spell)
+        return holding(table, before, self.spell, self._letter)
 
     def compare(self, first: str, second: str, other: Atlas | None = None) -> dict[str, Any]:
         """Two neurons side by side: how similar they are, and the patterns that both or only one of them have.

@@ -45,7 +45,9 @@ def compare(
     }
 
 
-def similar_in(own: Mapping[Pattern, float], firing: pa.Table, words: Sequence[str]) -> list[dict[str, Any]]:
+def similar_in(
+    own: Mapping[Pattern, float], firing: pa.Table, words: Sequence[str], letter: str = "N"
+) -> list[dict[str, Any]]:
     """Those neurons of another run that share a pattern with a neuron, by the weighted Jaccard index.
 
     Args:
@@ -53,6 +55,7 @@ def similar_in(own: Mapping[Pattern, float], firing: pa.Table, words: Sequence[s
         firing: the other run's patterns that make a graph fire; `unit` is a number for each neuron and pole: layer
             times 2^32, plus twice the neuron, plus 1 for the negative pole.
         words: text of each of the other run's token ids.
+        letter: in the other run's names.
     """
     pivots = {pattern[0] for pattern in own}
     tokens = [ANY, *(token for token, text in enumerate(words) if text in pivots)]
@@ -69,7 +72,7 @@ def similar_in(own: Mapping[Pattern, float], firing: pa.Table, words: Sequence[s
         known = found.setdefault(unit, {})
         known[pattern] = max(activation, known.get(pattern, 0.0))
     scores = {
-        str(NeuronId(unit >> 32, unit % 2**32 // 2, unit % 2 == 1)): _jaccard(own, profile(patterns))
+        str(NeuronId(unit >> 32, unit % 2**32 // 2, unit % 2 == 1, letter)): _jaccard(own, profile(patterns))
         for unit, patterns in found.items()
     }
     best = sorted(scores, key=lambda one: (-scores[one], NeuronId.parse(one)))[:TOP]

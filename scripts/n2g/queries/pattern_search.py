@@ -37,7 +37,11 @@ class Found(NamedTuple):
 
 
 def firings(
-    path: Path, tokens: Sequence[int], words: Sequence[str], precedence: Callable[[Pattern], tuple]
+    path: Path,
+    tokens: Sequence[int],
+    words: Sequence[str],
+    precedence: Callable[[Pattern], tuple],
+    letter: str = "N",
 ) -> list[Firing]:
     """Every neuron that fires on a text by its graph, token by token, the strongest first.
 
@@ -46,6 +50,7 @@ def firings(
         tokens: of the text.
         words: text of each token id.
         precedence: which of several patterns of a graph decides: that with the largest.
+        letter: in the names, as in `n2g.ids.LETTERS`.
     """
     known = [ANY, *sorted(set(tokens))]
     table = pq.read_table(path, filters=[("token", "in", known)])
@@ -67,7 +72,7 @@ def firings(
         Firing(
             at,
             texts[at],
-            str(NeuronId.of(layer, neuron, pole)),
+            str(NeuronId.of(layer, neuron, pole, letter)),
             value,
             value / scale,
         )
@@ -78,7 +83,10 @@ def firings(
 
 
 def holding(
-    table: pa.Table, before: Collection[int] | None, spelled: Callable[[Sequence[int | str]], str]
+    table: pa.Table,
+    before: Collection[int] | None,
+    spelled: Callable[[Sequence[int | str]], str],
+    letter: str = "N",
 ) -> list[Found]:
     """Those patterns of a table that make a neuron fire and have one of the tokens `before` the activating one, the
     strongest first. None stands for any pattern."""
@@ -86,7 +94,7 @@ def holding(
         table = table.filter(pa.array(_counts(table, lambda codes: np.isin(codes, sorted(before))) > 0))
     found = [
         Found(
-            row_name(row),
+            row_name(row, letter=letter),
             spelled(row["pattern"]),
             row["activation"],
             row["activation"] / row["scale"],
@@ -98,9 +106,9 @@ def holding(
     return sorted(found, key=lambda one: (-one.share, NeuronId.parse(one.neuron), one.pattern))
 
 
-def row_name(row: Mapping[str, Any], prefix: str = "") -> str:
+def row_name(row: Mapping[str, Any], prefix: str = "", letter: str = "N") -> str:
     """The name of the neuron that a row of a table is about."""
-    return str(NeuronId.of(*(row[f"{prefix}{key}"] for key in ("layer", "neuron", "pole"))))
+    return str(NeuronId.of(*(row[f"{prefix}{key}"] for key in ("layer", "neuron", "pole")), letter))
 
 
 def _counts(table: pa.Table, test: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -118,8 +118,8 @@ class RunSite:
         self._kept = tempfile.TemporaryDirectory(prefix="n2g-site-")
         runs = read_json(self._fetch("data/ids.json"))
         self._names = sorted(
-            NeuronId(layer, neuron, suffix == "-")
-            for layer, first, last, suffix in runs
+            NeuronId(layer, neuron, suffix == "-", *letter)
+            for layer, first, last, suffix, *letter in runs
             for neuron in range(first, last + 1)
         )
         self._known = set(self._names)

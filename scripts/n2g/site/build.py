@@ -83,7 +83,7 @@ def build(
         search_indexes.write_table(built / "data", columns(bool(atlas.rewritten)), rows)
         search_indexes.write_map(built / "data", rows)
         if table := similar_table(atlas):
-            search_indexes.write_pairs(built / "data", ids, related_neurons.pairs(table))
+            search_indexes.write_pairs(built / "data", ids, related_neurons.pairs(table, atlas.letter))
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
         downloads.write_layer_tables(built / "data" / "tables", rewrite_page.TABLES, atlas.rewritten)
         environment = templates(site, variables)
@@ -118,7 +118,7 @@ def _stamp_neurons(
 
 def _groups(ids: Sequence[str], atlas: SiteInputs, files: Mapping[str, Path]) -> Iterator[Group]:
     similar = similar_table(atlas)
-    likenesses = related_neurons.similar(similar) if similar else {}
+    likenesses = related_neurons.similar(similar, atlas.letter) if similar else {}
     block, connected = Path(), {}
     for number, first in enumerate(range(0, len(ids), search_indexes.GROUP)):
         names, lists = ids[first : first + search_indexes.GROUP], []

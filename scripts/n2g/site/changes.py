@@ -21,12 +21,13 @@ NAMED = 200  # neurons that one run alone has
 BATCH = 65_536  # rows in memory at a time
 
 
-def summarise(path: Path, known: Collection[str]) -> dict[str, Any]:
+def summarise(path: Path, known: Collection[str], letter: str = "N") -> dict[str, Any]:
     """The `diff` table for the page.
 
     Args:
         path: the table.
         known: the neurons of this run.
+        letter: in their names.
 
     Returns:
         `both`, `changed`: numbers of neurons; `kinds`: kind of change -> [changes, neurons]; `scores`: (score and test
@@ -37,7 +38,7 @@ def summarise(path: Path, known: Collection[str]) -> dict[str, Any]:
     scores: dict[str, list[float]] = {}
     only: dict[str, list[str]] = {kind: [] for kind in ONLY}
     changed, best = 0, []
-    for name, rows in groupby(_rows(path), key=lambda row: row["id"]):
+    for name, rows in groupby(_rows(path, letter), key=lambda row: row["id"]):
         found = list(rows)
         if found[0]["kind"] in ONLY:
             only[found[0]["kind"]].append(name)
@@ -67,10 +68,10 @@ def summarise(path: Path, known: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, letter: str) -> Iterator[dict[str, Any]]:
     for batch in pq.ParquetFile(path).iter_batches(BATCH):
         for row in batch.to_pylist():
-            yield {**row, "id": str(NeuronId.of(row["layer"], row["neuron"], row["pole"]))}
+            yield {**row, "id": str(NeuronId.of(row["layer"], row["neuron"], row["pole"], letter))}
 
 
 def _neuron(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -64,11 +64,12 @@ def _part(atlas: SiteInputs, layers: list[int]) -> tuple[str, str] | None:
     if atlas.size is None:
         return None
     count, width = atlas.size
+    what = "MLP neurons" if atlas.letter == "N" else "latents"
     neurons = len({neuron.removesuffix("-") for neuron in atlas.expected})
     if neurons == count * width:
-        return f"All {neurons:,} MLP neurons", ""
+        return f"All {neurons:,} {what}", ""
     part = f"all {count} layers" if len(layers) == count else f"{len(layers)} of {count} layers"
-    return f"{neurons:,} of the {count * width:,} MLP neurons", f" ({part})"
+    return f"{neurons:,} of the {count * width:,} {what}", f" ({part})"
 
 
 def _showcase(scored: Sequence[dict]) -> dict | None:

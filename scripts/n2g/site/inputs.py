@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from n2g.ids import LETTERS
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -49,3 +51,8 @@ class SiteInputs:
     counts: Mapping[str, Any] | None = None
     size: tuple[int, int] | None = None
     rewritten: tuple[Path, ...] = ()
+
+    @property
+    def letter(self) -> str:
+        """The letter in the ids: of neurons or of latents."""
+        return LETTERS["neurons" if self.config.get("units", "neurons") == "neurons" else "latents"]

@@ -50,7 +50,9 @@ def stamp_layers(
             layer=layer,
             previous=layers[at - 1] if at else None,
             next=layers[at + 1] if at + 1 < len(layers) else None,
-            cells=[(one["id"], one["id"].partition(".N")[2], _cell(one), one["f1"]) for one in here],
+            cells=[
+                (one["id"], one["id"].partition(f".{atlas.letter}")[2], _cell(one), one["f1"]) for one in here
+            ],
             rows=listed,
             columns=columns(bool(atlas.rewritten)),
             total=len(here),

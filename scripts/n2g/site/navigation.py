@@ -44,7 +44,7 @@ def reports(atlas: SiteInputs) -> list[tuple[str, str]]:
 
 def site_name(atlas: SiteInputs) -> str:
     """What the site is called."""
-    return f"Neurons of {source_of(atlas.config['model'])['name']}"
+    return f"{'Neurons' if atlas.letter == 'N' else 'Latents'} of {source_of(atlas.config['model'])['name']}"
 
 
 def mkdocs_settings(atlas: SiteInputs) -> dict[str, Any]:

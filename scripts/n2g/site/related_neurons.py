@@ -40,23 +40,25 @@ def connected(block: Path) -> dict[str, Lists]:
     return found
 
 
-def similar(path: Path) -> dict[str, Lists]:
-    """The neurons similar to each neuron, from `similar.parquet`."""
+def similar(path: Path, letter: str = "N") -> dict[str, Lists]:
+    """The neurons similar to each neuron, from `similar.parquet`; letter: in their names."""
     found: dict[str, Lists] = {}
     for row in _best(path, "similar"):
-        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
-        found.setdefault(_name(row), {}).setdefault(SIMILAR[row["kind"]], []).append(
+        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
+        found.setdefault(_name(row, letter), {}).setdefault(SIMILAR[row["kind"]], []).append(
             (str(other), row["score"])
         )
     return found
 
 
-def pairs(path: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Neuron -> other neuron -> title -> score: all pairs in `similar.parquet`."""
+def pairs(path: Path, letter: str = "N") -> dict[str, dict[str, dict[str, float]]]:
+    """Neuron -> other neuron -> title -> score: all pairs in `similar.parquet`; letter: in their names."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for row in read_table(path, "similar").to_pylist():
-        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"])
-        found.setdefault(_name(row), {}).setdefault(str(other), {})[SIMILAR[row["kind"]]] = row["score"]
+        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
+        found.setdefault(_name(row, letter), {}).setdefault(str(other), {})[SIMILAR[row["kind"]]] = row[
+            "score"
+        ]
     return found
 
 
@@ -64,5 +66,5 @@ def _best(path: Path, name: str) -> list[dict[str, Any]]:
     return read_table(path, name).filter(pc.field("rank") < SHOWN).to_pylist()
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    return str(NeuronId.of(row["layer"], row["neuron"], row["pole"]))
+def _name(row: Mapping[str, Any], letter: str = "N") -> str:
+    return str(NeuronId.of(row["layer"], row["neuron"], row["pole"], letter))

@@ -79,7 +79,7 @@ def _stamp_repeats(environment: Environment, built: Path, rows: list[dict]) -> N
 def _stamp_changes(environment: Environment, built: Path, atlas: SiteInputs, rows: list[dict]) -> None:
     """What changed since another run, if there is one to compare with."""
     if table := diff_table(atlas):
-        found = changes.summarise(table, [one["id"] for one in rows])
+        found = changes.summarise(table, [one["id"] for one in rows], atlas.letter)
         template = environment.get_template("changes.html")
         content = template.render(home="../", against=atlas.config["against"], found=found)
         shell.stamp_page(built / "changes" / "index.html", content)

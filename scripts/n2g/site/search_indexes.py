@@ -44,7 +44,7 @@ def write_packed(path: Path, text: str | bytes) -> None:
 
 
 def write_ids(folder: Path, ids: Sequence[NeuronId]) -> None:
-    """All neurons in order, as `ids.json`: [layer, [first, last, first, last, ...], pole suffix] runs."""
+    """All neurons in order, as `ids.json`: [layer, first, last, pole suffix] runs; of latents, then their letter."""
     runs: list[list] = []
     for neuron in ids:
         suffix = "-" if neuron.negative else ""
@@ -52,7 +52,8 @@ def write_ids(folder: Path, ids: Sequence[NeuronId]) -> None:
         if last and last[0] == neuron.layer and last[3] == suffix and last[2] + 1 == neuron.neuron:
             last[2] = neuron.neuron
         else:
-            runs.append([neuron.layer, neuron.neuron, neuron.neuron, suffix])
+            letter = [] if neuron.letter == "N" else [neuron.letter]
+            runs.append([neuron.layer, neuron.neuron, neuron.neuron, suffix, *letter])
     write_json(folder / "ids.json", runs)
 
 

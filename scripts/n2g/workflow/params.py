@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from n2g.errors import ConfigError, exit_with_sentence
+
 # Keys that no result depends on.
 NO_MATTER = ("layer", "neuron", "passes", "sample", "threads")
 
@@ -23,6 +25,14 @@ def value_at(config: Mapping[str, Any], path: str) -> Any:
 def kind_of(config: Mapping[str, Any]) -> str:
     """What is described: ``neurons`` or ``latents``."""
     return "neurons" if config["units"] == "neurons" else "latents"
+
+
+def of_neurons(config: Mapping[str, Any], what: str, paths: list[str]) -> list[str]:
+    """What a target needs that knows neurons only. Ends with a sentence where latents are described."""
+    with exit_with_sentence():
+        if kind_of(config) != "neurons":
+            raise ConfigError(f"units: {what} knows neurons only: set units: neurons.")
+    return paths
 
 
 def model_names(config: Mapping[str, Any]) -> list[str]:

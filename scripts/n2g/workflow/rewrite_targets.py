@@ -22,7 +22,7 @@ def layers_asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]])
         ConfigError: it names none, or one that is not selected.
     """
     if kind_of(config) != "neurons":
-        raise ConfigError("units: only neurons can be rewritten by their graphs: set units: neurons.")
+        raise ConfigError("units: rewrite knows neurons only: set units: neurons.")
     if config["layer"] is None:
         raise ConfigError("layer: is not set: name one or more layers, as in --config layer=3.")
     known = sorted({layer for layer, _ in blocks})

@@ -1,10 +1,12 @@
 // Ids of neurons: from what people type, and near ones where there is no such neuron.
 
-/** "L3.N42" from what people type: l3n42, 3.42, L3 N42, 3/42-; null for other words. */
+const letterOf = (typed) => (typed || "n").toUpperCase();
+
+/** "L3.N42" from what people type: l3n42, 3.42, L3 N42, 3/42-, or l3f42 for a latent; null for other words. */
 export function parseId(text) {
-  const match = text.trim().match(/^l?(\d{1,5})[\s./,:]*n?(\d{1,5})(-?)$/i);
-  const separated = match && /[\s./,:n]/i.test(text.trim().replace(/^l/i, ""));
-  return separated ? `L${Number(match[1])}.N${Number(match[2])}${match[3]}` : null;
+  const match = text.trim().match(/^l?(\d{1,5})[\s./,:]*([nf]?)(\d{1,5})(-?)$/i);
+  const separated = match && /[\s./,:nf]/i.test(text.trim().replace(/^l/i, ""));
+  return separated ? `L${Number(match[1])}.${letterOf(match[2])}${Number(match[3])}${match[4]}` : null;
 }
 
 /** The layer of "L3" or "layer 3"; null for other words. */
@@ -17,9 +19,9 @@ export const partsOfId = (id) => id.match(/\d+/g).map(Number);
 
 /** Ids that begin as what is typed, such as L3.N1 and L3.N10 for l3n1; the shorter ones first. */
 export function begun(text, ids, most) {
-  const match = text.trim().match(/^l(\d{1,5})[\s./,:]*n?(\d{0,5})$/i);
+  const match = text.trim().match(/^l(\d{1,5})[\s./,:]*([nf]?)(\d{0,5})$/i);
   if (!match) return [];
-  const start = `L${Number(match[1])}.N${match[2]}`;
+  const start = `L${Number(match[1])}.${match[2] ? letterOf(match[2]) : ids[0]?.match(/[NF]/)[0]}${match[3]}`;
   return ids.filter((id) => id.startsWith(start)).sort((a, b) => a.length - b.length).slice(0, most);
 }
 

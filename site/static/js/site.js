@@ -33,8 +33,8 @@ export const loads = () => loaded.size;
 /** All neuron ids, in order. */
 export async function allIds() {
   const ids = [];
-  for (const [layer, first, last, suffix] of await load("data/ids.json")) {
-    for (let neuron = first; neuron <= last; neuron += 1) ids.push(`L${layer}.N${neuron}${suffix}`);
+  for (const [layer, first, last, suffix, letter = "N"] of await load("data/ids.json")) {
+    for (let neuron = first; neuron <= last; neuron += 1) ids.push(`L${layer}.${letter}${neuron}${suffix}`);
   }
   return ids;
 }

@@ -3,7 +3,7 @@ import { make } from "./site.js";
 
 const value = (row, column) => {
   const text = row.cells[column].textContent.trim().replace("−", "-");
-  const neuron = text.match(/^L(\d+)\.N(\d+)(-?)$/);
+  const neuron = text.match(/^L(\d+)\.[NF](\d+)(-?)$/);
   if (neuron) return Number(neuron[1]) * 1e6 + Number(neuron[2]) * 2 + (neuron[3] ? 1 : 0);
   if (text === "–") return null;
   return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
