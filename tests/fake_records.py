@@ -127,7 +127,8 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
         if "end" in node and node["id"] % 2
     }
     strongest = [[token, 1.25, 3] for token in sorted(texts)[:15]]
-    return Findings(made, status, None, statistics, metrics, examples, logits, {}, strongest, tested)
+    rule = {"line": f'"{HOSTILE[0]}"|" river" … " bank"'}
+    return Findings(made, status, None, statistics, metrics, examples, logits, {}, strongest, tested, rule)
 
 
 def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] = TEXTS) -> list[Path]:

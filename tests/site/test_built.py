@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 
 import pytest
 import yaml
@@ -104,6 +105,11 @@ def test_try_it_shows_what_the_graph_predicts(page, address):
     titles = page.locator(".try b").evaluate_all("tokens => tokens.map((token) => token.title)")
     shown = [float(title.split()[1].rstrip(",").replace("−", "-")) for title in titles]
     assert shown == pytest.approx(predicted, rel=0.006, abs=1e-6)
+
+
+def test_a_neuron_page_is_small():
+    sizes = [path.stat().st_size for path in (RUN / "atlas" / "neurons").glob("*/*/index.html")]
+    assert median(sizes) < 25_000
 
 
 def test_every_record_has_a_page():

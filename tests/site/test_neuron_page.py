@@ -10,7 +10,9 @@ import pytest
 from browsing import address, page  # noqa: F401
 from playwright.sync_api import Page, expect
 
+from n2g.graphs.matching import TokenIndex
 from n2g.graphs.pattern_paths import strongest_paths
+from n2g.graphs.trie import NeuronGraph
 from n2g.site.neuron_page import context
 from n2g.site.pattern_rows import pattern_rows
 
@@ -33,6 +35,12 @@ def large(records: dict[str, dict]) -> dict:
 
 def path_of(record: dict) -> str:
     return f"neurons/{record['id'].replace('.', '/')}/index.html"
+
+
+def deciding(record: dict, example: dict) -> list[int]:
+    """The node that decides what the graph predicts at each token of an example; 0 where none does."""
+    graph = NeuronGraph.from_dict(record["graph"])
+    return graph.predict_index(TokenIndex.of([example["tokens"]], graph.bos))[1].tolist()
 
 
 def nodes_of(page: Page) -> list[int]:
@@ -102,6 +110,86 @@ def test_a_pattern_its_node_and_the_address_are_chosen_together(
     expect(page.locator(".chosen")).to_have_count(0)
     expect(page.get_by_role("region", name="Selected node")).to_have_count(0)
     assert "node=" not in page.url
+
+
+@pytest.mark.both
+def test_a_token_of_a_text_chooses_its_pattern(page: Page, address: str, large: dict) -> None:
+    page.goto(address + path_of(large))
+    example, at = next(
+        (index, at)
+        for index, one in enumerate(large["examples"])
+        if (one["set"], one["split"]) == ("top", "test")
+        for at, node in enumerate(deciding(large, one))
+        if node and abs(at - one["pivot"]) <= 10
+    )
+    shown = page.locator(f".evidence [data-example='{example}'] .tokens")
+    shown.hover()
+    expect(shown).to_have_attribute("data-first", str(large["examples"][example]["pivot"] - 10))
+    token = shown.locator("b").nth(at - large["examples"][example]["pivot"] + 10)
+    token.click()
+    chosen = page.locator(".patterns tr.chosen")
+    expect(chosen).to_have_count(1)
+    node = chosen.get_attribute("data-node")
+    expect(page.locator(f"svg.graph .node.chosen[data-node='{node}']")).to_have_count(1)
+    expect(token).to_have_class(re.compile(r"\bthrough\b"))
+    assert re.search(rf"[?&]node={node}\b", page.url)
+    page.keyboard.press("Escape")
+    expect(page.locator(".through")).to_have_count(0)
+
+
+@pytest.mark.both
+def test_the_address_chooses_a_pattern_that_is_not_shown_at_first(
+    page: Page, address: str, large: dict
+) -> None:
+    last = pattern_rows(large)[-1]["node"]
+    page.goto(f"{address}{path_of(large)}?node={last}")
+    expect(page.locator(f".patterns tr.chosen[data-node='{last}']")).to_have_count(1)
+    expect(page.locator(f"svg.graph .node.chosen[data-node='{last}']")).to_have_count(1)
+
+
+def test_excerpts_stand_beside_the_patterns_that_decide_in_them(
+    page: Page, address: str, records: dict[str, dict]
+) -> None:
+    record = records["L0.N0"]
+    decided = {node for one in record["examples"] for node in deciding(record, one)}
+    page.goto(address + path_of(record))
+    seen = page.locator(".patterns tr[data-node]")
+    expect(page.locator(".seen b").first).to_be_visible()
+    for row in seen.all():
+        texts = row.locator(".seen bdi").count()
+        assert (texts > 0) == (int(row.get_attribute("data-node")) in decided), row.inner_text()
+        assert texts <= 2
+
+
+def test_a_page_asks_for_little(page: Page, address: str) -> None:
+    """What is for typing comes when someone goes there, the tokenizer when someone types."""
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url.removeprefix(address)))
+    page.goto(f"{address}neurons/L0/N0/index.html")
+    page.wait_for_load_state("networkidle")
+    assert len(asked) <= 12, asked
+    with page.expect_response("**/try.js"):
+        page.get_by_label("Your text").focus()
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in asked if "tokenizers.js" in url]
+    page.keyboard.type("river")
+    expect(page.locator(".try output").first).to_contain_text("predicted to fire")
+    assert [url for url in asked if "tokenizers.js" in url]
+
+
+@pytest.mark.both
+def test_light_and_dark_are_switched_and_kept(page: Page, address: str) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{address}neurons/L0/N0/index.html")
+    page.locator("dialog.keys").wait_for(state="attached")
+    page.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "slate")
+    for path in ("index.html", "about/method/index.html"):
+        page.goto(address + path)
+        expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "slate")
+    page.locator("dialog.keys").wait_for(state="attached")
+    page.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "default")
 
 
 def test_hits_and_misses_are_marked(page: Page, address: str, records: dict[str, dict]) -> None:

@@ -36,7 +36,9 @@ def entries(index: TermIndex, folder) -> list[list]:
 def test_words_and_titles_are_found_by_their_words(tmp_path):
     index, later = TermIndex(), TermIndex()
     index.add(0, record(0, "Sea lions, sea"))
-    later.add(1, record(1, "a dry lake 水", explanations={"model": {"label": "bodies of water"}}))
+    later.add(
+        1, record(1, "a dry lake 水", explanations={"model": {"label": "bodies of water"}}, rule="sea|lake")
+    )
     index.update(later)
     found = {
         (key, kind, *rest)
@@ -50,6 +52,7 @@ def test_words_and_titles_are_found_by_their_words(tmp_path):
         for key, kind, _, group, hits in (e for e in entries(index, tmp_path) if e[1] == LINE)
     }
     assert lines["sea", "title"] == [["The Sea of Tranquility", 2, [0, 1]]]
+    assert lines["sea", "rule"] == lines["lake", "rule"] == [["sea|lake", 1, [1]]]
     assert lines["water", "label"] == [["bodies of water", 1, [1]]]
 
 
@@ -153,6 +156,15 @@ def test_no_search_ends_in_an_empty_page(page, address):
     page.goto(f"{address}search/index.html?q=L1")
     page.get_by_role("link", name="Layer 1", exact=True).click()
     page.wait_for_url("**/layers/L1/index.html")
+
+
+@pytest.mark.browser
+def test_rules_and_strongest_tokens_are_found(page, address):
+    page.goto(f"{address}search/index.html?q=river&in=rules")
+    rules = page.locator("[data-group=rules] li")
+    expect(rules.first).to_contain_text('" river" … " bank": L0.N0')
+    page.goto(f"{address}search/index.html?q={quote(fake_records.HOSTILE[2])}&in=tokens&match=exact&role=3")
+    expect(page.locator(".hit").first).to_contain_text("strongest, strength 1.00")
 
 
 @pytest.mark.browser

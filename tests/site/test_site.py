@@ -15,7 +15,7 @@ import pytest
 from made_atlas import ADDRESS, EXPECTED, ROOT, make, pages
 
 from n2g.errors import InputError
-from n2g.site import neuron_page
+from n2g.site import neuron_page, search_indexes
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs
 from n2g.site.summary_figures import best_first
@@ -170,6 +170,22 @@ def test_pages_name_their_address_if_it_is_known(atlas, tmp_path):
         assert named(path) == (set() if place == "404.html" else {ADDRESS + now}), path
     unknown = make(tmp_path, site_url=None)
     assert not any(map(named, pages(unknown)))
+
+
+def test_the_card_is_named_by_its_address_if_that_is_known(atlas, tmp_path):
+    def named(path: Path) -> list[str]:
+        return [a["content"] for t, a in Page(path).tags if t == "meta" and a.get("property") == "og:image"]
+
+    for path in pages(atlas):
+        assert named(path) == [ADDRESS + "card.png"] or "This page has moved" in path.read_text(), path
+    assert (atlas / "card.png").read_bytes().startswith(b"\x89PNG")
+    unknown = make(tmp_path, site_url=None)
+    assert not any(map(named, pages(unknown))) and not (unknown / "card.png").exists()
+
+
+def test_files_of_groups_are_as_long_as_scripts_expect():
+    script = (ROOT / "site/static/js/site.js").read_text()
+    assert f"[GROUP, CARDS] = [{search_indexes.GROUP}, {search_indexes.CARDS}]" in script
 
 
 def test_policy_on_every_page(atlas):

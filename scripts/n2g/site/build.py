@@ -25,6 +25,7 @@ from n2g.site import (
     shell,
     web_tokenizer,
 )
+from n2g.site.card import card
 from n2g.site.inputs import SiteInputs
 from n2g.site.navigation import TOOLS, mkdocs_settings, reports, similar_table, site_name
 from n2g.site.stamping import Group, Stamper, picture, templates
@@ -65,11 +66,11 @@ def build(
         stubs |= {f"layers/L{layer}.md": f"Layer {layer}" for layer in layers}
         stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + reports(atlas)}
         built = shell.build(site, docs, Path(folder), stubs, mkdocs_settings(atlas))
-        # Pages load one style sheet; a picture that is saved takes the colours alone.
-        style, palette = built / "css" / "atlas.css", site_style()
-        style.write_text(palette + style.read_text(encoding="utf-8"), encoding="utf-8")
-        (built / "css" / "palette.css").write_text(palette, encoding="utf-8")
-        (built / "js" / "characters.js").write_text(characters.script(), encoding="utf-8")
+        # What is written here stands in the files that need it: a page loads as few as can be.
+        palette = site_style()
+        _prepend(built / "css" / "atlas.css", palette)
+        _prepend(built / "js" / "token_display.js", characters.script())
+        (built / "css" / "palette.css").write_text(palette, encoding="utf-8")  # for pictures that are saved
         variables = {
             "tokenizer": atlas.vocabulary is not None,
             "site_name": site_name(atlas),
@@ -82,6 +83,8 @@ def build(
         search_indexes.write_ids(built / "data", ids)
         search_indexes.write_table(built / "data", columns(bool(atlas.rewritten)), rows)
         search_indexes.write_map(built / "data", rows)
+        if atlas.config.get("site_url"):
+            (built / "card.png").write_bytes(card(rows))
         if table := similar_table(atlas):
             search_indexes.write_pairs(built / "data", ids, related_neurons.pairs(table, atlas.letter))
         downloads.write_tables(built / "data" / "tables", atlas.tables, [one.parent for one in renders])
@@ -92,6 +95,10 @@ def build(
             known = atlas.vocabulary
             web_tokenizer.write(built / "data", known.tokenizer, known.bos, known.words)
         built.rename(whole)
+
+
+def _prepend(path: Path, text: str) -> None:
+    path.write_text(text + path.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _stamp_neurons(

@@ -13,15 +13,15 @@ from n2g.graphs.token_display import MARKER, NAMED, is_hidden, is_mark
 
 
 def script() -> str:
-    """`js/characters.js`, which `js/token_display.js` imports."""
+    """The constants that `js/token_display.js` begins with."""
     constants = {
         "NAMED": json.dumps(NAMED),
         "MARKER": json.dumps(MARKER),
         "HIDDEN": _regex(is_hidden),
         "MARK": _regex(is_mark),
     }
-    lines = ["// Written from scripts/n2g/graphs/token_display.py when the site is built."]
-    return "\n".join([*lines, *(f"export const {name} = {value};" for name, value in constants.items()), ""])
+    lines = ["// The next lines are written from scripts/n2g/graphs/token_display.py when the site is built."]
+    return "\n".join([*lines, *(f"const {name} = {value};" for name, value in constants.items()), ""])
 
 
 def _regex(belongs: Callable[[str], bool]) -> str:

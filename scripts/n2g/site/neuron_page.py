@@ -169,6 +169,8 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
         "tokens": statistics.get("tokens"),
         "ends": ends,
         "weaker": weaker,
+        "own": ends and ends[record["pole"] == "positive"],
+        "other": ends and ends[record["pole"] == "negative"],
         "strongest": [
             (elide(visible(record["vocabulary"].get(str(token), f"#{token}"))), mean, count)
             for token, mean, count in record.get("top_tokens") or []

@@ -63,7 +63,7 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
         target = pages / path
         target.parent.mkdir(parents=True, exist_ok=True)
         described = f"description: {DESCRIPTION}\n" if title == TITLE else ""
-        head = f"---\ntitle: {title}\n{described}hide: [navigation, toc]\n---\n"
+        head = f"---\ntitle: {title}\n{described}template: stamped.html\n---\n"
         target.write_text(f"{head}<h1>{MARK}</h1>\n", encoding="utf-8")
     environment = Environment(loader=FileSystemLoader(site), autoescape=False, keep_trailing_newline=True)
     about = [f"about/{file.relative_to(docs).as_posix()}" for file in written]
@@ -79,13 +79,21 @@ def build(site: Path, docs: Path, work: Path, stubs: Mapping[str, str], settings
     built = work / "built"
     for unused in ("sitemap.xml", "sitemap.xml.gz"):
         (built / unused).unlink(missing_ok=True)
-    for unused in ("lunr", "workers"):
-        shutil.rmtree(built / "assets" / "javascripts" / unused, ignore_errors=True)
+    _join_styles(built)
+    for unused in ("images", "stylesheets", "javascripts/lunr", "javascripts/workers"):
+        shutil.rmtree(built / "assets" / unused, ignore_errors=True)
     for file in built.rglob("*.map"):
         file.unlink()
     for file in built.rglob("*.html"):
         file.write_text(secured(file.read_text(encoding="utf-8")), encoding="utf-8")
     return built
+
+
+def _join_styles(built: Path) -> None:
+    """Put the theme's style sheets before the site's own, so that a page loads one."""
+    own = built / "css" / "atlas.css"
+    theme = [next((built / "assets" / "stylesheets").glob(f"{name}.*.css")) for name in ("main", "palette")]
+    own.write_text("\n".join(path.read_text(encoding="utf-8") for path in (*theme, own)), encoding="utf-8")
 
 
 def stamp(parts: Iterable[str], title: str, content: str, description: str = "", place: str = PLACE) -> str:

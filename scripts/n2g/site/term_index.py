@@ -19,7 +19,7 @@ from n2g.graphs.token_display import MARKER, is_hidden, whole_characters
 from n2g.site.search_indexes import Pieces, f1_of, key_of
 
 TOKEN, WORD, LINE = 0, 1, 2  # kinds of entries
-ACTIVATING, CONTEXT, PROMOTED = 0, 1, 2
+ACTIVATING, CONTEXT, PROMOTED, STRONGEST = 0, 1, 2, 3
 Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
 # Of what may be found by nearly every search only the best is kept; each entry says how much there was.
 POSTINGS, NEURONS, LINES = 2000, 300, 40
@@ -56,6 +56,8 @@ def lines_of(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     label = ((record.get("explanations") or {}).get("model") or {}).get("label")
     if label:
         yield "label", label
+    if rule := record.get("rule"):
+        yield "rule", rule
 
 
 class TermIndex:
@@ -156,7 +158,7 @@ def _excerpt_words(record: Mapping[str, Any]) -> Counter[str]:
 
 
 def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
-    """(token, role, strength from 0 to 1) for each token of a record's graph and output."""
+    """(token, role, strength from 0 to 1) for each token of a record's graph and output, and for its strongest tokens."""
     graph = record.get("graph")
     if graph and graph["scale"] > 0:
         strongest = activations(graph)
@@ -169,6 +171,10 @@ def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
     promoted = (record.get("logits") or {}).get("promoted") or []
     for token, value in promoted:
         yield token, PROMOTED, value / promoted[0][1] if promoted[0][1] > 0 else 0.0
+    strongest = record.get("top_tokens") or []
+    for token, mean, _ in strongest:
+        if str(token) in record["vocabulary"] and mean > 0:
+            yield token, STRONGEST, mean / strongest[0][1]
 
 
 def _utf16(text: str) -> bytes:

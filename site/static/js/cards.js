@@ -1,15 +1,11 @@
 // Search hits as cards with the neuron's sentence and graph, which come from small files of a few neurons each.
-import { allIds, load, make, pageOf } from "./site.js";
+import { CARDS, dataOf, make, pageOf } from "./site.js";
 
-const GROUP = 16; // neurons a file
 const PAGE = 24; // further cards
 const WIDE = "400px"; // how far below the window a picture is already loaded
 
 /** [sentence, picture or null, { node: tokens that its box does not name }] of a neuron. */
-export async function cardOf(id) {
-  const row = (await allIds()).indexOf(id);
-  return (await load(`data/cards/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP];
-}
+export const cardOf = (id) => dataOf("cards", id, CARDS);
 
 /** The picture of a card as an element. */
 export const drawing = (svg) => document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg"));

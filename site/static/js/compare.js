@@ -2,13 +2,12 @@
 import { cardOf, drawing } from "./cards.js";
 import { nearest, parseId } from "./ids.js";
 import { overlap, sharedExamples, sharedPatterns, tokensOf } from "./shared.js";
-import { allIds, keepInUrl, load, make, pageOf, recordAt, shown } from "./site.js";
+import { allIds, dataOf, keepInUrl, load, make, pageOf, recordAt, shown } from "./site.js";
 import { tokens } from "./texts.js";
 import { plain, shortened, visible } from "./token_display.js";
 
 const TITLES = { top: "Top activations", quantile: "Across quantiles", random: "Random documents" };
 const NUMBERS = { density: "activation density", maximum: "maximum", kurtosis: "kurtosis" };
-const GROUP = 64; // neurons a file of similar ones
 const [TOKENS, PATTERNS, NAMED, EXAMPLES, AROUND] = [30, 12, 4, 8, 12];
 const SMALLEST = 0.5; // scale of the pictures
 
@@ -83,13 +82,9 @@ function examples(a, b, share) {
 }
 
 /** What the run says of the pair: similarity of patterns and correlation of activations. */
-async function similarity(page, ids, [a, b]) {
+async function similarity(page, [a, b]) {
   if (!page.dataset.top) return [];
-  const listed = async (one, other) => {
-    const row = ids.indexOf(one);
-    return (await load(`data/similar/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP][other];
-  };
-  const found = (await listed(a, b)) ?? (await listed(b, a));
+  const found = (await dataOf("similar", a))[b] ?? (await dataOf("similar", b))[a];
   const said = found
     ? Object.entries(found).map(([title, score]) => `${title}: ${score.toFixed(2)}`).join(" · ")
     : `Neither is among the ${page.dataset.top} neurons most similar to the other, by patterns or by activations (a correlation of at least ${page.dataset.correlated} on test documents).`;
@@ -114,7 +109,7 @@ export default async function compare(page) {
     }
     output.textContent = "";
     keepInUrl({ a: names[0], b: names[1] });
-    const [records, cards, said] = await Promise.all([Promise.all(names.map((name) => load(recordAt(name)))), Promise.all(names.map(cardOf)), similarity(page, ids, names)]);
+    const [records, cards, said] = await Promise.all([Promise.all(names.map((name) => load(recordAt(name)))), Promise.all(names.map(cardOf)), similarity(page, names)]);
     page.querySelector(".sides").replaceChildren(...records.map((record, at) => side(record, cards[at][1])));
     scale([...page.querySelectorAll(".sides .frame")]);
     page.querySelector(".shared").replaceChildren(...said, ...sharedTokens(...records), ...patterns(...records), ...examples(...records, Number(page.dataset.firing)));

@@ -1,14 +1,7 @@
 // The graph: zoom, drag, and a click on a node that shows the examples that pass through it.
-import { recordOf, fill } from "./neuron.js";
-import { pathTo, predict, prepare, trace } from "./predict.js";
-import { allIds, keepInUrl, load, make, pageOf, root, shown } from "./site.js";
-import { plain, shortened, visible } from "./token_display.js";
-import { wordsOf } from "./tokenizer.js";
-
-const GROUP = 64; // drawings a file
-const LINKS = 60; // tokens of a node that are listed
-const STRONGEST = 4; // of them, other neurons with these
-const OTHERS = 12; // are listed
+import { recordOf } from "./neuron.js";
+import { prepare } from "./predict.js";
+import { dataOf, keepInUrl, make, root } from "./site.js";
 
 const SMALLEST = 160; // pixels of an embedded picture's height
 
@@ -75,11 +68,6 @@ async function pictureOf(svg) {
   return new XMLSerializer().serializeToString(copy);
 }
 
-async function dotOf(id) {
-  const row = (await allIds()).indexOf(id);
-  return (await load(`data/dot/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP];
-}
-
 function draggable(canvas) {
   let from = null;
   canvas.addEventListener("pointerdown", (event) => {
@@ -91,86 +79,17 @@ function draggable(canvas) {
   for (const kind of ["pointerup", "pointerleave"]) canvas.addEventListener(kind, () => { from = null; });
 }
 
-/** Examples with a prediction whose path runs through the node: [example, positions that the node read]. */
-export function through(record, prepared, id) {
-  const found = [];
-  for (const example of record.examples) {
-    const anchored = example.start === 0;
-    const { decided } = predict(prepared, example.tokens, anchored);
-    const read = decided.flatMap((node, pivot) => (node && pathTo(prepared, node).includes(id) ? trace(prepared, example.tokens, pivot, node, anchored) : []));
-    if (read.length) found.push([example, new Set(read.filter(([node]) => node === id).map(([, at]) => at)), read.length && read[0][1]]);
-  }
-  return found;
-}
-
-/** [token, weight] of a node, those that the neuron fires on most often first. */
-const byEvidence = (node) => {
-  const counts = new Map(node.counts);
-  const count = (token) => counts.get(token) ?? 0;
-  return node.tokens.map((token, at) => [token, node.weights[at]]).sort((a, b) => count(b[0]) - count(a[0]) || b[1] - a[1]);
-};
-
-/** Neurons whose graphs hold the strongest tokens of a node too, best first. */
-async function others(node, vocabulary, id) {
-  const { find, rank } = await import("./tokens.js");
-  const strongest = byEvidence(node).slice(0, STRONGEST).map(([token]) => token).filter((token) => token in vocabulary);
-  const entries = (await Promise.all(strongest.map((token) => find(vocabulary[token], "exact", "")))).flat();
-  const hits = rank(entries.filter(([, , token]) => strongest.includes(token)), "").filter(({ roles }) => roles.has(0) || roles.has(1));
-  const ids = await allIds();
-  return [...new Set(hits.map(({ row }) => ids[row]))].filter((one) => one !== id).slice(0, OTHERS);
-}
-
-function tokenLinks(node, vocabulary) {
-  const order = byEvidence(node);
-  const links = order.slice(0, LINKS).map(([token, weight]) => {
-    const url = new URL("search/index.html", root);
-    url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), in: "tokens", match: "exact" });
-    return make("a", { href: url.href, title: `token ${token}, weight ${shown(weight)}: other neurons with it` }, make("code", {}, shortened(visible(vocabulary[token] ?? `#${token}`), 60)));
-  });
-  return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
-}
-
 /** Scroll a frame, and nothing around it, so that the node is seen. */
 function into(frame, node) {
   const [one, box] = [node.getBoundingClientRect(), frame.getBoundingClientRect()];
   frame.scrollBy((one.left + one.right - box.left - box.right) / 2, (one.top + one.bottom - box.top - box.bottom) / 2);
 }
 
-async function panelOf(record, prepared, id, title, below) {
-  const node = prepared.nodes.get(id);
-  const missing = (node.tokens ?? []).filter((token) => !(token in record.vocabulary));
-  const vocabulary = missing.length ? { ...(await wordsOf(missing).catch(() => ({}))), ...record.vocabulary } : record.vocabulary;
-  const found = below ? [] : through(record, prepared, id);
-  const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
-  panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
-  const facts = [];
-  if (node.end) facts.push(`A full pattern starts here: activation ${shown(node.end.activation)}, ${node.end.support} training ${node.end.support === 1 ? "example" : "examples"}${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
-  if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without this node, F1 on validation documents stays the same." : `Without this node, F1 on validation documents ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
-  if (below) facts.push("Below the decision threshold: these tokens set the predicted level, and never make the graph fire.");
-  else facts.push(`${found.length} of ${record.examples.length} examples pass through this node.`);
-  panel.append(make("p", {}, facts.join(" ")));
-  const similar = node.tokens ? await others(node, vocabulary, record.id) : [];
-  if (similar.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
-  const list = make("ol");
-  for (const [example, marked, pivot] of found.slice(0, 12)) {
-    const paragraph = make("p", { class: "tokens", dir: "auto" });
-    fill(paragraph, record, { ...example, pivot }, "16", marked);
-    list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: `, make("bdi", {}, shortened(plain(example.title ?? ""), 80)))));
-  }
-  panel.append(list);
-  return panel;
-}
-
-/** What a page does not hold of a graph with many patterns: the whole picture, and the further rows of the table. */
-async function furtherOf(id) {
-  const row = (await allIds()).indexOf(id);
-  return (await load(`data/further/${Math.floor(row / GROUP)}.json.gz`))[row % GROUP];
-}
-
+/** A row of the table that the page does not hold itself. */
 function patternRow([node, parts, share, support, hits, misses]) {
   const words = parts.flatMap(([kind, text], at) => [at ? " " : "", make("span", { class: kind }, text)]);
   const cells = [share === null ? "" : `${Math.round(100 * share)} %`, support, hits, misses];
-  return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("span", { class: "pattern" }, ...words)), ...cells.map((text) => make("td", {}, text ?? "")));
+  return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("div", {}, make("span", { class: "pattern" }, ...words), make("span", { class: "seen" }))), ...cells.map((text) => make("td", {}, text ?? "")));
 }
 
 /** The rows and the picture as they can be chosen: one node is in the order of the Tab key, arrow keys go to the others. */
@@ -194,12 +113,13 @@ export default function graph(figure) {
   draggable(canvas);
   choosable(canvas, table);
   page.querySelector(".downloads")?.append(
-    " · ", saved("DOT", `${id}.dot`, "text/vnd.graphviz", () => dotOf(id)),
+    " · ", saved("DOT", `${id}.dot`, "text/vnd.graphviz", () => dataOf("dot", id)),
     " · ", saved("SVG", `${id}.svg`, "image/svg+xml", () => pictureOf(canvas.querySelector("svg"))));
   const byNode = (node) => canvas.querySelector(`.node[data-node="${CSS.escape(node)}"]`);
   const mark = (node) => {
     for (const row of table?.querySelectorAll("tr[data-node]") ?? []) row.classList.toggle("chosen", row.dataset.node === node);
     keepInUrl({ node });
+    page.dispatchEvent(new CustomEvent("chosen", { detail: Number(node) }));
   };
   let chosen = null;
 
@@ -221,7 +141,7 @@ export default function graph(figure) {
     const { node } = group.dataset;
     mark(node);
     into(canvas, group);
-    const record = await recordOf(page);
+    const [{ panelOf }, record] = await Promise.all([import("./node_panel.js"), recordOf(page)]);
     const panel = await panelOf(record, prepare(record.graph), Number(node), group.querySelector("title")?.textContent ?? "", group.classList.contains("background"));
     if (chosen === group) figure.append(panel);
   }
@@ -257,18 +177,26 @@ export default function graph(figure) {
     if (event.key === "Escape" && chosen) close();
   });
 
-  const asked = new URL(location).searchParams.get("node") ?? "";
-  if (table?.dataset.more) {
-    const button = make("button", { type: "button", class: "more" }, `Show all patterns (${table.dataset.more} more)`);
-    button.addEventListener("click", async () => {
-      const { svg, rows } = await furtherOf(id);
-      close();
-      button.remove();
-      canvas.replaceChildren(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
-      table.tBodies[0].append(...rows.map(patternRow));
-      choosable(canvas, table);
-    });
-    table.nextElementSibling.append(button);
+  const button = table?.dataset.more ? make("button", { type: "button", class: "more" }, `Show all patterns (${table.dataset.more} more)`) : null;
+  async function showAll() {
+    const { svg, rows } = await dataOf("further", id);
+    close();
+    button.remove();
+    canvas.replaceChildren(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
+    table.tBodies[0].append(...rows.map(patternRow));
+    choosable(canvas, table);
+    page.dispatchEvent(new Event("rows"));
   }
-  if (byNode(asked)) choose(byNode(asked));
+  button?.addEventListener("click", showAll);
+  table?.nextElementSibling?.append(...(button ? [button] : []));
+
+  /** What a token of an example or the address chooses may be in a pattern that is not shown yet. */
+  async function find(node) {
+    if (!byNode(node) && button?.isConnected) await showAll();
+    const group = byNode(node);
+    if (group && group !== chosen) choose(group);
+  }
+  page.addEventListener("choose", ({ detail }) => find(String(detail)));
+  const asked = new URL(location).searchParams.get("node");
+  if (asked) find(asked);
 }

@@ -1,56 +1,12 @@
 // A neuron's page: its record, the examples' values on hover, the length of their context, the paths that they take.
-import { decided, inWords, lightUp } from "./paths.js";
-import { prepare, trace } from "./predict.js";
+import { pathTo, prepare, trace } from "./predict.js";
 import { keepInUrl, load, make, recordAt, shown } from "./site.js";
-import { tokens, windowOf } from "./texts.js";
-import { plain, shortened } from "./token_display.js";
+import { brief, decided, fill, inWords, item, lightUp } from "./texts.js";
 
 const AROUND = { 5: "±5", 10: "±10", 16: "±16", full: "all" };
-const OUTCOMES = { hit: ["right", "✓", "the neuron and the graph fire"], miss: ["wrong", "✗", "the neuron fires, the graph does not"], false: ["wrong", "✗", "the graph fires, the neuron does not"] };
+const [EXCERPTS, BEFORE, AFTER] = [2, 3, 2]; // of a pattern: how many, and their tokens before and after
 
 export const recordOf = (page) => load(recordAt(page.dataset.id));
-
-/** Refill the paragraph of an example. */
-export function fill(paragraph, record, example, around, marked) {
-  const [from, last] = around === "full" ? [0, example.tokens.length] : windowOf(example, Number(around));
-  const first = Math.max(from, example.start === 0 && example.tokens[0] === record.graph?.bos ? 1 : 0);
-  paragraph.dataset.first = first;
-  paragraph.dataset.pivot = example.pivot - first;
-  delete paragraph.dataset.at;
-  paragraph.replaceChildren(...tokens(example, record.vocabulary, record.graph?.scale ?? record.statistics.maximum, first, last, marked));
-}
-
-/** Why the graph was wrong: the path that matched at the pivot of an error. */
-function reason(record, prepared, example) {
-  const node = decided(prepared, example)[example.pivot];
-  if (!node) return ["no pattern matches"];
-  const words = inWords(record, prepared, example.tokens, example.pivot, node, example.start === 0);
-  return [example.set === "false-positive" ? "matched: " : "below threshold: ", ...words];
-}
-
-/** Whether neuron and graph agree at the pivot; the page's server part marks the examples it holds in the same way. */
-function outcome(page, record, example) {
-  const fires = example.activations[example.pivot] >= Number(page.dataset.firing);
-  const predicted = example.predictions[example.pivot];
-  const says = predicted > 0 && predicted >= (record.graph?.decision_threshold ?? Infinity);
-  const found = fires && says ? "hit" : fires ? "miss" : says ? "false" : null;
-  if (!found) return [];
-  const [kind, mark, meaning] = OUTCOMES[found];
-  return [make("i", { class: `outcome ${kind}`, title: meaning }, mark), " "];
-}
-
-/** An example that the page does not hold itself; `times` texts are like it. Its id is that of its section, with its rank there. */
-function item(page, record, prepared, id, index, times, around) {
-  const example = record.examples[index];
-  const paragraph = make("p", { class: "tokens", dir: "auto" });
-  fill(paragraph, record, example, around);
-  const [actual, predicted] = [example.activations[example.pivot], example.predictions[example.pivot]];
-  const value = make("a", { class: "value", href: `#${id}`, title: `actual ${shown(actual)}, predicted ${shown(predicted)}; a link to this example` }, ...outcome(page, record, example), shown(actual));
-  if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
-  const text = make("div", {}, paragraph);
-  if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, ...reason(record, prepared, example)));
-  return make("li", { id, "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80)));
-}
 
 /** Call once, when the element is soon to be seen. */
 function whenNear(element, action) {
@@ -60,6 +16,35 @@ function whenNear(element, action) {
     action();
   }, { rootMargin: "600px" });
   watcher.observe(element.parentElement);
+}
+
+/** Short excerpts beside each pattern, in which it decides what the graph predicts; at their pivots, if it does. */
+async function exemplify(page) {
+  const record = await recordOf(page);
+  const prepared = prepare(record.graph);
+  const found = new Map();
+  const add = (example, at) => {
+    const node = decided(prepared, example)[at];
+    const known = found.get(node) ?? [];
+    if (node && known.length < EXCERPTS && !known.some(([one]) => one === example)) found.set(node, [...known, [example, at]]);
+  };
+  for (const example of record.examples) add(example, example.pivot);
+  for (const example of record.examples) example.tokens.forEach((_, at) => add(example, at));
+  for (const row of page.querySelectorAll("tr[data-node]")) {
+    const texts = (found.get(Number(row.dataset.node)) ?? []).map(([example, at]) => brief(record, example, at, BEFORE, AFTER));
+    row.querySelector(".seen").replaceChildren(...texts.flatMap((text, at) => (at ? [" · ", text] : [text])));
+  }
+}
+
+/** Marks the tokens of the texts that are shown for which a path through the chosen node decides (0: none). */
+function markThrough(page, record, node) {
+  const prepared = record.graph && prepare(record.graph);
+  for (const paragraph of page.querySelectorAll("[data-example] .tokens[data-first]")) {
+    const example = record.examples[paragraph.closest("[data-example]").dataset.example];
+    const first = Number(paragraph.dataset.first);
+    const nodes = node ? decided(prepared, example) : [];
+    [...paragraph.children].forEach((token, at) => token.classList.toggle("through", Boolean(nodes[at + first]) && pathTo(prepared, nodes[at + first]).includes(node)));
+  }
 }
 
 /** Pointing at a token lights the path that predicts it, marks what the path reads, and says it in words. */
@@ -78,6 +63,13 @@ async function pointed(page, token, readout) {
   [...paragraph.children].forEach((one, place) => one.classList.toggle("marked", read.has(place + first)));
   const words = node ? [": ", ...inWords(record, prepared, example.tokens, at, node, example.start === 0)] : [];
   readout.replaceChildren(`predicted ${shown(example.predictions[at])}, actual ${shown(example.activations[at])}`, ...words);
+  return node;
+}
+
+/** The node that decides at a token is chosen in the graph and among the patterns too. */
+async function chose(page, token, readout) {
+  const node = await pointed(page, token, readout);
+  if (node) page.dispatchEvent(new CustomEvent("choose", { detail: node }));
 }
 
 /** Arrow keys walk along the tokens of an example that has the focus. */
@@ -85,6 +77,8 @@ function walkable(section, readout) {
   section.addEventListener("keydown", (event) => {
     const paragraph = event.target.closest(".tokens[data-first]");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const current = paragraph?.querySelector(".current");
+    if (current && event.key === "Enter") chose(section.closest("[data-id]"), current, readout);
     if (!paragraph || !step) return;
     event.preventDefault();
     const now = Number(paragraph.dataset.at ?? paragraph.dataset.pivot) + step;
@@ -96,7 +90,22 @@ function walkable(section, readout) {
   });
 }
 
+/** What is typed needs more than the page: it comes when someone goes there, or at once for a text in the address. */
+function startTry(section) {
+  let begun = false;
+  const begin = async () => {
+    if (begun) return;
+    begun = true;
+    (await import("./try.js")).default(section);
+  };
+  for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, begin);
+  const asked = ["text", "rule"].some((name) => new URL(location).searchParams.has(name));
+  if (asked || section.contains(document.activeElement)) begin();
+}
+
 export default function neuron(page) {
+  const section = page.querySelector(".try");
+  if (section) startTry(section);
   const embed = page.querySelector("button.embed-this");
   embed?.addEventListener("click", async () => (await import("./embed.js")).offer(page));
   embed?.removeAttribute("disabled");
@@ -105,6 +114,7 @@ export default function neuron(page) {
   const asked = new URL(location).searchParams.get("context");
   let chosen = asked in AROUND ? asked : null;
   const aroundIn = (section) => chosen ?? section.dataset.around;
+  let node = 0; // chosen in the graph
   const refill = async (section) => {
     const record = await recordOf(page);
     for (const one of section.querySelectorAll("[data-example]")) {
@@ -112,6 +122,7 @@ export default function neuron(page) {
       fill(paragraph, record, record.examples[one.dataset.example], aroundIn(section));
       paragraph.tabIndex = 0;
     }
+    markThrough(section, record, node);
   };
   const readout = page.querySelector(".readout") ?? make("output");
   for (const section of sections) {
@@ -133,9 +144,9 @@ export default function neuron(page) {
     }
     // Values come with the first touch, so that reading a page costs no second file.
     if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => refill(section), { once: true });
-    for (const kind of ["pointerover", "click"]) section.addEventListener(kind, (event) => {
+    for (const [kind, action] of [["pointerover", pointed], ["click", chose]]) section.addEventListener(kind, (event) => {
       const token = event.target.closest("[data-example] .tokens[data-first] b");
-      if (token) pointed(page, token, readout);
+      if (token) action(page, token, readout);
     });
     walkable(section, readout);
   }
@@ -156,4 +167,11 @@ export default function neuron(page) {
   press();
   sections[0].querySelector(".bar")?.append(box);
   if (chosen) sections.forEach(refill);
+  page.addEventListener("chosen", ({ detail }) => {
+    if (node === detail) return;
+    node = detail;
+    sections.forEach(refill);
+  });
+  if (page.querySelector("tr[data-node]")) exemplify(page);
+  page.addEventListener("rows", () => exemplify(page));
 }

@@ -1,9 +1,7 @@
 // Patterns: which graphs need a sequence of tokens like the one that was typed.
-import { load } from "./site.js";
+import { GROUP, load } from "./site.js";
 import { shortened, typed, visible } from "./token_display.js";
 import { cut, find } from "./tokens.js";
-
-const GROUP = 64; // neurons a file
 
 /** "the … bank" -> elements in the order of the text: { kind: "gap" | "any" | "start" | "token", text, match }. */
 export function parse(question) {
@@ -41,7 +39,7 @@ export function matches(pattern, question) {
       : Array.isArray(element) && element.some((token) => asked.ids.has(token));
   const known = new Map();
   const from = (p, q) => {
-    const key = p * 64 + q;
+    const key = p * question.length + q;
     if (!known.has(key)) known.set(key, decide(p, q));
     return known.get(key);
   };

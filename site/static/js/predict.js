@@ -16,6 +16,13 @@ export function prepare(graph) {
   return { ...graph, nodes, root: nodes.get(0) };
 }
 
+/** The tokens of a node in the order in which pages name them: those that the neuron fires on most often first. */
+export function ordered({ tokens, weights, counts }) {
+  const known = new Map(counts);
+  const [count, weight] = [(token) => known.get(token) ?? 0, new Map(tokens.map((token, at) => [token, weights[at]]))];
+  return [...tokens].sort((a, b) => count(b) - count(a) || weight.get(b) - weight.get(a) || a - b);
+}
+
 function put(frontier, consumed, weight) {
   if (!(frontier.get(consumed) >= weight)) frontier.set(consumed, weight);
 }

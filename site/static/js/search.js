@@ -6,8 +6,8 @@ import * as finders from "./search_groups.js";
 const FILES = 10; // that a search may load,
 const FIRST = 1; // of which the list of neurons is one
 const CARDS = 3; // of a group among others, each perhaps from a file of its own; of a group alone twice as many
-const GROUPS = { neurons: "Neurons", tokens: "Tokens", patterns: "Patterns", words: "Words in excerpts", titles: "Titles", labels: "Labels" };
-const LOOKED = { neurons: "neurons’ ids", tokens: "tokens of the graphs", patterns: "patterns", words: "words in the strongest excerpts", titles: "titles of their documents", labels: "labels" };
+const GROUPS = { neurons: "Neurons", tokens: "Tokens", patterns: "Patterns", words: "Words in excerpts", titles: "Titles", labels: "Labels", rules: "Rules" };
+const LOOKED = { neurons: "neurons’ ids", tokens: "tokens of the graphs", patterns: "patterns", words: "words in the strongest excerpts", titles: "titles of their documents", labels: "labels", rules: "rules" };
 
 function section(name, found, question, only, shown) {
   const all = new URL(location);

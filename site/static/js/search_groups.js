@@ -147,6 +147,7 @@ const lines = (group, what) => async (question, { ids, only }) => {
 
 export const titles = lines("title", "document");
 export const labels = lines("label", "label");
+export const rules = lines("rule", "rule");
 
 /** What to try where nothing was found and nothing but `offered` was offered: keys like the words of the question, each word alone, the text itself. */
 export async function suggestions(question, offered) {

@@ -1,5 +1,5 @@
 // What two neurons have in common, from their records: tokens, patterns of the graphs, and examples.
-import { pathTo, prepare } from "./predict.js";
+import { ordered, pathTo, prepare } from "./predict.js";
 
 /** Token ids of the activating nodes, and of the context; the background's, which have no text here, are left out. */
 export function tokensOf(record) {
@@ -26,7 +26,7 @@ function patternsOf(record) {
 /** What an element of each of two patterns lets through; null where that is nothing. */
 function common(a, b) {
   if (a.tokens && b.tokens) {
-    const tokens = [...a.tokens].sort((one, two) => a.factor.get(two) - a.factor.get(one)).filter((token) => b.factor.has(token));
+    const tokens = ordered(a).filter((token) => b.factor.has(token));
     return tokens.length ? { tokens } : null;
   }
   if (a.kind !== b.kind) return null;

@@ -1,5 +1,5 @@
-// What must be known before a page is painted: an embedded page, the chosen theme. The theme's own script calls the
-// functions; they are here as a file, so that no page needs inline scripts.
+// What must be known before a page is painted: an embedded page, light or dark. The script of the theme, which written
+// pages load, calls the functions; they are here as a file, so that no page needs inline scripts.
 globalThis.__md_scope = new URL("..", document.currentScript.src);
 globalThis.__md_hash = (text) => [...text].reduce((hash, one) => (hash << 5) - hash + one.charCodeAt(0), 0);
 globalThis.__md_get = (key, storage = localStorage, scope = globalThis.__md_scope) => JSON.parse(storage.getItem(`${scope.pathname}.${key}`));
@@ -19,4 +19,4 @@ document.documentElement.classList.toggle("asked", Boolean(q));
 if (group) document.documentElement.dataset.in = group;
 
 const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "slate" : "default";
-document.body.dataset.mdColorScheme = globalThis.__md_get("__palette")?.color.scheme ?? preferred;
+document.body.dataset.mdColorScheme = globalThis.__md_get("scheme") ?? preferred;

@@ -39,6 +39,15 @@ export async function allIds() {
   return ids;
 }
 
+// Neurons whose patterns, drawings and the like are in a file together, and whose cards are; search_indexes.py writes them so.
+export const [GROUP, CARDS] = [64, 16];
+
+/** What `data/{folder}/` has of a neuron, whose files hold the neurons group by group. */
+export async function dataOf(folder, id, group = GROUP) {
+  const row = (await allIds()).indexOf(id);
+  return (await load(`data/${folder}/${Math.floor(row / group)}.json.gz`))[row % group];
+}
+
 /** A number as the pages print it: three significant digits. */
 export function shown(value) {
   if (value === null || value === undefined) return "–";

@@ -1,6 +1,5 @@
 // How tokens are shown: the same as in scripts/n2g/graphs/token_display.py, which also decides which characters are
-// hidden or marks; characters.js is written from it when the site is built.
-import { HIDDEN, MARK, MARKER, NAMED } from "./characters.js";
+// hidden or marks: HIDDEN, MARK, MARKER and NAMED are written from it above this when the site is built.
 
 const STAND_FOR = new Map(Object.entries(NAMED).map(([character, name]) => [name, character]));
 

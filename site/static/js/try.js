@@ -1,11 +1,10 @@
 // Try it: what this neuron's graph predicts for any text, with the matched path lit in the graph, and where a rule
 // matches: the neuron's own, or what it is changed to.
 import { recordOf } from "./neuron.js";
-import { lightUp } from "./paths.js";
 import { predict, prepare, trace } from "./predict.js";
 import { matches } from "./rule.js";
 import { keepInUrl, settled, shown } from "./site.js";
-import { tokens } from "./texts.js";
+import { lightUp, tokens } from "./texts.js";
 import { encode, wordsOf } from "./tokenizer.js";
 
 export default function tryIt(section) {
@@ -68,6 +67,7 @@ export default function tryIt(section) {
   text.addEventListener("click", point);
   input.addEventListener("input", settled(show));
   line.addEventListener("input", settled(show));
+  line.defaultValue = page.querySelector("p.rule code")?.textContent ?? "";
   line.value = new URL(location).searchParams.get("rule") ?? line.value;
   input.value ||= new URL(location).searchParams.get("text") ?? "";
   if (input.value) show();
