@@ -126,6 +126,7 @@ def secured(html: str) -> str:
     """
     for fault in (' xmlns="http://www.w3.org/2000/svg"', ' tabindex=""'):
         html = html.replace(fault, "")
+    html = html.replace("<th></th>", "<td></td>")  # the corner of a table
     html = _ALIGNED.sub(lambda match: ' class="n"' if match[1] == "right" else "", html)
     html = _CHECKBOX.sub(r"\1", _LINK.sub(_to_index, html))
     return html if "<pre" in html else _BLANKS.sub("\n", html)

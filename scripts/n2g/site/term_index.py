@@ -158,7 +158,7 @@ def _excerpt_words(record: Mapping[str, Any]) -> Counter[str]:
 
 
 def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
-    """(token, role, strength from 0 to 1) for each token of a record's graph and output, and for its strongest tokens."""
+    """(token, role, strength from 0 to 1) for each token of a record's graph, output and strongest tokens."""
     graph = record.get("graph")
     if graph and graph["scale"] > 0:
         strongest = activations(graph)

@@ -61,8 +61,8 @@ async function pointed(page, token, readout) {
   for (const row of page.querySelectorAll("tr[data-node]")) row.classList.toggle("lit", node > 0 && Number(row.dataset.node) === node);
   const read = new Set(node ? trace(prepared, example.tokens, at, node, example.start === 0).map(([, place]) => place) : []);
   [...paragraph.children].forEach((one, place) => one.classList.toggle("marked", read.has(place + first)));
-  const words = node ? [": ", ...inWords(record, prepared, example.tokens, at, node, example.start === 0)] : [];
-  readout.replaceChildren(`predicted ${shown(example.predictions[at])}, actual ${shown(example.activations[at])}`, ...words);
+  const words = node ? inWords(record, prepared, example.tokens, at, node, example.start === 0) : ["no pattern matches"];
+  readout.replaceChildren(`predicted ${shown(example.predictions[at])}, actual ${shown(example.activations[at])}: `, ...words);
   return node;
 }
 
@@ -91,7 +91,8 @@ function walkable(section, readout) {
 }
 
 /** What is typed needs more than the page: it comes when someone goes there, or at once for a text in the address. */
-function startTry(section) {
+function startTry(page, section) {
+  section.querySelector("input").defaultValue = page.querySelector("p.rule code")?.textContent ?? "";
   let begun = false;
   const begin = async () => {
     if (begun) return;
@@ -105,7 +106,7 @@ function startTry(section) {
 
 export default function neuron(page) {
   const section = page.querySelector(".try");
-  if (section) startTry(section);
+  if (section) startTry(page, section);
   const embed = page.querySelector("button.embed-this");
   embed?.addEventListener("click", async () => (await import("./embed.js")).offer(page));
   embed?.removeAttribute("disabled");
@@ -115,7 +116,9 @@ export default function neuron(page) {
   let chosen = asked in AROUND ? asked : null;
   const aroundIn = (section) => chosen ?? section.dataset.around;
   let node = 0; // chosen in the graph
+  const filled = new Set();
   const refill = async (section) => {
+    filled.add(section);
     const record = await recordOf(page);
     for (const one of section.querySelectorAll("[data-example]")) {
       const paragraph = one.querySelector(".tokens");
@@ -136,14 +139,15 @@ export default function neuron(page) {
           const [index, times] = one.split("*").map(Number);
           list.append(item(page, record, prepared, `${list.parentElement.id}-${list.children.length + 1}`, index, times, aroundIn(section)));
         }
+        markThrough(section, record, node);
       };
       whenNear(list, complete);
       // An example that the address names may be one of them: once it is there, the browser is asked again to go to it.
       const { hash } = location;
       if (hash.startsWith(`#${list.parentElement.id}-`) && !document.getElementById(hash.slice(1))) complete().then(() => location.replace(hash));
     }
-    // Values come with the first touch, so that reading a page costs no second file.
-    if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => refill(section), { once: true });
+    // Values come with the first touch.
+    if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => filled.has(section) || refill(section), { once: true });
     for (const [kind, action] of [["pointerover", pointed], ["click", chose]]) section.addEventListener(kind, (event) => {
       const token = event.target.closest("[data-example] .tokens[data-first] b");
       if (token) action(page, token, readout);
@@ -167,10 +171,14 @@ export default function neuron(page) {
   press();
   sections[0].querySelector(".bar")?.append(box);
   if (chosen) sections.forEach(refill);
-  page.addEventListener("chosen", ({ detail }) => {
+  page.addEventListener("chosen", async ({ detail }) => {
     if (node === detail) return;
     node = detail;
-    sections.forEach(refill);
+    const record = await recordOf(page);
+    for (const section of sections) {
+      if (filled.has(section)) markThrough(section, record, node);
+      else refill(section);
+    }
   });
   if (page.querySelector("tr[data-node]")) exemplify(page);
   page.addEventListener("rows", () => exemplify(page));

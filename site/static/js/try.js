@@ -67,7 +67,6 @@ export default function tryIt(section) {
   text.addEventListener("click", point);
   input.addEventListener("input", settled(show));
   line.addEventListener("input", settled(show));
-  line.defaultValue = page.querySelector("p.rule code")?.textContent ?? "";
   line.value = new URL(location).searchParams.get("rule") ?? line.value;
   input.value ||= new URL(location).searchParams.get("text") ?? "";
   if (input.value) show();
