@@ -1,5 +1,6 @@
 # The site: a page for every selected neuron, built from the records.
 TABLES = ["statistics", "evaluate", "logits", "connections"]  # offered for download
+TABLES += ["effects"] if EFFECTS else []
 TABLES += ["explanations"] if explains(config) else []
 RUN_TABLES = ["patterns", "similar"] + (["diff"] if config["against"] else [])
 # If `snakemake reproduce` has drawn a sample of the finished run, the next atlas publishes its outcomes.

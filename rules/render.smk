@@ -20,6 +20,7 @@ rule render:
         background=block_file("background.parquet"),
         logits=block_file("logits.parquet"),
         units=UNITS,
+        effects=[block_file(name) for name in EFFECTS],
         explanations=[block_file("explanations.parquet")] if explains(config) else [],
     output:
         directory(block_file("render")),
@@ -40,5 +41,5 @@ rule render:
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --block $(dirname {input.graphs:q})"
         " --layer {wildcards.layer} {params.options} --provenance {params.provenance:q}"
-        " --explanations {input.explanations:q} --output {output:q}"
+        " --effects {input.effects:q} --explanations {input.explanations:q} --output {output:q}"
         " > {log:q} 2>&1"

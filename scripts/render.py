@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--block", type=Path, required=True, help="folder {layer}/{block} of the run")
     parser.add_argument("--layer", type=int, required=True, help="the block's layer")
     parser.add_argument("--method", default="atlas", help="method whose graphs to show: atlas or paper")
+    parser.add_argument("--effects", nargs="*", type=Path, default=[], help="the table, if there is one")
     parser.add_argument("--explanations", nargs="*", type=Path, default=[], help="the table, if there is one")
     parser.add_argument("--provenance", type=json.loads, default={}, help="run, model, ... as JSON")
     parser.add_argument(
@@ -39,8 +40,8 @@ def main() -> None:
     texts = read_texts(given.corpus)
     words = dict(enumerate(texts.words))
     records = {}
-    explanations = next(iter(given.explanations), None)
-    found = read_block(given.block, given.layer, texts, given.method, explanations, kind)
+    optional = {name: path for name in ("effects", "explanations") for path in getattr(given, name)}
+    found = read_block(given.block, given.layer, texts, given.method, optional, kind)
     for neuron, findings in found:
         command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
         origin = {**given.provenance, "hook": hook, "command": command}

@@ -22,11 +22,13 @@ EXPECTED = tuple(f"L{layer}.N{neuron}" for layer in range(2) for neuron in range
 def make(folder: Path, expected: tuple[str, ...] = EXPECTED, site_url: str | None = ADDRESS) -> Path:
     renders = fake_records.write(folder)
     fake_records.write_connections(folder)
+    fake_records.write_effects(folder)
     similar = fake_records.write_similar(folder / "similar.parquet")
     docs = folder / "docs"
     docs.mkdir()
     (docs / "method.md").write_text(
-        "# Method\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Limits\n\n## Rewriting a layer\n"
+        "# Method\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Limits\n\n"
+        "## Rewriting a layer\n\n## What a neuron does\n"
     )
     known = fake_records.tokenizer(folder / "tokenizer.json")
     words = [fake_records.TEXTS.get(token, f"w{token}") for token in range(known.get_vocab_size())]
@@ -39,7 +41,7 @@ def make(folder: Path, expected: tuple[str, ...] = EXPECTED, site_url: str | Non
         fake_records.summary(),
         expected,
         vocabulary,
-        ("connections",),
+        ("connections", "effects"),
         tables,
         COUNTS,
         None,

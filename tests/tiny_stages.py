@@ -21,7 +21,7 @@ from n2g.texts.sources import Source, wanted_files
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SETTINGS = {"prefix_length": 4, "train_examples": 12, "validation_examples": 4, "top_examples": 4}
-WINDOW_TOKENS = 100
+WINDOW_TOKENS, PLACES = 100, 4
 
 
 def stage(name: str, *arguments: object) -> None:
@@ -90,7 +90,7 @@ def fit(
     threads: int = 1,
     units: Path | None = None,
 ) -> None:
-    """The stages from prune to graph, block by block."""
+    """The stages from prune to graph, and what neurons do, block by block."""
     model = ("--checkpoint", checkpoint, "--device", "cpu", "--threads", threads, *_units(units))
     for block in blocks:
         where = ("--corpus", corpus, "--block", output / block, "--layer", block.split("/")[0])
@@ -99,6 +99,9 @@ def fit(
             stage(name, *model, *options, "--output", output / block / f"{name}.parquet")
         kind = ("--kind", "latents") if units else ()
         stage("graph", *options, *kind, "--output", output / block / "graph.jsonl")
+        if not units:
+            options = (*where, "--settings", json.dumps(SETTINGS), "--places", PLACES)
+            stage("effects", *model, *options, "--output", output / block / "effects.parquet")
 
 
 def judge(corpus: Path, output: Path, blocks: Sequence[str], units: Path | None = None) -> None:
@@ -115,6 +118,7 @@ def judge(corpus: Path, output: Path, blocks: Sequence[str], units: Path | None 
             '{"run": "tiny"}',
             "--output",
             folder / "render",
+            *(() if units else ("--effects", folder / "effects.parquet")),
         )
         stage("render", "--corpus", corpus, "--block", folder, *where, *_units(units))
     whole = ("--run", output, "--blocks", *blocks)

@@ -6,6 +6,7 @@ is never left out of an average; no function returns NaN.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, sqrt
 
 import numpy as np
@@ -122,6 +123,21 @@ def average_precision(firing: np.ndarray, predicted: np.ndarray) -> float:
     last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
     hits = np.cumsum(np.asarray(firing)[order])[last]
     return float(np.sum(np.diff(hits, prepend=0) * hits / (last + 1)) / total)
+
+
+def list_precision(ranked: Sequence[int], relevant: Sequence[int]) -> float:
+    """Average precision of a short list, in its order, where the relevant entries are to be found; one that is not
+    listed is not found. 0 where nothing is relevant.
+
+    >>> list_precision([5, 6, 7], [5, 7]), list_precision([6, 7], [5, 7])
+    (0.8333333333333333, 0.25)
+    """
+    wanted, hits, total = set(relevant), 0, 0.0
+    for rank, one in enumerate(ranked, 1):
+        if one in wanted:
+            hits += 1
+            total += hits / rank
+    return total / len(wanted) if wanted else 0.0
 
 
 def correlation(real: np.ndarray, predicted: np.ndarray) -> float:

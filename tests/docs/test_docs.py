@@ -98,7 +98,7 @@ def test_the_architecture_lists_the_rooms_from_top_to_bottom() -> None:
 def test_the_way_of_a_token_is_that_of_the_code() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     steps = re.findall(r"^\| `(\w+)` \| `(\w+)` in `([\w/.]+)` \| (.+) \|$", text, re.MULTILINE)
-    assert len(steps) == 11
+    assert len(steps) == 12
     for stage, function, module, place in steps:
         imported = f"from n2g.{module.removesuffix('.py').replace('/', '.')} import"
         assert f"def {function}(" in (LIBRARY / "n2g" / module).read_text(), module

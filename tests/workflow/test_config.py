@@ -101,6 +101,8 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("poles", [], "poles"),
         ("poles", ["up"], "'positive' or 'negative'"),
         ("block_size", 0, "at least 1"),
+        ("effect_places", -1, "at least 0"),
+        ("effect_places", "some", "whole number"),
         ("block_size", "many", "whole number"),
         ("device", "gpu", "must match"),
         ("device", "mps", "Apple silicon"),

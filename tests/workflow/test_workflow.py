@@ -67,6 +67,7 @@ CHANGES = {
     "corpus.further_tokens": {"corpus": {"further_tokens": 5}},
     "pair_tokens": {"pair_tokens": 7},
     "window_tokens": {"window_tokens": 7},
+    "effect_places": {"effect_places": 7},
     "rewrite_tokens": {"rewrite_tokens": 700},
     "seed": {"seed": 1},
     "method": {"method": "paper"},
@@ -177,6 +178,7 @@ def test_a_smaller_selection_reruns_little_of_the_model(finished: Path) -> None:
         "windows",
         "graph",
         "evaluate",
+        "effects",
         "render",
         "summary",
         "similar",
@@ -234,7 +236,7 @@ def test_one_neuron_runs_its_own_chain_and_touches_nothing_else(copied: Path) ->
     status, said = snakemake(copied, "neuron", "--config", "neuron=L1.N1", "--quiet", "reason")
     assert status == 0, said
     chain = ("activations", "sweep", "windows", "prune", "saliency", "augment", "graph")
-    chain += ("evaluate", "logits", "render")
+    chain += ("evaluate", "effects", "logits", "render")
     assert planned(said) == {**dict.fromkeys(chain, 1), "neuron": 1}
     for path, old in before.items():
         new = path.stat()

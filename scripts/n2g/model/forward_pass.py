@@ -157,6 +157,40 @@ class ForwardPass:
         hooks = [("blocks.0.hook_in", begin), *((self.hook.format(layer=layer), keep) for layer in layers)]
         return self._forward(tokens, hooks, returns="logits"), found
 
+    def next_logits(
+        self,
+        tokens: Int[torch.Tensor, "row position"],
+        layer: int,
+        change: Callable,
+        cache: Any = None,
+        seen: Int[torch.Tensor, "row key"] | None = None,
+        place: int = -1,
+    ) -> Float[torch.Tensor, "row token"]:
+        """Logits (float32, in main memory) after a token of each row, with new activations as for `logits`.
+
+        cache: keys and values to continue from. seen: which of these, and of the rows' own, are not masked.
+        place: which token, the last by default.
+        """
+
+        def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            return change(_rows_of(value, len(tokens))).reshape(value.shape)
+
+        mask = {} if seen is None else {"attention_mask": seen}
+        found = self._forward(tokens, [(self.hook.format(layer=layer), hook)], cache, "logits", **mask)
+        return found[:, place].float().cpu()
+
+    @torch.no_grad()
+    def keys(self, rows: list[tuple[int, ...]], piece: int) -> list:
+        """Keys and values of rows of tokens, in all layers; empty for a model without a cache.
+
+        They are computed `piece` tokens at a time, so that the first ones do not depend on how long the rows are.
+        """
+        known: list = []
+        for begin in range(0, len(rows[0]), piece):
+            part = [row[begin : begin + piece] for row in rows]
+            known = self._keys(self.bridge.cfg.n_layers - 1, part, _cache(known))
+        return known
+
     def _keys(self, layer: int, rows: list[tuple[int, ...]], cache: Any) -> list:
         """Keys and values of rows of tokens, after those in the cache; empty for a model without a cache."""
 
@@ -226,10 +260,16 @@ class ForwardPass:
         return not self.encoders or parse_hook(self.encoders[layer].hook)[1] in AFTER_MLP
 
     def _forward(
-        self, tokens: torch.Tensor, hooks: list, cache: Any = None, returns: str | None = None
+        self,
+        tokens: torch.Tensor,
+        hooks: list,
+        cache: Any = None,
+        returns: str | None = None,
+        **extra: Any,
     ) -> Any:
         self.tokens += tokens.numel()
-        extra = {} if cache is None else {"past_key_values": cache, "use_cache": True}
+        if cache is not None:
+            extra |= {"past_key_values": cache, "use_cache": True}
         # The bridge's own run_with_hooks looks up every name in the model at each call: as slow as a short pass.
         handles = [
             self._points[name].register_forward_hook(lambda point, _, value, hook=hook: hook(value, point))
@@ -255,6 +295,16 @@ def _cache(keys: list) -> Any:
     for layer, (key, value) in enumerate(keys):
         cache.update(key, value, layer)
     return cache
+
+
+def padded_to(keys: list, length: int) -> list:
+    """Keys and values of the first `length` positions, or with zeros behind them."""
+    from torch.nn.functional import pad
+
+    return [
+        tuple(pad(part[:, :, :length], (0, 0, 0, max(0, length - part.shape[2]))) for part in both)
+        for both in keys
+    ]
 
 
 def joined(parts: list[list]) -> list:

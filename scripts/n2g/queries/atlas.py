@@ -24,7 +24,7 @@ from n2g.graphs.token_display import whole_characters
 from n2g.ids import NeuronId
 from n2g.queries.comparison import compare, similar_in
 from n2g.queries.neuron import Neuron
-from n2g.queries.pattern_search import Firing, Found, firings, holding, row_name
+from n2g.queries.pattern_search import Effect, Firing, Found, changing, firings, holding, row_name
 from n2g.queries.run_reader import RunReader, open_run
 
 if TYPE_CHECKING:
@@ -180,6 +180,19 @@ class Atlas:
             self._patterns if first is None else pq.read_table(self.origin.file("patterns"), filters=tokens)
         )
         return holding(table, before, self.spell, self._letter)
+
+    def effects(self, promoted: str | None = None, suppressed: str | None = None) -> list[Effect]:
+        """Neurons that promote or suppress a token where they fire, as measured: those that have it among their first
+        ten. A word stands for tokens as in `search`.
+
+        Raises:
+            InputError: not exactly one of the two is asked for, there is no such token, or nothing was measured.
+        """
+        if (promoted is None) == (suppressed is None):
+            raise InputError("name a promoted token or a suppressed one.")
+        name, word = ("promoted", promoted) if suppressed is None else ("suppressed", suppressed)
+        tokens = self._tokens(word or "")
+        return changing(self.origin.table("effects"), name, tokens, self.words)
 
     def compare(self, first: str, second: str, other: Atlas | None = None) -> dict[str, Any]:
         """Two neurons side by side: how similar they are, and the patterns that both or only one of them have.

@@ -43,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = commands.add_parser("search", help="patterns by their tokens")
     add.add_argument("--activating", help='the activating token, such as " bank"')
     add.add_argument("--context", help="a context token")
+    add = commands.add_parser(
+        "effects", help="neurons by a token that they promote or suppress where they fire"
+    )
+    add.add_argument("--promoted", help='such as " the"')
+    add.add_argument("--suppressed", help="likewise")
     add = commands.add_parser("fires", help="neurons whose graphs fire on a text")
     add.add_argument("text")
     add = commands.add_parser("similar", help="similar neurons")
@@ -88,6 +93,7 @@ def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:
         "predict": lambda: atlas[given.neuron].predict(given.text),
         "fires": lambda: atlas.fires(given.text),
         "match": lambda: atlas.match(given.rule, given.text),
+        "effects": lambda: atlas.effects(given.promoted, given.suppressed),
         "search": lambda: atlas.search(given.activating, given.context),
     }[given.command]()
     rows = [tuple(visible(v) if k == "text" else v for k, v in one._asdict().items()) for one in answers]

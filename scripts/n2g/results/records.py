@@ -31,6 +31,8 @@ class Findings:
         examples: excerpts with tokens, activations and the graph's predictions.
         logits: `promoted`, `suppressed` and `input_aligned`, each pairs of token id and value; empty where not
             computed.
+        effects: set of places (`firing`, `false-positive`) -> figures, and the tokens `promoted` and `suppressed`
+            there, as pairs of token id and value; empty where not measured.
         explanations: explainer (`graph`, `model`) -> its label and scores; empty where no language model was asked.
         top_tokens: (token id, mean activation, occurrences) on training documents, the largest mean first.
         rule: `line`, what the graph says in one line, as in `graph.jsonl`; None where there is none.
@@ -45,6 +47,7 @@ class Findings:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     examples: Iterable[Mapping[str, Any]] = ()
     logits: Mapping[str, Any] = field(default_factory=dict)
+    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     explanations: Mapping[str, Any] = field(default_factory=dict)
     top_tokens: Sequence[Sequence[float]] = ()
     tested: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
@@ -84,6 +87,8 @@ def record(
         "logits": findings.logits,
         "provenance": dict(provenance),
     }
+    if findings.effects:
+        content["effects"] = findings.effects
     if findings.explanations:
         content["explanations"] = findings.explanations
     content = _rounded(content)
@@ -102,7 +107,10 @@ def _tokens(findings: Findings) -> set[int]:
             if not is_background(node, findings.graph, strength):
                 found.update(node.get("tokens", ()))
     found.update(int(token) for token, *_ in findings.top_tokens)
-    for pairs in findings.logits.values():
+    listed = [findings.logits, *findings.effects.values()]
+    for pairs in (
+        part.get(name, ()) for part in listed for name in ("promoted", "suppressed", "input_aligned")
+    ):
         found.update(token for token, _ in pairs)
     return found
 

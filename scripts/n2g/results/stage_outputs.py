@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from n2g.graphs.trie import NeuronGraph
 from n2g.ids import LETTERS, NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.method.observations import by_unit
+from n2g.results.effects import effects_of
 from n2g.results.records import Findings
 from n2g.texts.corpus_files import load_documents, load_words
 from n2g.texts.documents import Documents
@@ -47,7 +49,7 @@ def read_block(
     layer: int,
     texts: Texts,
     method: str,
-    explanations: Path | None = None,
+    optional: Mapping[str, Path] = MappingProxyType({}),
     kind: str = "neurons",
 ) -> Iterator[tuple[NeuronId, Findings]]:
     """The findings of each neuron of a block, in the order of its statistics.
@@ -57,13 +59,13 @@ def read_block(
         layer: the block's layer.
         texts: the corpus.
         method: the method whose graphs the records show.
-        explanations: the block's table of explanations in words, where a language model was asked.
+        optional: where the tables of the block are that only some runs have: `effects`, `explanations`.
         kind: `neurons` or `latents`.
     """
     graphs = read_graphs(folder / "graph.jsonl")
     names = ("examples", "predictions", "evaluate", "nodes", "background", "logits")
     parts = {name: dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in names}
-    parts["explanations"] = dict(by_unit(read_table(explanations, "explanations"))) if explanations else {}
+    parts |= {name: dict(by_unit(read_table(path, name))) for name, path in optional.items()}
     for row in read_table(folder / "statistics.parquet", "statistics").to_pylist():
         key = (row["neuron"], row["pole"])
         line = graphs[key][method]
@@ -82,7 +84,8 @@ def read_block(
             rule=line.get("rule"),
             examples=examples,
             logits=_logits(rows["logits"]),
-            explanations=_explanations(rows["explanations"]),
+            explanations=_explanations(rows.get("explanations", [])),
+            effects=effects_of(rows.get("effects", [])),
         )
         yield NeuronId.of(layer, *key, LETTERS[kind]), found
 

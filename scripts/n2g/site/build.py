@@ -81,7 +81,7 @@ def build(
         stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables, effects)
         rows = _stamp_neurons(stamper, atlas, files, processes)
         search_indexes.write_ids(built / "data", ids)
-        search_indexes.write_table(built / "data", columns(bool(atlas.rewritten)), rows)
+        search_indexes.write_table(built / "data", columns(bool(atlas.rewritten), atlas.measured), rows)
         search_indexes.write_map(built / "data", rows)
         if atlas.config.get("site_url"):
             (built / "card.png").write_bytes(card(rows))

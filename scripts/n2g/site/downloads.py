@@ -20,7 +20,7 @@ MEANINGS = {
     "neurons.csv": "The table of all neurons.",
     "tables/vocabulary.parquet": "The text of every token id.",
 }
-LEFT_OUT = ("examples", "metrics", "statistics", "logits", "vocabulary")
+LEFT_OUT = ("examples", "metrics", "statistics", "logits", "effects", "vocabulary")
 
 
 class RecordLines:

@@ -56,3 +56,8 @@ class SiteInputs:
     def letter(self) -> str:
         """The letter in the ids: of neurons or of latents."""
         return LETTERS["neurons" if self.config.get("units", "neurons") == "neurons" else "latents"]
+
+    @property
+    def measured(self) -> bool:
+        """Whether it was measured what neurons do."""
+        return "effects" in self.tables

@@ -54,7 +54,7 @@ def stamp_layers(
                 (one["id"], one["id"].partition(f".{atlas.letter}")[2], _cell(one), one["f1"]) for one in here
             ],
             rows=listed,
-            columns=columns(bool(atlas.rewritten)),
+            columns=columns(bool(atlas.rewritten), atlas.measured),
             total=len(here),
             counts=[(name, counts[name]) for name in wording.STATUSES],
             summary=by_layer(atlas.summary).get(str(layer), {}).get("top"),

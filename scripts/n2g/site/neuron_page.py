@@ -11,6 +11,7 @@ from n2g.graphs.colours import level
 from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
 from n2g.metrics import f1_interval, firing_threshold
 from n2g.settings import Settings
+from n2g.site.neuron_effects import effects_context
 from n2g.site.pattern_rows import pattern_rows
 from n2g.site.plots import bars
 from n2g.site.wording import PREDICTORS, SETS, STATUSES, grouped, number, ratio
@@ -79,6 +80,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "scale": _scale(record),
         "evidence": _groups(record, EVIDENCE),
         "groups": _groups(record, [group[:2] for group in GROUPS if group[:2] not in EVIDENCE]),
+        "does": effects_context(record),
         "weights": _weights(record),
         "provenance": _provenance(record),
     }

@@ -135,7 +135,7 @@ def templates(site: Path, variables: Mapping[str, Any]) -> Environment:
     )
     environment.filters.update(
         number=wording.number, grouped=wording.grouped, ratio=wording.ratio, signed=wording.signed, brief=wording.brief,
-        path=wording.page_path, beside=wording.beside,
+        effect=wording.effect, path=wording.page_path, beside=wording.beside,
     )  # fmt: skip
     environment.globals.update(variables)
     return environment

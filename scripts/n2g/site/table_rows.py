@@ -66,10 +66,29 @@ KEPT = {
     **_RATIO,
 }
 
+EFFECTS = [
+    {
+        "key": "loss",
+        "title": "Loss change",
+        "meaning": "change of the model’s next-token loss by the firing, in nats, against the neuron at its mean; below"
+        " 0 it helps to predict",
+        **_NUMBER,
+    },
+    {
+        "key": "divergence",
+        "title": "Effect",
+        "meaning": "divergence of the model’s next-token predictions, in nats, with the neuron at its mean where it"
+        " fires",
+        **_NUMBER,
+    },
+]
 
-def columns(rewritten: bool) -> list[dict[str, Any]]:
-    """The columns of the tables. rewritten: whether layers were rewritten by their graphs."""
-    return [*COLUMNS[:-1], KEPT, COLUMNS[-1]] if rewritten else COLUMNS
+
+def columns(rewritten: bool, measured: bool) -> list[dict[str, Any]]:
+    """The columns of the tables. rewritten: whether layers were rewritten by their graphs. measured: whether it was
+    measured what neurons do."""
+    further = [*(EFFECTS if measured else []), *([KEPT] if rewritten else [])]
+    return [*COLUMNS[:-1], *further, COLUMNS[-1]]
 
 
 def row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,11 +118,18 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "nodes": len((record.get("graph") or {"nodes": [0]})["nodes"]) - 1,
         "depth": max(map(len, paths), default=0),
         "repeats": repeating / len(paths) if paths else 0.0,
+        "loss": _firing(record).get("loss"),
+        "divergence": _firing(record).get("divergence"),
         "explanation": record.get("explanation") or "",
         "repeat": strongest and strongest | {"patterns": repeating, "of": len(paths)},
         "explained": explainer_comparison.scores(record),
         "counts": _counts((metrics.get("random") or {}).get("graph")),
     }
+
+
+def _firing(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was measured where the neuron fires."""
+    return (record.get("effects") or {}).get("firing") or {}
 
 
 def _counts(scores: Mapping[str, Any] | None) -> tuple[int, int, int]:

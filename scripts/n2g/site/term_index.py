@@ -19,7 +19,9 @@ from n2g.graphs.token_display import MARKER, is_hidden, whole_characters
 from n2g.site.search_indexes import Pieces, f1_of, key_of
 
 TOKEN, WORD, LINE = 0, 1, 2  # kinds of entries
-ACTIVATING, CONTEXT, PROMOTED, STRONGEST = 0, 1, 2, 3
+# Of the graph; by the weights alone; by mean activation; as measured where the neuron fires.
+ACTIVATING, CONTEXT, PROMOTED, STRONGEST, RAISED, LOWERED = range(6)
+ROLES = 8  # that a posting has room for
 Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
 # Of what may be found by nearly every search only the best is kept; each entry says how much there was.
 POSTINGS, NEURONS, LINES = 2000, 300, 40
@@ -77,7 +79,7 @@ class TermIndex:
             best[token, role] = max(best.get((token, role), 0), round(100 * strength))
         for (token, role), strength in best.items():
             self._texts[token] = record["vocabulary"][str(token)]
-            value = ((row * 4 + role) * 128 + strength) * 128 + f1
+            value = ((row * ROLES + role) * 128 + strength) * 128 + f1
             self._postings.setdefault(token, array("Q")).append(value)
         for word, count in _excerpt_words(record).items():
             value = (row * 128 + min(count, 127)) * 128 + f1
@@ -131,7 +133,7 @@ def _flat(rows: Iterable[Sequence[int]]) -> list[int]:
 def _unpacked(value: int) -> Posting:
     value, f1 = divmod(value, 128)
     value, strength = divmod(value, 128)
-    row, role = divmod(value, 4)
+    row, role = divmod(value, ROLES)
     return role, row, strength, f1
 
 
@@ -175,6 +177,10 @@ def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
     for token, mean, _ in strongest:
         if str(token) in record["vocabulary"] and mean > 0:
             yield token, STRONGEST, mean / strongest[0][1]
+    measured = (record.get("effects") or {}).get("firing") or {}
+    for role, name in ((RAISED, "promoted"), (LOWERED, "suppressed")):
+        for token, value in measured.get(name, ()):
+            yield token, role, min(1.0, abs(value))  # of a logit, so that neurons compare
 
 
 def _utf16(text: str) -> bytes:

@@ -25,10 +25,11 @@ def stamp_tools(
         content = environment.get_template(path.replace("/index", "")).render(
             home="../",
             layers=layers,
-            columns=columns(bool(atlas.rewritten)),
+            columns=columns(bool(atlas.rewritten), atlas.measured),
             similar=similar,
             firing=Settings().firing_threshold,
             labelled=any(one["explained"] for one in rows),
+            effects=atlas.measured,
             statuses=list(wording.STATUSES),
             measured={"precision": hit / (hit + false), "recall": hit / (hit + missed)} if hit else None,
         )

@@ -130,6 +130,17 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def effect(value: float | None) -> str:
+    """A change in nats, with a sign and two significant digits.
+
+    >>> effect(-0.1234), effect(0.00056), effect(0.0), effect(None)
+    ('−0.12', '+0.00056', '0', '–')
+    """
+    if value is None or not isfinite(value):
+        return "–"
+    return f"{value:+.2g}".replace("-", "−") if value else "0"
+
+
 def brief(text: str | None, length: int = 110) -> str:
     """The beginning of a text, truncated between words."""
     text = text or ""

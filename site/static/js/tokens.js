@@ -2,7 +2,7 @@
 import { TOKEN, entriesOf, keyOf } from "./terms.js";
 
 const PIECES = 3; // that are read for a beginning
-export const ROLES = ["activating", "context", "promoted", "strongest"];
+export const ROLES = ["activating", "context", "promoted by weights", "strongest", "promoted when it fires", "suppressed when it fires"];
 
 /** Entries [key, text, token, postings, how many postings there were] of the tokens that match the question. */
 export async function find(question, match, space) {

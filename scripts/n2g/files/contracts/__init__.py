@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from n2g.files.contracts import activations, corpus, fitting, scores, weights, whole_run
+from n2g.files.contracts import activations, corpus, effects, fitting, scores, weights, whole_run
 from n2g.files.contracts.table_contract import TableContract
 
 # Of all tables together. It goes up when a column or a value is renamed or changes its meaning; the check of columns
 # would see only the first. CHANGELOG.md says what changed. Tables without a version are from before 2.
 VERSION = 2
 
-_PARTS = (corpus, activations, fitting, weights, scores, whole_run)
+_PARTS = (corpus, activations, fitting, weights, scores, effects, whole_run)
 CONTRACTS: dict[str, TableContract] = {
     contract.name: contract for contract in chain.from_iterable(part.TABLES for part in _PARTS)
 }
