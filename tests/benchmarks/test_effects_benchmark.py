@@ -1,0 +1,65 @@
+"""The benchmark of measured effects: its samples have no document in common, its figures are those of the lists."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from n2g.files.tables import write_rows
+from n2g.scores.effect_places import Places
+from n2g.scores.effects import FIGURES, Measured
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    """By its path, as a program of the workflow has the same name."""
+    spec = importlib.util.spec_from_file_location("effects_benchmark", ROOT / "benchmarks" / "effects.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_samples_share_no_document(bench: ModuleType) -> None:
+    places = Places((0, "positive"), "firing", np.array([4, 9, 11, 4, 9]), np.array([1, 2, 3, 4, 5]))
+    first, second = bench.halved(places)
+    assert first.documents.tolist() == [4, 11, 4] and first.positions.tolist() == [1, 3, 4]
+    assert second.documents.tolist() == [9, 9] and second.positions.tolist() == [2, 5]
+
+
+def measured(promoted: list[int], count: int = 4) -> Measured:
+    """A neuron that raises some logits, the first the most, and lowers no other alike."""
+    logits = np.zeros(40)
+    logits[promoted] = np.arange(len(promoted), 0, -1)
+    numbers = np.arange(count)
+    return Measured(
+        Places((0, "positive"), "firing", numbers, numbers), np.zeros((count, len(FIGURES))), logits
+    )
+
+
+def test_lists_are_compared_with_the_first_sample(bench: ModuleType, tmp_path: Path) -> None:
+    rows = [
+        {"neuron": 0, "pole": "positive", "direction": "promoted", "rank": rank, "token": token, "value": 1.0}
+        for rank, token in enumerate((30, 5))
+    ]
+    write_rows(tmp_path / "logits.parquet", "logits", rows)
+    (found,) = bench.precisions([measured([5, 6])], [measured([5, 6])], tmp_path)
+    # Nothing is suppressed, so that each mean of two lists is half of what is promoted.
+    assert found == {"weights": (1 / 2) / 2 / 2, "measured": 1 / 2}
+    assert not list(bench.precisions([measured([5, 6])], [measured([5, 6], count=3)], tmp_path))
+
+
+def test_the_summary_has_the_ratio_of_means(bench: ModuleType) -> None:
+    rows = [{"weights": 0.1, "measured": 0.3}, {"weights": 0.3, "measured": 0.3}]
+    found = bench.summary(rows)
+    assert (found["weights"], found["measured"], found["ratio"]) == (0.2, 0.3, 1.5)
+    assert found["interval"] == [1.0, 3.0] and found["weights_better"] == 0
+    nothing = bench.summary([{"weights": 0.0, "measured": 0.3}])
+    assert nothing["ratio"] is None and nothing["interval"] is None
+    assert bench.summary([]) == {"neurons": 0}
