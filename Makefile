@@ -50,6 +50,8 @@ crate: $(call with_extra,crate) ## Describe the finished run as an RO-Crate, to 
 serve: $(ENVIRONMENT) ## Show the built atlas on http://localhost:8000 (PORT=... for another port)
 	@[ -f "results/$(RUN_NAME)/atlas/index.html" ] \
 	    || { echo "There is no atlas yet; build it with: make atlas" >&2; exit 2; }
+	@.venv/bin/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$(PORT)" 2>/dev/null \
+	    || { echo "Port $(PORT) cannot be used, or is in use: name another one, as in 'make serve PORT=8001'." >&2; exit 2; }
 	@echo "The atlas is at http://localhost:$(PORT) (Ctrl-C ends it)"
 	@.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory "results/$(RUN_NAME)/atlas"
 

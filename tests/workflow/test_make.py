@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,18 @@ def test_all_cores_work_where_no_gpu_can_be_used(tmp_path: Path, listed: str, de
         CUDA_VISIBLE_DEVICES="",
     )
     assert "snakemake --cores 16 --resources gpu=4 --config" in done.stdout, done.stderr
+
+
+def test_a_port_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    for name in ("Makefile", "config.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "results" / "demo" / "atlas").mkdir(parents=True)
+    (tmp_path / "results" / "demo" / "atlas" / "index.html").touch()
+    demo = ("serve", "ENVIRONMENT=.venv", "ARGS=--config run=demo")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for port in (other.getsockname()[1], "80a", 99999):
+            done = make(*demo, f"PORT={port}", cwd=tmp_path)
+            assert done.returncode and not done.stdout
+            assert done.stderr.startswith(f"Port {port} cannot be used, or is in use: name another one")
+            assert "Traceback" not in done.stderr
