@@ -113,7 +113,7 @@ export default function neuron(page) {
   const sections = [...page.querySelectorAll("[data-examples]")];
   if (!sections.length) return;
   const asked = new URL(location).searchParams.get("context");
-  let chosen = asked in AROUND ? asked : null;
+  let chosen = Object.hasOwn(AROUND, asked) ? asked : null;
   const aroundIn = (section) => chosen ?? section.dataset.around;
   let node = 0; // chosen in the graph
   const filled = new Set();

@@ -33,7 +33,8 @@ export function select({ values, count, columns }, state) {
   }
   if (state.sort) {
     const down = state.sort.startsWith("-");
-    const column = values[state.sort.replace(/^-/, "")] ?? values.id;
+    const key = state.sort.replace(/^-/, "");
+    const column = Object.hasOwn(values, key) ? values[key] : values.id;
     rows.sort((a, b) => (column[a] === null || column[b] === null || !down ? order(column[a], column[b]) : order(column[b], column[a])) || a - b);
   }
   return rows;
