@@ -114,6 +114,19 @@ def test_a_model_without_layers(tmp_path: Path) -> None:
     refused(model, tmp_path, r"has no layers: correct num_hidden_layers in its config\.json")
 
 
+@pytest.mark.parametrize("tokens", [0, -1])
+def test_a_model_without_a_context(tokens: int, tmp_path: Path) -> None:
+    model = change_config(tiny.save_llama(tmp_path / "model"), max_position_embeddings=tokens)
+    refused(model, tmp_path, rf"takes texts of {tokens} tokens: correct that in its config\.json")
+
+
+@pytest.mark.parametrize("content", ["null", "3", "[]", '"model_type"'])
+def test_a_configuration_without_keys(content: str, tmp_path: Path) -> None:
+    model = tiny.save_llama(tmp_path / "model")
+    (model / "config.json").write_text(content)
+    refused(model, tmp_path, r"config\.json cannot be read as a model \(it holds no keys\)")
+
+
 def test_an_adapter_is_not_passed_over(tmp_path: Path) -> None:
     model = tiny.save_llama(tmp_path / "model")
     shutil.copy(model / "model.safetensors", model / "adapter_model.safetensors")

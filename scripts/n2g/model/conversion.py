@@ -121,7 +121,10 @@ def _format(files: Sequence[Path], loader: str) -> str:
 def _config(files: Sequence[Path]) -> dict[str, Any]:
     file = next(file for file in files if file.name == "config.json")
     with reading_model(file):
-        return json.loads(file.read_bytes())
+        content = json.loads(file.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("it holds no keys")
+    return content
 
 
 def _from_gguf(file: Path, folder: Path) -> None:
@@ -306,6 +309,8 @@ def _count_neurons(model: TransformerBridge) -> int:
             )
     if not layers:
         raise InputError(f"{kind} has no layers: correct num_hidden_layers in its config.json.")
+    if model.cfg.n_ctx < 2:
+        raise InputError(f"{kind} takes texts of {model.cfg.n_ctx} tokens: correct that in its config.json.")
     seen: dict[int, torch.Tensor] = {}
     hooks = [
         (f"blocks.{layer}.mlp.hook_post", lambda value, hook, layer=layer: seen.update({layer: value}))
