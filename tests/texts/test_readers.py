@@ -237,6 +237,18 @@ def test_documents_of_a_text_file(
     assert found(tmp_path / "a.txt", separator=separator) == list(zip(names, texts, strict=True))
 
 
+@pytest.mark.parametrize("separator", ["\\n", "<|endoftext|>"])
+def test_a_separator_that_is_nowhere_parts_nothing(separator: str, tmp_path: Path) -> None:
+    """Without quotation marks \\n is a backslash and a letter."""
+    (tmp_path / "a.txt").write_text("a\nb")
+    (tmp_path / "b.txt").write_text("c")
+    with pytest.raises(InputError, match=r"^corpus\.separator: '.*' stands in no \.txt file of the corpus:"):
+        found(tmp_path / "a.txt", tmp_path / "b.txt", separator=separator)
+    (tmp_path / "b.txt").write_text(f"c{separator}d")
+    texts = found(tmp_path / "a.txt", tmp_path / "b.txt", separator=separator)
+    assert [text for _, text in texts] == ["a\nb", "c", "d"]
+
+
 def test_documents_of_several_text_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a\n\nb")
     (tmp_path / "b.txt").write_text("c\n<|endoftext|>\nd")

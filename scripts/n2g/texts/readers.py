@@ -54,16 +54,18 @@ def read_texts(
         skipped: where records that are no documents are counted, by the reasons in SKIPPED.
 
     Raises:
-        InputError: a file cannot be read or is not UTF-8, or no record has the field.
+        InputError: a file cannot be read or is not UTF-8, no record has the field, or the separator is nowhere.
     """
     skipped = Counter() if skipped is None else skipped
     fields = (text, title) if title else (text,)
-    number, found, titled = 0, False, False
+    number, found, titled, parted = 0, False, False, False
     sample: Mapping | None = None
     for file in files:
         alone = len(files) == 1
-        name_of, whole = stem(file), suffix(file) == ".txt" and not alone
+        name_of, plain = stem(file), suffix(file) == ".txt"
+        whole = plain and not alone
         for position, record in enumerate(read_records(file, fields, separator, alone)):
+            parted |= plain and position > 0
             content, name = record, None
             if isinstance(record, Mapping):
                 sample = sample or record
@@ -77,6 +79,11 @@ def read_texts(
                 default = name_of if whole and not position else f"{name_of} {position + 1}"
                 yield Text(number, (as_text(default) or "") if name is None else name, content.strip())
             number += 1
+    if separator is not None and not parted and any(suffix(file) == ".txt" for file in files):
+        raise InputError(
+            f"corpus.separator: {separator!r} stands in no .txt file of the corpus: correct it, or set it to null. In "
+            'double quotes, as "\\n", a line end is meant.'
+        )
     if skipped.total() and not found:
         none = "they are not groups of fields" if skipped["no_text"] else "they are not JSON"
         raise InputError(_without(files, "text", text, sample, none))
@@ -108,8 +115,8 @@ def as_text(value: object) -> str | None:
 def _without(files: Sequence[Path], what: str, field: str, record: Mapping | None, none: str = "") -> str:
     where = str(files[0]) if len(files) == 1 else f"{files[0]} and the other files"
     if record is None:
-        fields = none
-    elif field in record:
+        return f"no record of {where} has a {what} in the field {field!r} ({none}): write one JSON object a record."
+    if field in record:
         fields = f"what it holds is no {what}"
     else:
         fields = f"the first one has {', '.join(map(str, record)) or 'no field'}"
