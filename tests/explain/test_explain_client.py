@@ -111,6 +111,20 @@ def test_why_a_connection_fails() -> None:
         Endpoint(server.url, "m", retries=0).answer(ASKED)
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_on_the_way_is_named(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on the way to this machine, where hardly anybody wants one."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(lambda body: completion("Hi.")) as server:
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+        with pytest.raises(InputError, match="does not respond") as said:
+            Endpoint(server.url, "m", retries=0).answer(ASKED)
+        assert f"{server.url} (through the proxy in {variable}, as NO_PROXY does not list" in str(said.value)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert Endpoint(server.url, "m", retries=0).answer(ASKED).text == "Hi."
+
+
 def test_pauses_grow_while_answers_are_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("n2g.explain.endpoint.time.sleep", pauses.append)

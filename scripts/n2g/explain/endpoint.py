@@ -13,6 +13,7 @@ import openai
 
 from n2g.errors import InputError, first_line
 from n2g.explain.chat import Piece, Refused, Reply, Request, without_system
+from n2g.texts.network import proxy_for
 from n2g.texts.readers import as_text
 
 TIMEOUT = 120.0  # seconds for one answer
@@ -46,7 +47,9 @@ class Endpoint:
         # The client's own log lines would stand between those of the progress bar.
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         self.name = name
-        self._url, self._key, self._retries = base_url, key, retries
+        proxy = proxy_for(base_url)
+        way = f" (through the proxy in {proxy}, as NO_PROXY does not list its host)" if proxy else ""
+        self._where, self._key, self._retries = f"{base_url}{way}", key, retries
         self._client = openai.OpenAI(
             base_url=base_url, api_key=key or "none", timeout=timeout, max_retries=retries
         )
@@ -71,20 +74,20 @@ class Endpoint:
                 raise
             except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
                 raise InputError(
-                    f"explain.base_url: {self._url} does not respond ({self._said(error)}): fix this and run again; "
+                    f"explain.base_url: {self._where} does not respond ({self._said(error)}): fix this and run again; "
                     "its answers so far are kept."
                 ) from None
             except openai.APIStatusError as error:
                 if self._answers_others(error):
                     raise Refused(self._said(error)) from None
                 raise InputError(
-                    f"explain: {self._url} rejects requests ({self._said(error)}): check explain.base_url, "
+                    f"explain: {self._where} rejects requests ({self._said(error)}): check explain.base_url, "
                     "explain.model and the key in the variable named by explain.key."
                 ) from None
             except Exception as error:  # whatever the client makes of what is no answer
                 malformed = self._said(error)
         raise InputError(
-            f"explain.base_url: {self._url} does not behave like an OpenAI-compatible endpoint ({malformed}): "
+            f"explain.base_url: {self._where} does not behave like an OpenAI-compatible endpoint ({malformed}): "
             "check the URL."
         )
 
