@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -122,7 +126,10 @@ def test_tables_of_another_version_are_refused(
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": VERSION_OF_RECORDS - 1}, {"vocabulary": None}, {"metrics": []}, {"status": None}, None],
+    [
+        *({"version": VERSION_OF_RECORDS - 1}, {"vocabulary": None}, {"metrics": []}, {"status": None}, None),
+        *({"graph": {}}, {"graph": []}, {"graph": NeuronGraph().to_dict() | {"nodes": [{}, {"id": 1}]}}),
+    ],
 )
 def test_records_of_another_form_are_refused(change: dict | None, copied: Path) -> None:
     path = copied / RUN / "0" / "00000-00001" / "render" / "L0.N0.json"
@@ -131,6 +138,66 @@ def test_records_of_another_form_are_refused(change: dict | None, copied: Path) 
         InputError, match=r"L0\.N0\.json is no record of version \d, which this code reads: run the"
     ):
         load_atlas(copied / RUN)["L0.N0"]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"config": {"model": {"source": "model"}}}'])
+def test_a_manifest_of_another_form_is_refused(content: str, copied: Path) -> None:
+    (copied / RUN / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"manifest\.json is not as a run has it: delete it and run again"):
+        load_atlas(copied / RUN).fires(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("data/ids.json", content) for content in ("<html>", "3", '{"a": 1}', "[[1]]")),
+        *(("data/tokenizer.json", content) for content in ("{}", "[]", '{"pieces": "1"}')),
+        *((name, "<html>") for name in ("data/tokenizer/0.bin", "neurons/L0/N0/record.json.gz")),
+        *((f"data/tables/{name}.parquet", "PAR1") for name in ("patterns", "vocabulary")),
+    ],
+)
+def test_a_site_that_came_in_part_is_one_sentence(name: str, content: str, copied: Path) -> None:
+    """A server may also give a page of its own in the place of a file."""
+    site = copied / RUN / "atlas"
+    assert (site / name).is_file()
+    (site / name).write_text(content)
+    with pytest.raises(
+        InputError, match=r"is damaged or no part of an atlas: build the atlas again\.$"
+    ) as said:
+        load_atlas(site)["L0.N0"].predict(TEXT)
+        load_atlas(site).fires(TEXT)
+    assert str(said.value).startswith(f"{site}/{name.removesuffix('0.bin')} ")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:80a", "http://127.0.0.1/a b", "http://[::1"])
+def test_an_address_that_is_none_is_one_sentence(address: str) -> None:
+    with pytest.raises(InputError, match=r"cannot be fetched \(.*\): give the URL of an atlas\.$"):
+        load_atlas(address)
+
+
+def command(run: Path, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    scripts = Path(__file__).parents[2] / "scripts"
+    environment = os.environ | {"PYTHONPATH": str(scripts)} | options.pop("variables", {})
+    words = (sys.executable, "-m", "n2g", "--run", str(run), *words)
+    return subprocess.run(words, env=environment, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_program_that_reads_no_further_is_no_error(run: Path) -> None:
+    """As `head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = command(run, "predict", "L0.N0", TEXT, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_terminal_that_lacks_characters_gets_their_codes(run: Path) -> None:
+    ascii_only: dict[str, Any] = {"variables": {"PYTHONIOENCODING": "ascii"}, "stdout": subprocess.PIPE}
+    table = command(run, "predict", "L0.N0", "é 🙂", **ascii_only)
+    answer = command(run, "--json", "predict", "L0.N0", "é 🙂", **ascii_only)
+    assert (table.returncode, answer.returncode) == (0, 0), table.stderr + answer.stderr
+    assert "\\u2423" in table.stdout or "\\xe9" in table.stdout
+    assert "é" in "".join(token["text"] for token in json.loads(answer.stdout))
 
 
 def test_a_tokenizer_is_that_of_the_run(run: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def read_graphs(path: Path) -> dict[tuple[int, str], dict[str, dict[str, Any]]]:
                 line = json.loads(text)
                 found.setdefault((line["neuron"], line["pole"]), {})[line["method"]] = line
                 if line["graph"] is not None:
-                    _check(line["graph"])
+                    check_graph(line["graph"])
                 if "rule" in line:
                     _check_rule(line["rule"])
     except FileNotFoundError as error:
@@ -41,8 +41,9 @@ def _check_rule(rule: dict[str, Any]) -> None:
         raise ValueError("no program has written this rule")
 
 
-def _check(graph: dict[str, Any]) -> None:
-    """Raise one of the errors above where a graph is not as it is written: something is missing, or of another kind."""
+def check_graph(graph: dict[str, Any]) -> None:
+    """Raise ValueError, KeyError or TypeError where a graph is not as it is written: something is missing, or of
+    another kind."""
     written = NeuronGraph.from_dict(graph).to_dict()
     parts = list(
         zip([graph, *graph["nodes"]], [{**written, "nodes": graph["nodes"]}, *written["nodes"]], strict=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +68,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     answer, rows = _ask(given)
     if given.json:
-        json.dump(answer, sys.stdout, ensure_ascii=False, indent=1)
+        unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+        json.dump(answer, sys.stdout, ensure_ascii=not unicode, indent=1)
         print()
     elif given.command == "trace":
         print(*summary(answer), _table(rows, 0), sep="\n")
     else:
         print(_table(rows, given.limit))
+
+
+@contextmanager
+def written_anywhere() -> Generator[None]:
+    """Standard output goes to whatever takes it: a terminal that lacks characters, which are written out, or a program
+    that ends before it has read all, as `head` does. Ctrl-C ends this one without a word."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as Python will flush it once more
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _ask(given: argparse.Namespace) -> tuple[Any, list[Sequence[Any]]]:

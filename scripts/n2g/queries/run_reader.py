@@ -7,6 +7,10 @@ import json
 import shutil
 import tempfile
 import urllib.request
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +19,7 @@ import pyarrow.parquet as pq
 
 from n2g.errors import InputError
 from n2g.files.contracts import CONTRACTS, VERSION
-from n2g.files.tables import check_table, read_json, read_table, table_version
+from n2g.files.tables import check_table, read_json, read_table, remedy, table_version
 from n2g.ids import NeuronId
 from n2g.model.checkpoint import DESCRIPTION, checkpoint_key
 from n2g.results.stored_records import StoredRecords, checked
@@ -99,11 +103,15 @@ class RunFolder(StoredRecords):
         )
 
     def bos(self) -> int:
-        return read_json(self.folder / "corpus" / "corpus.json")["bos"]
+        path = self.folder / "corpus" / "corpus.json"
+        with _of_a_run(path):
+            return read_json(path)["bos"]
 
     def _model(self) -> Path:
-        model = read_json(self.folder / "manifest.json")["config"]["model"]
-        return self.folder.absolute().parents[1] / "resources" / "checkpoints" / checkpoint_key(model)
+        path = self.folder / "manifest.json"
+        with _of_a_run(path):
+            key = checkpoint_key(read_json(path)["config"]["model"])
+        return self.folder.absolute().parents[1] / "resources" / "checkpoints" / key
 
 
 class RunSite:
@@ -116,12 +124,13 @@ class RunSite:
         self._base = str(address).removesuffix("index.html").rstrip("/")
         self.name = self._base.rpartition("/")[2]
         self._kept = tempfile.TemporaryDirectory(prefix="n2g-site-")
-        runs = read_json(self._fetch("data/ids.json"))
-        self._names = sorted(
-            NeuronId(layer, neuron, suffix == "-", *letter)
-            for layer, first, last, suffix, *letter in runs
-            for neuron in range(first, last + 1)
-        )
+        path = self._fetch("data/ids.json")
+        with self._reading("data/ids.json"):
+            self._names = sorted(
+                NeuronId(layer, neuron, suffix == "-", *letter)
+                for layer, first, last, suffix, *letter in read_json(path)
+                for neuron in range(first, last + 1)
+            )
         self._known = set(self._names)
 
     def names(self) -> list[NeuronId]:
@@ -130,8 +139,11 @@ class RunSite:
     def record(self, neuron: NeuronId) -> dict[str, Any]:
         if neuron not in self._known:
             raise InputError(f"{neuron} is not part of the atlas at {self._base}.")
-        path = self._fetch(page_path(str(neuron)).replace("index.html", "record.json.gz"))
-        return checked(json.loads(gzip.decompress(path.read_bytes())), f"{neuron} of {self._base}")
+        relative = page_path(str(neuron)).replace("index.html", "record.json.gz")
+        path = self._fetch(relative)
+        with self._reading(relative):
+            record = json.loads(gzip.decompress(path.read_bytes()))
+        return checked(record, f"{neuron} of {self._base}")
 
     def picture(self, neuron: NeuronId) -> str:
         from n2g.graphs.drawing import layout, to_dot, to_svg
@@ -145,8 +157,11 @@ class RunSite:
         return to_svg(graph, words, places[name], name, record["explanation"])
 
     def file(self, name: str) -> Path:
-        path = self._fetch(f"data/tables/{name}.parquet")
-        if (found := table_version(path)) != VERSION:
+        relative = f"data/tables/{name}.parquet"
+        path = self._fetch(relative)
+        with self._reading(relative):
+            found = table_version(path)
+        if found != VERSION:
             raise InputError(
                 f"{self._base} has tables of version {found}, and this code reads version {VERSION}: query it with "
                 "the version of Neuron Atlas that built it."
@@ -165,10 +180,13 @@ class RunSite:
         return self.table("vocabulary")["text"].to_pylist()
 
     def tokenizer(self) -> Path:
-        pieces = read_json(self._fetch("data/tokenizer.json"))["pieces"]
-        packed = b"".join(self._fetch(f"data/tokenizer/{piece}.bin").read_bytes() for piece in range(pieces))
+        index = self._fetch("data/tokenizer.json")
+        with self._reading("data/tokenizer.json"):
+            names = [f"data/tokenizer/{piece}.bin" for piece in range(read_json(index)["pieces"])]
+        packed = b"".join(self._fetch(name).read_bytes() for name in names)
         path = Path(self._kept.name, "tokenizer.json")
-        path.write_bytes(gzip.decompress(packed))
+        with self._reading("data/tokenizer/"):
+            path.write_bytes(gzip.decompress(packed))
         return path
 
     def checkpoint(self) -> Path:
@@ -178,7 +196,19 @@ class RunSite:
         )
 
     def bos(self) -> int:
-        return read_json(self._fetch("data/tokenizer.json"))["bos"]
+        index = self._fetch("data/tokenizer.json")
+        with self._reading("data/tokenizer.json"):
+            return read_json(index)["bos"]
+
+    @contextmanager
+    def _reading(self, relative: str) -> Generator[None]:
+        """Say in a sentence that a file of the site is not what this code writes."""
+        try:
+            yield
+        except (InputError, OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+            raise InputError(
+                f"{self._base}/{relative} is damaged or no part of an atlas: build the atlas again."
+            ) from error
 
     def _fetch(self, relative: str) -> Path:
         """A file of the site on this machine."""
@@ -192,13 +222,22 @@ class RunSite:
             try:
                 with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, partial.open("wb") as file:
                     shutil.copyfileobj(answer, file)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, HTTPException) as error:
                 reason = getattr(error, "reason", None) or error
                 raise InputError(
                     f"{address} cannot be fetched ({reason}): give the URL of an atlas."
                 ) from error
             partial.rename(path)
         return path
+
+
+@contextmanager
+def _of_a_run(path: Path) -> Generator[None]:
+    """Say in a sentence that a JSON file of a run is not what this code writes."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is not as a run has it: {remedy(path)}") from error
 
 
 def open_run(place: str | Path) -> RunReader:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from n2g.errors import InputError
 from n2g.files.tables import read_json
+from n2g.graphs.graph_file import check_graph
 from n2g.ids import Block, NeuronId
 
 VERSION = 3  # of the form of records, see schemas/record.schema.json
@@ -57,7 +59,10 @@ def checked(record: Any, place: object) -> dict[str, Any]:
     if isinstance(record, dict) and record.get("version") == VERSION:
         parts = {name: record.get(name) for name in ("vocabulary", "metrics", "statistics", "provenance")}
         if all(isinstance(part, dict) for part in parts.values()) and isinstance(record.get("status"), str):
-            return record
+            with suppress(LookupError, TypeError, ValueError, AttributeError):
+                if record["graph"] is not None:
+                    check_graph(record["graph"])
+                return record
     raise InputError(
         f"{place} is no record of version {VERSION}, which this code reads: run the workflow again, or query it with "
         "the version of Neuron Atlas that made it."
