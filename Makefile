@@ -38,7 +38,7 @@ help: ## List the commands
 	    | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 atlas: $(WANTED_ENVIRONMENT) ## Run the workflow and build the site
-	@$(VENV) snakemake $(SIDE_BY_SIDE) $(ARGS)
+	@set -- $(SIDE_BY_SIDE); [ $$# -gt 0 ] || exit 1; $(VENV) snakemake "$$@" $(ARGS)
 
 reproduce: $(WANTED_ENVIRONMENT) ## Recompute a neuron and compare: make reproduce NEURON=L3.N42 (or SAMPLE=25)
 	@[ -n "$(NEURON)$(SAMPLE)" ] || { echo "Name the neuron: make reproduce NEURON=L3.N42" >&2; exit 2; }

@@ -84,7 +84,26 @@ def test_all_cores_work_where_no_gpu_can_be_used(tmp_path: Path, listed: str, de
         PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         CUDA_VISIBLE_DEVICES="",
     )
-    assert "snakemake --cores 16 --resources gpu=4 --config" in done.stdout, done.stderr
+    assert "set -- --cores 16 --resources gpu=4; " in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--configfile gone.yaml", "gone.yaml: cannot be read (No such file or directory): name an existing"),
+        ("--configfile Makefile", "Makefile: "),
+        ("--configfile .venv", ".venv: cannot be read (Is a directory)"),
+        ("--config layers", "--config layers: is no key and value: write it as in --config layers=0-2."),
+        ("--config =3", "--config =3: is no key and value"),
+    ],
+)
+def test_arguments_that_snakemake_has_a_traceback_for(tmp_path: Path, arguments: str, sentence: str) -> None:
+    folder = checkout(tmp_path / "run")
+    shutil.copy(ROOT / "config.yaml", folder)
+    (folder / ".venv").symlink_to(sys.prefix)
+    done = make("atlas", "ENVIRONMENT=.venv", f"ARGS={arguments}", cwd=folder)
+    assert done.returncode and done.stderr.startswith(sentence), done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
 
 
 def test_a_port_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from n2g.errors import InputError
+from n2g.errors import InputError, exit_with_sentence
 from n2g.workflow.config import complete_config
 from n2g.workflow.given import given_config
 
@@ -90,11 +91,20 @@ def ask_pytorch() -> list[str | None]:
 
 
 def configured_device(arguments: Sequence[str]) -> str:
-    """The key ``device`` of the configuration that Snakemake's arguments name; ``auto`` where that is wrong."""
+    """The key ``device`` of the configuration that Snakemake's arguments name; ``auto`` where that is wrong.
+
+    Raises:
+        InputError: a file that is named cannot be read, or an option has no value, for which Snakemake has a traceback.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=["config.yaml"])
     parser.add_argument("--config", "-C", nargs="*", action="extend", default=[])
     known, _ = parser.parse_known_args(arguments)
+    if known.configfile != parser.get_default("configfile"):
+        given_config(known.configfile, [])
+    for option in known.config:
+        if not re.match(r"[a-zA-Z_]\w*=", option):
+            raise InputError(f"--config {option}: is no key and value: write it as in --config layers=0-2.")
     try:
         return complete_config(given_config(known.configfile, known.config))["device"]
     except InputError:  # Snakemake says so in a moment
@@ -102,4 +112,5 @@ def configured_device(arguments: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    print(find_device(configured_device(sys.argv[2:])).flags(int(sys.argv[1])))
+    with exit_with_sentence():
+        print(find_device(configured_device(sys.argv[2:])).flags(int(sys.argv[1])))
