@@ -4,6 +4,7 @@ import time
 
 from n2g.workflow import benchmark_files, clock, run_lock, run_report
 from n2g.workflow.machine import find_device
+from n2g.workflow.paths import check_folder
 from n2g.workflow.readable_log import jobs_to_do, make_readable
 
 BEGIN = time.monotonic()
@@ -20,6 +21,8 @@ def outcome(since=None):
 if workflow.is_main_process:
     if not workflow.output_settings.dryrun:
         with exit_with_sentence():
+            for name in ("results", "resources", ".snakemake"):
+                check_folder(Path(name))
             run_lock.hold(Path(".snakemake"))
         clock.date_back(clock.results_of(RUN_FOLDER, Path("resources")))
     make_readable(

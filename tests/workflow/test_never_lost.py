@@ -94,6 +94,21 @@ def test_what_was_newer_stays_newer(tmp_path: Path) -> None:
     assert dates["old"] < dates["later"] < dates["latest"] <= time.time()
 
 
+@pytest.mark.parametrize("name", ["results", "resources", ".snakemake"])
+def test_a_folder_that_is_a_link_to_nothing(name: str, copied: Path) -> None:
+    """As where a disk is not mounted; once it is, the run goes on."""
+    (copied / name).rename(copied / "disk")
+    (copied / name).symlink_to(copied / "mounted")
+    status, said = snakemake(copied)
+    assert status != 0 and "Traceback" not in said
+    assert said.splitlines()[-1].startswith(
+        f"{name} is a link to nothing, or no folder: mount or make what it"
+    )
+    (copied / "disk").rename(copied / "mounted")
+    status, said = snakemake(copied, "--dry-run")
+    assert status == 0, said
+
+
 @on_a_full_disk
 def test_a_checkout_that_cannot_be_written(copied: Path) -> None:
     shell = f"mount --bind . . && mount -o remount,ro,bind . && cd {copied} && exec {' '.join(SNAKEMAKE)}"

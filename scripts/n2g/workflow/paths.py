@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from n2g.errors import InputError
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError where a folder to write to is a link to nothing, such as to a disk that is not mounted, or a
+    file."""
+    if (folder.is_symlink() or folder.exists()) and not folder.is_dir():
+        raise InputError(
+            f"{folder} is a link to nothing, or no folder: mount or make what it stands for, or remove it."
+        )
+
 
 def run_file(name: str) -> str:
     """Path of a file of the whole run.
