@@ -9,7 +9,7 @@ import os
 import ssl
 from importlib.util import find_spec
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from n2g.errors import InputError
 
@@ -37,7 +37,7 @@ def check_network() -> None:
 def proxy_for(url: str) -> str | None:
     """The variable that names the proxy through which libraries reach a URL; None where they reach it directly."""
     parts, proxies = urlsplit(url), getproxies_environment()
-    if proxy_bypass_environment(parts.hostname or "", proxies):
+    if proxy_bypass(parts.hostname or ""):
         return None
     return next((_variable(f"{kind}_proxy") for kind in (parts.scheme, "all") if proxies.get(kind)), None)
 
