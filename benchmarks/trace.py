@@ -1,4 +1,4 @@
-"""How many neurons does a prediction need? Keep those that come first by `python -m n2g trace`, all others at their mean.
+"""How many neurons does a prediction need? Those that attribution puts first are kept, all others have their mean.
 
 Writes benchmarks/trace.md. The prompts are made by the templates of trace_prompts.py, and those count after which the
 model gives the right token a larger logit than the wrong one. A neuron is kept or not at all positions of the prompt.
@@ -172,10 +172,10 @@ def main() -> None:
     lines = [
         "# How many neurons a prediction needs",
         "",
-        f"`{model.architecture}` has {means.size:,} neurons. Those that come first are kept, all others have their mean",
-        f"over {given.tokens:,} tokens of training documents. {len(cases)} of {given.prompts} prompts count, those that",
-        f"the model gets right ({kinds}).",
-        f"The mean difference of the logits is {whole.mean():.2f}, and {none.mean():.2f} with all neurons at their mean.",
+        f"Of the {means.size:,} neurons of `{model.architecture}` those that come first are kept, all others have",
+        f"their mean over {given.tokens:,} tokens of training documents. {len(cases)} of {given.prompts} prompts",
+        f"count, which the model gets right ({kinds}).",
+        f"The mean difference of the logits is {whole.mean():.2f}; with all neurons at their mean, {none.mean():.2f}.",
         f"Written by `python benchmarks/trace.py --prompts {given.prompts} --tokens {given.tokens}`.",
         "",
         f"| Neurons kept first | enough for {WANTED:.0%} | {' | '.join(f'{count:,} leave' for count in SHOWN)} |",

@@ -21,7 +21,7 @@ from n2g.graphs.drawing import inline
 from n2g.graphs.token_display import excerpt, visible
 
 HERE = Path(__file__).parent
-BAR, HIGH = 200, 12  # a layer's bar, in pixels
+BAR, HIGH = 140, 12  # a layer's bar, in pixels
 LIKELY = 3  # other next tokens that are listed
 _MARKER = re.compile(r"<marker .*?</marker>", re.DOTALL)
 MARKER = (
