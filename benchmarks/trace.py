@@ -29,8 +29,8 @@ from n2g.model.checkpoint import read_description  # noqa: E402
 from n2g.model.engine import Engine  # noqa: E402
 from n2g.texts.corpus import encoder  # noqa: E402
 from n2g.texts.corpus_files import load_texts_for_fitting  # noqa: E402
-from n2g.trace.ablation import Case, differences, mean_activations  # noqa: E402
-from n2g.trace.attribution import Attribution, attribute  # noqa: E402
+from n2g.trace.ablation import Case, by_length, differences, mean_activations  # noqa: E402
+from n2g.trace.attribution import Attribution, attribute_many  # noqa: E402
 from n2g.workflow.device_options import add_device_options  # noqa: E402
 from n2g.workflow.model_options import open_engine  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
@@ -125,19 +125,24 @@ class Kept:
         return round(enough)
 
 
-def rows(
+def lines_of(
     engine: Engine, cases: Sequence[Case], means: np.ndarray, whole: np.ndarray, seed: int
 ) -> Iterator[str]:
     """A line of the table for each order, as soon as it is known."""
     for how in dict.fromkeys(how for how, _ in ORDERS.values()):
         wanted = {name: strength for name, (used, strength) in ORDERS.items() if used == how}
-        orders: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-        for case in tqdm(cases, desc=how, unit="prompt", mininterval=5):
-            found = attribute(engine, case.tokens, case.target, case.against, how)
-            for name, strength in wanted.items():
-                orders[name].append(ranks(strength(found, means, seed)))
+        orders: dict[str, dict[int, np.ndarray]] = {name: {} for name in wanted}
+        with tqdm(total=len(cases), desc=how, unit="prompt", mininterval=5) as progress:
+            for rows in by_length(cases, engine.batch_tokens // 4):
+                given = (
+                    [getattr(cases[row], one) for row in rows] for one in ("tokens", "target", "against")
+                )
+                for row, found in zip(rows, attribute_many(engine, *given, how), strict=True):
+                    for name, strength in wanted.items():
+                        orders[name][row] = ranks(strength(found, means, seed))
+                progress.update(len(rows))
         for name, order in orders.items():
-            kept = Kept(engine, cases, means, whole, order)
+            kept = Kept(engine, cases, means, whole, [order[at] for at in range(len(cases))])
             shares = " | ".join(f"{kept.share(count):.0%}" for count in SHOWN)
             yield f"| {name} | {kept.least():,} | {shares} |"
 
@@ -181,7 +186,7 @@ def main() -> None:
         f"| Neurons kept first | enough for {WANTED:.0%} | {' | '.join(f'{count:,} leave' for count in SHOWN)} |",
         f"| --- | ---: |{' ---: |' * len(SHOWN)}",
     ]
-    for row in rows(engine, cases, means, whole, given.seed):
+    for row in lines_of(engine, cases, means, whole, given.seed):
         print(row, flush=True)
         lines.append(row)
         given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from tracing import FIRST, OTHER, PROMPT, SECOND, TARGET
 from n2g.errors import InputError
 from n2g.model.checkpoint import load
 from n2g.model.engine import Engine
-from n2g.trace.attribution import PROPAGATIONS, Attribution, attribute
+from n2g.trace.attribution import PROPAGATIONS, Attribution, attribute, attribute_many
 from n2g.trace.neurons import strongest
 from n2g.trace.propagation import frozen
 from n2g.trace.question import ATTRIBUTIONS
@@ -75,6 +75,17 @@ def test_the_neurons_of_the_last_layer_and_the_rest_sum_to_the_logit(engine: Eng
     assert of_neurons == pytest.approx(read(written), rel=1e-4, abs=1e-6)
     assert of_neurons + read(stream - written) == pytest.approx(found.value, rel=1e-4)
     assert found.relevance[layer, :-1] == pytest.approx(0)
+
+
+def test_prompts_of_a_batch_do_not_disturb_each_other(engine: Engine) -> None:
+    other = (0, 7, 7, 7, 60, 61)
+    both = attribute_many(engine, [other, TOKENS], [3, 7], [None, 8])
+    for found, alone in zip(
+        both, [attribute(engine, other, 3), attribute(engine, TOKENS, 7, 8)], strict=True
+    ):
+        assert (found.target, found.value) == (alone.target, pytest.approx(alone.value, rel=1e-4))
+        assert found.relevance == pytest.approx(alone.relevance, rel=1e-3, abs=1e-6)
+        assert found.start == pytest.approx(alone.start, rel=1e-3, abs=1e-6)
 
 
 def test_nothing_of_the_freezing_stays(engine: Engine) -> None:

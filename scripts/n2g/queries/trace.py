@@ -11,7 +11,7 @@ from typing import Any
 from n2g.errors import InputError
 from n2g.files.atomic import write_bytes
 from n2g.ids import NeuronId
-from n2g.model.checkpoint import Description, read_description
+from n2g.model.checkpoint import DESCRIPTION, Description, read_description
 from n2g.queries.atlas import Atlas, load_atlas
 from n2g.trace.neurons import strongest
 from n2g.trace.page import page
@@ -56,6 +56,7 @@ def trace(run: str | Path, given: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--top {given.top} is no number of neurons: write 1 or more.")
     origin = load_atlas(run).origin
     checkpoint = given.checkpoint or origin.checkpoint()
+    checkpoint = checkpoint / DESCRIPTION if checkpoint.is_dir() else checkpoint
     atlas = Atlas(origin, given.tokenizer or checkpoint.with_name("tokenizer.json"))
     model = read_description(checkpoint)
     among = _named(given.neuron or (), model)

@@ -67,7 +67,7 @@ def differences(
     """
     found = np.zeros(len(cases))
     average = torch.from_numpy(means).to(engine.device)
-    for rows in _by_length(cases, engine.batch_tokens):
+    for rows in by_length(cases, engine.batch_tokens):
         tokens = torch.tensor([cases[row].tokens for row in rows], device=engine.device)
         changes = {}
         if kept is not None:
@@ -94,7 +94,7 @@ class _Ablation:
         return torch.cat([value[:, :1], changed[:, 1:]], dim=1)
 
 
-def _by_length(cases: Sequence[Case], budget: int) -> Iterator[list[int]]:
+def by_length(cases: Sequence[Case], budget: int) -> Iterator[list[int]]:
     """Numbers of cases of equal length, with at most `budget` tokens together where there are two or more."""
     groups: dict[int, list[int]] = {}
     for row, case in enumerate(cases):

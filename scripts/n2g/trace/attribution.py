@@ -62,29 +62,39 @@ def attribute(
     Raises:
         InputError: relevance cannot be propagated through this model, or `against` is the likeliest token itself.
     """
+    return attribute_many(engine, [tokens], [target], [against], how)[0]
+
+
+def attribute_many(
+    engine: Engine,
+    prompts: Sequence[Sequence[int]],
+    targets: Sequence[int | None],
+    against: Sequence[int | None],
+    how: str = "relevance",
+) -> list[Attribution]:
+    """The same of several prompts of one length in one pass."""
     layers = range(engine.bridge.cfg.n_layers)
-    ids = torch.tensor([list(tokens)], device=engine.device)
+    ids = torch.tensor([list(tokens) for tokens in prompts], device=engine.device)
     with torch.enable_grad(), PROPAGATIONS[how](engine.bridge):
-        logits, (start, *kept) = engine.leaves(ids, layers)
-        last = logits[0, -1].float()
-        if target is None and against == (target := int(last.argmax())):
+        logits, leaves = engine.leaves(ids, layers)
+        last = logits[:, -1].float()
+        wanted = [int(row.argmax()) if one is None else one for row, one in zip(last, targets, strict=True)]
+        if any(one == other for one, other in zip(wanted, against, strict=True)):
             raise InputError("--against is the model's own prediction: name the --target, too.")
-        value = last[target] - (0 if against is None else last[against])
-        slopes = torch.autograd.grad(value, [start, *kept], materialize_grads=True)
+        values = [
+            row[one] - (0 if other is None else row[other])
+            for row, one, other in zip(last, wanted, against, strict=True)
+        ]
+        # No prompt of a batch depends on another, so that the sum's derivatives are those of each.
+        slopes = torch.autograd.grad(torch.stack(values).sum(), leaves, materialize_grads=True)
 
-    def stacked(values: Sequence[torch.Tensor]) -> np.ndarray:
-        return np.stack([_shaped(value, len(tokens)) for value in values])
+    def shaped(value: torch.Tensor) -> np.ndarray:
+        """Some models have rows and positions in one axis."""
+        return value.detach().float().reshape(*ids.shape, -1).cpu().numpy()
 
-    return Attribution(
-        target,
-        float(value.detach()),
-        last.detach().cpu().numpy(),
-        stacked(kept),
-        stacked(slopes[1:]),
-        _shaped(start * slopes[0], len(tokens)).sum(-1),
-    )
-
-
-def _shaped(value: torch.Tensor, positions: int) -> np.ndarray:
-    """Some models have rows and positions in one axis."""
-    return value.detach().float().reshape(positions, -1).cpu().numpy()
+    start = shaped(leaves[0] * slopes[0]).sum(-1)
+    activations = np.stack([shaped(one) for one in leaves[1:]], axis=1)
+    derivatives = np.stack([shaped(one) for one in slopes[1:]], axis=1)
+    shown = last.detach().cpu().numpy()
+    columns = (wanted, [float(one.detach()) for one in values], shown, activations, derivatives, start)
+    return [Attribution(*row) for row in zip(*columns, strict=True)]
