@@ -88,6 +88,16 @@ def test_prompts_of_a_batch_do_not_disturb_each_other(engine: Engine) -> None:
         assert found.start == pytest.approx(alone.start, rel=1e-3, abs=1e-6)
 
 
+@torch.no_grad()
+def test_the_logits_after_the_last_token_alone_are_the_same(engine: Engine) -> None:
+    ids = torch.tensor([TOKENS, (0, 7, 7, 7, 60, 61)])
+    whole = engine.bridge(ids, return_type="logits")[:, -1]
+    torch.testing.assert_close(engine.last_logits(ids, {}), whole, rtol=1e-4, atol=1e-5)
+    silent = engine.last_logits(ids, {0: torch.zeros_like})
+    assert not torch.allclose(silent, whole)
+    torch.testing.assert_close(silent, engine.logits(ids, 0, torch.zeros_like)[:, -1], rtol=1e-4, atol=1e-5)
+
+
 def test_nothing_of_the_freezing_stays(engine: Engine) -> None:
     points = [point for point in engine.bridge.hook_dict.values() if point is not None]
     before, slopes = logit(engine), attribute(engine, TOKENS, 7, 8, "gradient").relevance
