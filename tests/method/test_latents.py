@@ -126,7 +126,8 @@ def test_the_atlas_has_pages_of_latents(made: Made) -> None:
     assert "6 of the 40 latents" in (site / "index.html").read_text()
     related = {str(name) for name in load_atlas(site).names()}
     assert related == {f"L{layer}.F{latent}" for layer in (0, 1) for latent in range(3)}
-    assert not [path for path in site.rglob("*.html") if "L1.N1" in path.read_text()]
+    for folder in ("neurons", "layers"):
+        assert not [path for path in (site / folder).rglob("*.html") if "L1.N" in path.read_text()]
 
 
 def test_queries_name_latents(made: Made) -> None:
