@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,8 @@ from n2g.errors import InputError
 from n2g.files.tables import read_table
 from n2g.graphs.trie import NeuronGraph
 from n2g.queries.atlas import load_atlas
+from n2g.queries.trace import trace
+from n2g.workflow.model_options import open_engine
 
 BLOCKS = ["0/00000-00002", "1/00000-00002"]
 
@@ -135,6 +138,17 @@ def test_queries_name_latents(made: Made) -> None:
     token = atlas.words[made.planted.tokens[0]]
     assert [one.neuron for one in atlas.search(token)][:1] == ["L0.F0"]
     assert atlas["L0.F0"].status == "ok"
+
+
+def test_a_run_of_latents_is_not_traced(made: Made) -> None:
+    model = {"checkpoint": made.planted.checkpoint, "tokenizer": None, "top": 5}
+    with pytest.raises(InputError, match="describes latents, and trace knows neurons only"):
+        trace(made.output, argparse.Namespace(**model))
+
+
+def test_programs_that_know_neurons_only_open_the_model(made: Made) -> None:
+    given = {"checkpoint": made.planted.checkpoint, "device": "cpu", "dtype": "float32", "threads": 1}
+    assert not open_engine(argparse.Namespace(**given), [1], [3]).encoders
 
 
 @pytest.mark.parametrize(

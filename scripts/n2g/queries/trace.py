@@ -58,11 +58,15 @@ def trace(run: str | Path, given: argparse.Namespace) -> dict[str, Any]:
     checkpoint = given.checkpoint or origin.checkpoint()
     checkpoint = checkpoint / DESCRIPTION if checkpoint.is_dir() else checkpoint
     atlas = Atlas(origin, given.tokenizer or checkpoint.with_name("tokenizer.json"))
+    if atlas.names()[0].letter != "N":
+        raise InputError(f"{run} describes latents, and trace knows neurons only: name a run of neurons.")
     model = read_description(checkpoint)
     among = _named(given.neuron or (), model)
     question = ask(atlas.tokenise, origin.bos(), model.n_ctx, given.prompt, given.target, given.against)
     engine = open_engine(
-        argparse.Namespace(**vars(given) | {"checkpoint": checkpoint}), [model.n_layers - 1], [0]
+        argparse.Namespace(**vars(given) | {"checkpoint": checkpoint}),
+        [model.n_layers - 1],
+        [0],
     )
     found = attribute(engine, question.tokens, question.target, question.against, given.attribution)
     known = set(atlas.names())

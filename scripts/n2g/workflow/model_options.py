@@ -57,14 +57,15 @@ def open_encoders(given: argparse.Namespace, layers: list[int], latents: list[in
     Raises:
         InputError: a layer has no latents, or not so many, or their files are damaged.
     """
-    if given.units is None:
+    units = getattr(given, "units", None)  # some programs know neurons only
+    if units is None:
         return {}
-    known = read_latents(given.units)
+    known = read_latents(units)
     if max(latents) >= known.latents:
         raise InputError(
             f"neurons: {max(latents)} is out of range: each layer has latents 0-{known.latents - 1}."
         )
-    return {layer: load_encoder(given.units, layer) for layer in sorted(set(layers))}
+    return {layer: load_encoder(units, layer) for layer in sorted(set(layers))}
 
 
 def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]) -> Engine:
