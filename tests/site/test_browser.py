@@ -150,6 +150,7 @@ def test_read_from_a_disk(browser, address, tmp_path):
     assert "need a server" in said
     page.get_by_role("link", name="All neurons").click()
     assert page.get_by_role("heading", level=1).inner_text() == "All neurons"
+    assert page.get_by_role("link", name="whole table as CSV").is_visible()
     page.close()
 
 

@@ -131,10 +131,10 @@ def test_a_token_of_a_text_chooses_its_pattern(page: Page, address: str, large: 
     expect(chosen).to_have_count(1)
     node = chosen.get_attribute("data-node")
     expect(page.locator(f"svg.graph .node.chosen[data-node='{node}']")).to_have_count(1)
-    expect(token).to_have_class(re.compile(r"\bthrough\b"))
+    expect(token).to_have_class(re.compile(r"\bvia\b"))
     assert re.search(rf"[?&]node={node}\b", page.url)
     page.keyboard.press("Escape")
-    expect(page.locator(".through")).to_have_count(0)
+    expect(page.locator(".via, .chosen")).to_have_count(0)
 
 
 @pytest.mark.both

@@ -217,8 +217,10 @@ def patterns_of(record: Mapping[str, Any]) -> list:
 
 
 def _tokens(node: Mapping[str, Any], least: float) -> list[int]:
-    pairs = zip(node.get("tokens", ()), node.get("weights", ()), strict=True)
-    return [token for token, weight in pairs if weight >= least]
+    if "tokens" not in node:
+        return []
+    weights = dict(zip(node["tokens"], node["weights"], strict=True))
+    return [token for token in ordered(node) if weights[token] >= least]
 
 
 def _short(value: float) -> float:

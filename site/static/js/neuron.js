@@ -32,7 +32,9 @@ async function exemplify(page) {
   for (const example of record.examples) example.tokens.forEach((_, at) => add(example, at));
   for (const row of page.querySelectorAll("tr[data-node]")) {
     const texts = (found.get(Number(row.dataset.node)) ?? []).map(([example, at]) => brief(record, example, at, BEFORE, AFTER));
-    row.querySelector(".seen").replaceChildren(...texts.flatMap((text, at) => (at ? [" · ", text] : [text])));
+    const seen = row.querySelector(".seen");
+    seen.replaceChildren(...texts.flatMap((text, at) => (at ? [" · ", text] : [text])));
+    seen.title = seen.textContent;
   }
 }
 
@@ -43,7 +45,7 @@ function markThrough(page, record, node) {
     const example = record.examples[paragraph.closest("[data-example]").dataset.example];
     const first = Number(paragraph.dataset.first);
     const nodes = node ? decided(prepared, example) : [];
-    [...paragraph.children].forEach((token, at) => token.classList.toggle("through", Boolean(nodes[at + first]) && pathTo(prepared, nodes[at + first]).includes(node)));
+    [...paragraph.children].forEach((token, at) => token.classList.toggle("via", Boolean(nodes[at + first]) && pathTo(prepared, nodes[at + first]).includes(node)));
   }
 }
 

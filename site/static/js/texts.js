@@ -106,7 +106,7 @@ export function item(page, record, prepared, id, index, times, around) {
   const paragraph = make("p", { class: "tokens", dir: "auto" });
   fill(paragraph, record, example, around);
   const [actual, predicted] = [example.activations[example.pivot], example.predictions[example.pivot]];
-  const value = make("a", { class: "value", href: `#${id}`, title: `actual ${shown(actual)}, predicted ${shown(predicted)}; a link to this example` }, ...outcome(page, record, example), shown(actual));
+  const value = make("a", { class: "value", href: `#${id}`, title: `actual ${shown(actual)}, predicted ${shown(predicted)}` }, ...outcome(page, record, example), shown(actual));
   if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
   if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, ...reason(record, prepared, example)));
