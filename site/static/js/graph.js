@@ -89,7 +89,7 @@ function into(frame, node) {
 function patternRow([node, parts, share, support, hits, misses]) {
   const words = parts.flatMap(([kind, text], at) => [at ? " " : "", make("span", { class: kind }, text)]);
   const cells = [share === null ? "" : `${Math.round(100 * share)} %`, support, hits, misses];
-  return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("div", {}, make("span", { class: "pattern" }, ...words), make("span", { class: "seen" }))), ...cells.map((text) => make("td", {}, text ?? "")));
+  return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("div", {}, make("span", { class: "pattern" }, ...words))), ...cells.map((text) => make("td", {}, text ?? "")));
 }
 
 /** The rows and the picture as they can be chosen: one node is in the order of the Tab key, arrow keys go to the others. */

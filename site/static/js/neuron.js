@@ -32,9 +32,10 @@ async function exemplify(page) {
   for (const example of record.examples) example.tokens.forEach((_, at) => add(example, at));
   for (const row of page.querySelectorAll("tr[data-node]")) {
     const texts = (found.get(Number(row.dataset.node)) ?? []).map(([example, at]) => brief(record, example, at, BEFORE, AFTER));
-    const seen = row.querySelector(".seen");
-    seen.replaceChildren(...texts.flatMap((text, at) => (at ? [" · ", text] : [text])));
+    const seen = make("span", { class: "seen" }, ...texts.flatMap((text, at) => (at ? [" · ", text] : [text])));
     seen.title = seen.textContent;
+    row.querySelector(".seen")?.remove();
+    row.querySelector(".pattern").after(seen);
   }
 }
 
