@@ -1,6 +1,6 @@
 // What every page has: the search box and keys, light and dark; and what its elements ask for: data-feature="table" runs
 // the default export of table.js with that element.
-import { allIds, make, pageOf, root } from "./site.js";
+import { allIds, make, pageOf, root, settled } from "./site.js";
 
 const KEYS = [["/", "search"], ["j", "next neuron"], ["k", "previous neuron"], ["Esc", "close what is open"], ["?", "these keys"]];
 
@@ -41,7 +41,10 @@ function search(form, input) {
     answer(question);
   };
   for (const [name, value] of Object.entries({ role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" })) input.setAttribute(name, value);
-  input.addEventListener("input", async () => (await import("./suggest.js")).default(form, input, go), { once: true }); // not before something is typed
+  let suggestions = null; // not before something is typed
+  input.addEventListener("input", settled(() => {
+    suggestions ??= import("./suggest.js").then((feature) => feature.default(form, input, go));
+  }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     go(input.value);

@@ -63,11 +63,11 @@ export default function combobox(form, input, choose) {
     fill([]);
   }
 
-  const look = settled(async () => {
+  const look = async () => {
     const now = (turn += 1);
     const found = input.value ? await suggest(input.value) : [];
     if (now === turn && document.activeElement === input) fill(found);
-  });
+  };
   const take = (place) => {
     const [question] = options[place];
     close();
@@ -85,6 +85,6 @@ export default function combobox(form, input, choose) {
   form.addEventListener("submit", close);
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus
   list.addEventListener("click", (event) => take([...list.children].indexOf(event.target.closest("li"))));
-  input.addEventListener("input", look);
+  input.addEventListener("input", settled(look));
   look(); // for what was typed while this loaded
 }
