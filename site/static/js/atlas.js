@@ -43,7 +43,7 @@ function search(form, input) {
   for (const [name, value] of Object.entries({ role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" })) input.setAttribute(name, value);
   let suggestions = null; // not before something is typed
   input.addEventListener("input", settled(() => {
-    suggestions ??= import("./suggest.js").then((feature) => feature.default(form, input, go));
+    suggestions ??= import("./suggest.js").then((feature) => feature.default(form, input, go), () => { suggestions = null; });
   }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
