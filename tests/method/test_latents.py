@@ -35,6 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("latents")
     planted = planted_latents.make(folder)
     output = stages.run(planted.checkpoint, planted.corpus, folder / "out", BLOCKS, units=planted.units)
+    (output / "corpus").symlink_to(planted.corpus)
     return Made(planted, output)
 
 
@@ -136,7 +137,8 @@ def test_the_atlas_has_pages_of_latents(made: Made) -> None:
 def test_queries_name_latents(made: Made) -> None:
     atlas = load_atlas(made.output)
     token = atlas.words[made.planted.tokens[0]]
-    assert [one.neuron for one in atlas.search(token)][:1] == ["L0.F0"]
+    found = {one.neuron for one in atlas.search(token)}
+    assert "L0.F0" in found and {str(name) for name in atlas.names()} >= found
     assert atlas["L0.F0"].status == "ok"
 
 
