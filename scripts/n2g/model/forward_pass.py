@@ -126,7 +126,7 @@ class ForwardPass:
         def last(value: torch.Tensor, hook: Any) -> torch.Tensor:
             return value[:, -1:]
 
-        hooks = [*self._changing(len(tokens), changes), ("ln_final.hook_in", last)]
+        hooks = [*self._changing(len(tokens), changes), ("unembed.hook_in", last)]
         return self._forward(tokens, hooks, returns="logits")[:, -1]
 
     def _changing(self, rows: int, changes: Mapping[int, Callable]) -> list[tuple[str, Callable]]:
