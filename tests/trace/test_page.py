@@ -43,8 +43,9 @@ def found() -> Attribution:
     return Attribution(6, 2.0, np.array([0, 0, 0, 0, 0, 1, 3.0]), activations, slopes, np.zeros(len(PROMPT)))
 
 
+EFFECT = {"places": 3, "loss": -0.5, "promoted": [[1, 2.5], [5, 1.0]], "suppressed": [[4, -1.5]]}
 KNOWN = {
-    "L0.N0": record(GRAPH),
+    "L0.N0": record(GRAPH) | {"effects": {"firing": EFFECT}},
     "L0.N1": record(GRAPH),
     "L0.N2": record(None),
 }
@@ -94,6 +95,15 @@ def test_each_neuron_comes_with_its_share_and_what_its_graph_says(answer: dict) 
     assert answer["layers"] == pytest.approx([3.2, -4])
     assert answer["target"]["logit"] == 3 and answer["against"]["text"] == " bank"
     assert answer["predicted"][0] == answer["target"]
+
+
+def test_a_measured_effect_is_told_where_there_is_one(answer: dict, html: str) -> None:
+    away, right, wrong, none = answer["neurons"]
+    assert [one["effect"] for one in (away, wrong, none)] == [None] * 3
+    assert (right["effect"]["places"], right["effect"]["loss"]) == (3, -0.5)
+    assert right["effect"]["promoted"][1] == {"token": 5, "text": " bank", "change": 1.0}
+    assert html.count("Measured at 3 held-out firings, it promotes &lt;/style") == 1
+    assert "␣bank and suppresses ␣{{␣1␣}}." in html
 
 
 def test_the_table_says_the_same(answer: dict) -> None:

@@ -23,6 +23,7 @@ from n2g.graphs.token_display import excerpt, visible
 HERE = Path(__file__).parent
 BAR, HIGH = 140, 12  # a layer's bar, in pixels
 LIKELY = 3  # other next tokens that are listed
+EFFECTS = 5  # tokens that a neuron promotes, and suppresses
 _MARKER = re.compile(r"<marker .*?</marker>", re.DOTALL)
 MARKER = (
     '<marker id="arrow" viewBox="0 0 6 6" refX=".5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
@@ -146,6 +147,7 @@ def _card(one: Mapping[str, Any], texts: Sequence[str], pictures: Mapping[str, s
         ],
         "told": _told(one),
         "explanation": graph["explanation"] if graph else "",
+        "effect": _does(one["effect"]),
         "command": one["command"],
         "picture": Markup(_MARKER.sub("", inline(svg))) if svg else "",
     }
@@ -167,3 +169,16 @@ def _told(one: Mapping[str, Any]) -> str:
         f"{where}, {part} of its largest on training documents: it {fires} there. "
         f"The graph {predicts}{pattern}."
     )
+
+
+def _does(effect: Mapping[str, Any] | None) -> str:
+    """In words: what the neuron was measured to do where it fires."""
+    if not effect:
+        return ""
+    said = [
+        f"{verb} {', '.join(visible(one['text']) for one in effect[name][:EFFECTS])}"
+        for name, verb in (("promoted", "promotes"), ("suppressed", "suppresses"))
+        if effect[name]
+    ]
+    places = f"{effect['places']} held-out firing{'s' * (effect['places'] != 1)}"
+    return f"Measured at {places}, it {' and '.join(said)}." if said else ""

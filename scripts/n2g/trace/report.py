@@ -102,7 +102,7 @@ def _graph(
 ) -> dict[str, Any]:
     """What the run knows about the neuron, judged at its first place; else the command that finds it out."""
     if record is None:
-        return {"status": None, "graph": None, "command": command(one.neuron)}
+        return {"status": None, "graph": None, "effect": None, "command": command(one.neuron)}
     said = verdict(record, question.tokens, one.places[0])
     graph = said and {
         "maximum": _short(said.maximum),
@@ -112,7 +112,19 @@ def _graph(
         "pattern": None if said.pattern is None else spell(said.pattern, words),
         "explanation": record["explanation"],
     }
-    return {"status": record["status"], "graph": graph, "command": None}
+    return {"status": record["status"], "graph": graph, "effect": _effect(record, words), "command": None}
+
+
+def _effect(record: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any] | None:
+    """What the run has measured of the neuron at its held-out firings; None where it has not, or there are none."""
+    found = record.get("effects", {}).get("firing")
+    if not found or not found["places"]:
+        return None
+    tokens = {
+        name: [{"token": token, "text": words[token], "change": change} for token, change in found[name]]
+        for name in ("promoted", "suppressed")
+    }
+    return {"places": found["places"], "loss": found["loss"], **tokens}
 
 
 def command(neuron: NeuronId) -> str:
