@@ -34,12 +34,12 @@ def test_samples_share_no_document(bench: ModuleType) -> None:
 
 
 def measured(promoted: list[int], count: int = 4) -> Measured:
-    """A neuron that raises some logits, the first the most, and lowers no other alike."""
-    logits = np.zeros(40)
-    logits[promoted] = np.arange(len(promoted), 0, -1)
+    """A neuron that raises some probabilities, the first the most, and lowers no other alike."""
+    changes = np.zeros(40)
+    changes[promoted] = np.arange(len(promoted), 0, -1)
     numbers = np.arange(count)
     return Measured(
-        Places((0, "positive"), "firing", numbers, numbers), np.zeros((count, len(FIGURES))), logits
+        Places((0, "positive"), "firing", numbers, numbers), np.zeros((count, len(FIGURES))), changes
     )
 
 

@@ -37,15 +37,15 @@ class Found(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A neuron that changes the logit of a token where it fires, as measured on held-out documents.
+    """A neuron that changes the probability of a token where it fires, as measured on held-out documents.
 
-    logit: the mean change, relative to the mean over the vocabulary. rank: among the tokens that the neuron promotes or
+    probability: the mean change. rank: among the tokens that the neuron promotes or
     suppresses, 1 for the first. places: at how many tokens. loss: the change of the next-token loss there, in nats.
     """
 
     neuron: str
     text: str
-    logit: float
+    probability: float
     rank: int
     places: int
     loss: float
@@ -134,7 +134,7 @@ def changing(table: pa.Table, name: str, tokens: Collection[int], words: Sequenc
         for rank, (token, value) in enumerate(zip(row[name], row[f"{name}_by"], strict=True), 1)
         if token in tokens
     ]
-    return sorted(found, key=lambda one: (-abs(one.logit), NeuronId.parse(one.neuron), one.text))
+    return sorted(found, key=lambda one: (-abs(one.probability), NeuronId.parse(one.neuron), one.text))
 
 
 def row_name(row: Mapping[str, Any], prefix: str = "", letter: str = "N") -> str:

@@ -11,7 +11,7 @@ NEGLIGIBLE = 0.001  # nats of divergence: the loss that the effect is worth to t
 
 def effects_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
     """Rows of the table `effects` of one neuron as set of places -> figures, and the promoted and suppressed tokens as
-    pairs of token id and mean change of the logit."""
+    pairs of token id and mean change of the probability."""
     found = {}
     for row in rows:
         known = {name: value for name, value in row.items() if name not in ("neuron", "pole", "set")}

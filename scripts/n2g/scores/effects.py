@@ -2,8 +2,10 @@
 
 At one held-out token after the other, the neuron is set to its mean activation on validation documents, and the model
 runs on. All differences are those that the firing makes: the model as it is minus the model with the neuron at its
-mean. A promoted token has a larger logit with the firing; a loss below 0 says that the firing helps to predict the
-text.
+mean. A promoted token is likelier with the firing; a loss below 0 says that the firing helps to predict the text.
+
+Tokens are ranked by probability: of the changes of logits the largest are those of tokens with which no text would go
+on, and they are others at every place.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from n2g.scores.rewrite import ENDS, resampled
 from n2g.texts.documents import Documents
 
 TOP = 10
-DECIMALS, LOGIT_DECIMALS = 6, 4  # of nats and of logits: what rounding in the model leaves certain
+DECIMALS = 6  # of nats and of probabilities: what rounding in the model leaves certain
 FIGURES = ("loss", "entropy", "divergence")
 
 
@@ -36,13 +38,12 @@ class Measured:
 
     places: those at which all logits are finite numbers. figures: float64 [place, figure], the `FIGURES`: the change of
     the next-token loss and of the entropy, and the Kullback-Leibler divergence of the prediction with the neuron at its
-    mean from the model's own, all in nats. logits: float64 [token], the mean change of logits, of which each place's
-    mean over the vocabulary is taken off, as it changes no prediction.
+    mean from the model's own, all in nats. probabilities: float64 [token], the mean change of the next token's.
     """
 
     places: Places
     figures: Float[np.ndarray, "place figure"]
-    logits: Float[np.ndarray, " token"]
+    probabilities: Float[np.ndarray, " token"]
 
 
 def means(documents: Documents, observations: Observations) -> dict[Key, float]:
@@ -102,14 +103,13 @@ def _finite(places: Places, figures: np.ndarray, sums: torch.Tensor) -> Measured
 def _differences(
     found: Changed, following: int
 ) -> tuple[Float[np.ndarray, "change figure"], Float[torch.Tensor, "change token"]]:
-    """The `FIGURES` of each change, and the change of each logit. following: the next token of the text."""
+    """The `FIGURES` of each change, and the change of each probability. following: the next token of the text."""
     before, after = found.before.double().log_softmax(-1), found.after.double().log_softmax(-1)
     loss = after[:, following] - before[following]
     entropy = (after.exp() * after).sum(-1) - (before.exp() * before).sum()
     divergence = (before.exp() * (before - after)).sum(-1)
-    shift = (found.before - found.after).double()
     figures = torch.stack([loss, entropy, divergence], -1).numpy()
-    return figures, shift - shift.mean(-1, keepdim=True)
+    return figures, before.exp() - after.exp()
 
 
 def effect_rows(measured: Sequence[Measured], *, top: int = TOP, seed: int = 0) -> Iterator[dict[str, Any]]:
@@ -151,8 +151,8 @@ def _tokens(name: str, one: Measured, sign: float, top: int) -> dict[str, list]:
     """The tokens with the largest change of this sign, largest first, without those that only rounding changes."""
     if not len(one.figures):
         return {name: [], f"{name}_by": []}
-    tokens = np.argsort(-sign * one.logits, kind="stable")[:top]
-    values = np.round(one.logits[tokens], LOGIT_DECIMALS)
+    tokens = np.argsort(-sign * one.probabilities, kind="stable")[:top]
+    values = np.round(one.probabilities[tokens], DECIMALS)
     kept = sign * values > 0
     return {name: tokens[kept].tolist(), f"{name}_by": values[kept].tolist()}
 

@@ -10,8 +10,8 @@ from n2g.results.effects import LISTS, measurable
 
 
 def effects_context(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Figures, tokens as (text, change of the logit, whether the weights name it too), how many of each list they name,
-    and what happens where only the graph fires; None where nothing was measured, or at no place."""
+    """Figures, tokens as (text, change of the probability, whether the weights name it too), how many of each list they
+    name, and what happens where only the graph fires; None where nothing was measured, or at no place."""
     known = record.get("effects") or {}
     effect, elsewhere = known.get("firing"), known.get("false-positive")
     if not effect or not effect["places"]:

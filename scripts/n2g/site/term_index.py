@@ -180,7 +180,7 @@ def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
     measured = (record.get("effects") or {}).get("firing") or {}
     for role, name in ((RAISED, "promoted"), (LOWERED, "suppressed")):
         for token, value in measured.get(name, ()):
-            yield token, role, min(1.0, abs(value))  # of a logit, so that neurons compare
+            yield token, role, min(1.0, abs(value))  # of a probability, so that neurons compare
 
 
 def _utf16(text: str) -> bytes:

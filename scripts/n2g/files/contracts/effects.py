@@ -29,12 +29,9 @@ TABLES = [
         loss_high=(pa.float64(), "upper end"),
         entropy_low=(pa.float64(), "likewise of the entropy"),
         entropy_high=(pa.float64(), "upper end"),
-        promoted=(pa.list_(pa.int32()), "token ids whose logits are raised most, the first the most"),
-        promoted_by=(
-            pa.list_(pa.float64()),
-            "mean change of their logits, relative to the mean over the vocabulary",
-        ),
-        suppressed=(pa.list_(pa.int32()), "token ids whose logits are lowered most, likewise"),
-        suppressed_by=(pa.list_(pa.float64()), "mean change of their logits, likewise"),
+        promoted=(pa.list_(pa.int32()), "token ids whose probability is raised most, the first the most"),
+        promoted_by=(pa.list_(pa.float64()), "mean change of their probability"),
+        suppressed=(pa.list_(pa.int32()), "token ids whose probability is lowered most, likewise"),
+        suppressed_by=(pa.list_(pa.float64()), "mean change of their probability, likewise"),
     ),
 ]
