@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
-import pytest
 
 from n2g.files.tables import write_rows
 from n2g.scores.effect_places import Places
 from n2g.scores.effects import FIGURES, Measured
 
-ROOT = Path(__file__).parents[2]
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import effect_lists as bench  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    """By its path, as a program of the workflow has the same name."""
-    spec = importlib.util.spec_from_file_location("effects_benchmark", ROOT / "benchmarks" / "effects.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_samples_share_no_document(bench: ModuleType) -> None:
+def test_samples_share_no_document() -> None:
     places = Places((0, "positive"), "firing", np.array([4, 9, 11, 4, 9]), np.array([1, 2, 3, 4, 5]))
     first, second = bench.halved(places)
     assert first.documents.tolist() == [4, 11, 4] and first.positions.tolist() == [1, 3, 4]
@@ -43,7 +34,7 @@ def measured(promoted: list[int], count: int = 4) -> Measured:
     )
 
 
-def test_lists_are_compared_with_the_first_sample(bench: ModuleType, tmp_path: Path) -> None:
+def test_lists_are_compared_with_the_first_sample(tmp_path: Path) -> None:
     rows = [
         {"neuron": 0, "pole": "positive", "direction": "promoted", "rank": rank, "token": token, "value": 1.0}
         for rank, token in enumerate((30, 5))
@@ -55,7 +46,7 @@ def test_lists_are_compared_with_the_first_sample(bench: ModuleType, tmp_path: P
     assert not list(bench.precisions([measured([5, 6])], [measured([5, 6], count=3)], tmp_path))
 
 
-def test_the_summary_has_the_ratio_of_means(bench: ModuleType) -> None:
+def test_the_summary_has_the_ratio_of_means() -> None:
     rows = [{"weights": 0.1, "measured": 0.3}, {"weights": 0.3, "measured": 0.3}]
     found = bench.summary(rows)
     assert (found["weights"], found["measured"], found["ratio"]) == (0.2, 0.3, 1.5)

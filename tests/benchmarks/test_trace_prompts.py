@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,12 +17,8 @@ from n2g.trace.attribution import attribute
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import trace_faithfulness as benchmark  # noqa: E402
 from trace_prompts import NOUNS, TEMPLATES, prompts  # noqa: E402
-
-# Python has a module of this name.
-spec = importlib.util.spec_from_file_location("trace_benchmark", BENCHMARKS / "trace.py")
-benchmark = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(benchmark)
 
 
 def test_prompts_are_always_the_same_and_all_different() -> None:

@@ -1,7 +1,7 @@
 """How well is a neuron's effect known? The tokens that it promotes and suppresses, measured on one sample of held-out
 firings, against those that its weights alone name, and against those measured on other firings.
 
-    python benchmarks/effects.py --run results/smollm2 --checkpoint resources/checkpoints/.../checkpoint.json \\
+    python benchmarks/effect_lists.py --run results/smollm2 --checkpoint resources/checkpoints/.../checkpoint.json \\
         --blocks 0/00000-00031 3/00000-00031 5/00000-00031
 """
 

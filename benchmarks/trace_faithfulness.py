@@ -1,7 +1,8 @@
 """How many neurons does a prediction need? Those that attribution puts first are kept, all others have their mean.
 
-Writes benchmarks/trace.md. The prompts are made by the templates of trace_prompts.py, and those count after which the
-model gives the right token a larger logit than the wrong one. A neuron is kept or not at all positions of the prompt.
+Writes benchmarks/trace_faithfulness.md. The prompts are made by the templates of trace_prompts.py, and those count after
+which the model gives the right token a larger logit than the wrong one. A neuron is kept or not at all positions of the
+prompt.
 Each prompt has its own order of neurons, and the same number of them is kept in all: which share of the mean difference
 of the two logits is left (Marks et al. 2025; Arora et al. 2026)? Means are over training documents, BOS left out.
 """
@@ -155,7 +156,9 @@ def main() -> None:
         "--tokens", type=int, default=5000, help="of training documents, for the means (5000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of prompts and random order")
-    parser.add_argument("--output", type=Path, default=HERE / "trace.md", help="the table to write")
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "trace_faithfulness.md", help="the table to write"
+    )
     add_device_options(parser)
     given = parser.parse_args()
 
@@ -181,7 +184,7 @@ def main() -> None:
         f"their mean over {given.tokens:,} tokens of training documents. {len(cases)} of {given.prompts} prompts",
         f"count, which the model gets right ({kinds}).",
         f"The mean difference of the logits is {whole.mean():.2f}; with all neurons at their mean, {none.mean():.2f}.",
-        f"Written by `python benchmarks/trace.py --prompts {given.prompts} --tokens {given.tokens}`.",
+        f"Written by `python benchmarks/trace_faithfulness.py --prompts {given.prompts} --tokens {given.tokens}`.",
         "",
         f"| Neurons kept first | enough for {WANTED:.0%} | {' | '.join(f'{count:,} leave' for count in SHOWN)} |",
         f"| --- | ---: |{' ---: |' * len(SHOWN)}",
