@@ -1,8 +1,8 @@
 """How many neurons does a prediction need? Those that attribution puts first are kept, all others have their mean.
 
-Writes benchmarks/trace_faithfulness.md. The prompts are made by the templates of trace_prompts.py, and those count after
-which the model gives the right token a larger logit than the wrong one. A neuron is kept or not at all positions of the
-prompt.
+Writes benchmarks/trace_faithfulness.md. The prompts are made by the templates of trace_prompts.py, and those count
+after which the model gives the right token a larger logit than the wrong one. A neuron is kept or not at all positions
+of the prompt.
 Each prompt has its own order of neurons, and the same number of them is kept in all: which share of the mean difference
 of the two logits is left (Marks et al. 2025; Arora et al. 2026)? Means are over training documents, BOS left out.
 """
