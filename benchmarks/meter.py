@@ -112,12 +112,10 @@ class Meter(Engine):
     def engine_seconds(self) -> float:
         return sum(one.engine for one in self.passes)
 
-    def read_columns(
-        self, tokens: torch.Tensor, columns: Mapping[int, Sequence[slice | torch.Tensor]]
-    ) -> dict[int, list[torch.Tensor]]:
+    def _states(self, tokens: torch.Tensor, layers: Sequence[int]) -> dict[int, torch.Tensor]:
         self.prompt_tokens += tokens.numel()
         with self._timed():
-            return super().read_columns(tokens, columns)
+            return super()._states(tokens, layers)
 
     def ask(self, layer: int, prompts: Sequence[Prompt], *rest: Any, **options: Any) -> np.ndarray:
         self._count(set(prompts))
