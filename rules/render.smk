@@ -1,7 +1,7 @@
 # A record and a picture for every neuron of a block.
 
 # Hours of other stages come before the first drawing. What jobs find elsewhere is not known here.
-if workflow.local_exec:
+if not workflow.non_local_exec_or_dryrun:
     with exit_with_sentence():
         find_program(config["dot"])
 
