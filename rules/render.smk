@@ -1,10 +1,5 @@
 # A record and a picture for every neuron of a block.
 
-# Hours of other stages come before the first drawing. What jobs find elsewhere is not known here.
-if not workflow.non_local_exec_or_dryrun:
-    with exit_with_sentence():
-        find_program(config["dot"])
-
 
 rule render:
     input:

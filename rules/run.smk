@@ -34,6 +34,10 @@ if workflow.is_main_process:
 
 
 onstart:
+    # Hours of other stages come before the first drawing. What jobs find elsewhere is not known here.
+    if workflow.local_exec:
+        with exit_with_sentence():
+            find_program(config["dot"])
     jobs = jobs_to_do(workflow.dag.stats()[1])
     logger.info(run_report.beginning(jobs, DESCRIBED, RUN_FOLDER, find_device(config["device"]), CORES))
 
