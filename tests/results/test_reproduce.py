@@ -21,7 +21,7 @@ from n2g.results.records import record
 from n2g.results.reproduce import TOLERANCE, compare, report, shortened
 from n2g.workflow.reproduce_targets import neurons_to_reproduce
 
-CONFIG = {"neuron": None, "sample": None, "seed": 0, "poles": ["positive", "negative"]}
+CONFIG = {"units": "neurons", "neuron": None, "sample": None, "seed": 0, "poles": ["positive", "negative"]}
 BLOCKS = [(0, Block(0, 31)), (3, Block(32, 63))]
 SCRIPT = [sys.executable, "scripts/reproduce.py", "--published", RUN, "--recomputed", f"{RUN}/recomputed"]
 PLAIN = {"dtype": "float32"}
