@@ -50,6 +50,8 @@ from n2g.model.checkpoint import boot, read_description  # noqa: E402
 from n2g.texts.sources import MANIFEST, Source  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
 
+# The first releases of Python 3.11 know no filter; the archive is one that `pack` made.
+SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 PIECE = 50_000_000  # bytes
 COMPARED = 8  # neurons of each layer that the CPU does too
 TEXTS = 20_000  # tokens of the activations that the CPU computes too
@@ -105,7 +107,7 @@ def unpack(folder: Path, target: Path) -> dict[str, Any]:
             raise InputError(f"The pieces in {folder} are damaged: copy them anew.")
         whole.seek(0)
         with tarfile.open(fileobj=whole) as archive:
-            archive.extractall(target, filter="data")
+            archive.extractall(target, **SAFELY)
     program = [sys.executable, HERE.parent / "scripts/checkpoint.py"]
     options = ["--model", target / "model" / MANIFEST, "--output", target / "checkpoint/checkpoint.json"]
     subprocess.run([*program, *options], check=True)

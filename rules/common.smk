@@ -12,7 +12,7 @@ from n2g.graphs.drawing_program import find_program
 from n2g.ids import BLOCK_PATTERN, Block, LAYER_PATTERN, name_blocks
 from n2g.model.checkpoint import checkpoint_key, model_size
 from n2g.texts.sources import Source, state_of, state_of_folder, wanted_files
-from n2g.units.converted import latents_size, units_key
+from n2g.units.description import latents_size, units_key
 from n2g.workflow import code_digests, job_environment, provenance
 from n2g.workflow.config import complete_config
 from n2g.workflow.given import given_config

@@ -11,7 +11,7 @@ from n2g.ids import LETTERS, NeuronId, block_folders, parse_blocks
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs, Vocabulary
 from n2g.texts.corpus_files import load_words
-from n2g.units.converted import read_latents
+from n2g.units.description import read_latents
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
 

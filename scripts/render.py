@@ -10,7 +10,7 @@ from n2g.ids import HOOKS
 from n2g.results.pictures import pictures
 from n2g.results.records import record
 from n2g.results.stage_outputs import read_block, read_texts
-from n2g.units.converted import read_latents
+from n2g.units.description import read_latents
 from n2g.workflow.run_script import run_script
 
 

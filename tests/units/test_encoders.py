@@ -13,7 +13,8 @@ from foreign_encoder_files import FORMATS, LATENTS, LAYER, WIDTH
 from safetensors.torch import save_file
 
 from n2g.errors import InputError
-from n2g.units.converted import convert_encoders, load_encoder, read_latents
+from n2g.units.converted import convert_encoders, load_encoder
+from n2g.units.description import read_latents
 from n2g.units.encoder import TILE, Encoder
 from n2g.units.hooks import hook_of_module, parse_hook
 from n2g.units.sources import Subject, find_encoders

@@ -75,8 +75,8 @@ def test_what_cannot_be_rewritten_is_said_in_a_sentence(finished: Path, given: s
 
 def test_layers_that_are_asked_for() -> None:
     blocks = [(layer, Block(0, 3)) for layer in (0, 3, 5)]
-    assert layers_asked({"layer": "0,5"}, blocks) == [0, 5]
-    assert layers_asked({"layer": 3}, blocks) == [3]
-    assert layers_asked({"layer": "all"}, blocks) == [0, 3, 5]
+    assert layers_asked({"units": "neurons", "layer": "0,5"}, blocks) == [0, 5]
+    assert layers_asked({"units": "neurons", "layer": 3}, blocks) == [3]
+    assert layers_asked({"units": "neurons", "layer": "all"}, blocks) == [0, 3, 5]
     with pytest.raises(ConfigError, match="1 is not among"):
-        layers_asked({"layer": "0-3"}, blocks)
+        layers_asked({"units": "neurons", "layer": "0-3"}, blocks)

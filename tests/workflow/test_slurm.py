@@ -17,7 +17,7 @@ from test_crash import results
 from tiny_run import RUN
 
 PASSES = {f"{rule}_{part}" for rule in ("activations", "sweep", "windows") for part in (1, 2)}
-ON_GPU = PASSES | {"model", "manifest"}  # "model" and "fit" are groups of rules for a block
+ON_GPU = PASSES | {"model", "effects", "manifest"}  # "model" and "fit" are groups of rules for a block
 WITHOUT = {"corpus", "logits", "maxima", "fit", "render", "similar", "summary", "atlas"}
 
 

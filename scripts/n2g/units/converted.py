@@ -1,74 +1,23 @@
 """Encoders in one form: a folder with units.json and a safetensors file for each layer.
 
-`units.json` says what a run can select; every stage that reads latents depends on that file. :mod:`n2g.units.sources`
-finds what is converted. Model libraries are imported inside the functions that need them, because the workflow reads
-descriptions each time it starts.
+:mod:`n2g.units.sources` finds what is converted, :mod:`n2g.units.description` reads and writes `units.json`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from n2g.errors import InputError
-from n2g.files.atomic import replacing, write_bytes
+from n2g.files.atomic import replacing
 from n2g.files.digests import file_digest
+from n2g.units.description import Latents, LayerOfLatents, read_latents, write_latents
+from n2g.units.encoder import Encoder
+from n2g.units.sources import Subject, check_subject, find_encoders, read_encoder
 
-if TYPE_CHECKING:
-    from n2g.units.encoder import Encoder
-    from n2g.units.sources import Subject
-
-DESCRIPTION = "units.json"
 _TENSORS = ("weight", "bias", "decoder", "before", "threshold", "gate", "gain")
-
-
-@dataclass(frozen=True)
-class LayerOfLatents:
-    """What is known of the encoder of a layer without its weights; see :class:`n2g.units.encoder.Encoder`.
-
-    Attributes:
-        file: of its weights, in the folder of the description; sha256: of that file, in hexadecimal.
-    """
-
-    hook: str
-    writes: str
-    activation: str
-    k: int | None
-    norm: str
-    centred: bool
-    model: str | None
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Latents:
-    """The latents that a run can select.
-
-    Attributes:
-        latents: how many each layer has.
-        layers: layer -> its encoder.
-    """
-
-    latents: int
-    layers: Mapping[int, LayerOfLatents]
-
-    @property
-    def numbers(self) -> list[int]:
-        """The layers that have latents, ascending."""
-        return sorted(self.layers)
-
-
-def units_key(units: Mapping[str, Any], checkpoint: str) -> str:
-    """Folder name for converted encoders, different for every section of the configuration and every model."""
-    text = json.dumps([dict(units), checkpoint], sort_keys=True)
-    stem = Path(units["source"]).name
-    name = "".join(c if c.isalnum() or c == "." else "-" for c in stem).strip("-.")[:60]
-    return f"{name or 'units'}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) -> Latents:
@@ -83,10 +32,6 @@ def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) ->
     Raises:
         InputError: there are none, or they are not of this model; one layer has more latents than another.
     """
-    from safetensors.torch import save_file
-
-    from n2g.units.sources import check_subject, find_encoders, read_encoder
-
     found = find_encoders(source, hook)
     check_subject(found, subject)
     folder = output.parent
@@ -114,40 +59,8 @@ def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) ->
         }
         layers[layer] = LayerOfLatents(**about, file=file.name, sha256=file_digest(file))
     latents = Latents(next(iter(counts)), layers)
-    content = {"latents": latents.latents, "layers": {str(n): asdict(layer) for n, layer in layers.items()}}
-    write_bytes(output, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+    write_latents(output, latents)
     return latents
-
-
-def latents_size(path: Path | str) -> tuple[list[int], int] | None:
-    """(layers that have latents, latents of each) of a `units.json`, or None where it is not there yet.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    if not Path(path).exists():
-        return None
-    known = read_latents(path)
-    return known.numbers, known.latents
-
-
-def read_latents(path: Path | str) -> Latents:
-    """Read `units.json`.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    path = Path(path)
-    names = [field.name for field in fields(LayerOfLatents)]
-    try:
-        content = json.loads(path.read_bytes())
-        layers = {
-            int(number): LayerOfLatents(**{name: layer[name] for name in names})
-            for number, layer in content["layers"].items()
-        }
-        return Latents(int(content["latents"]), layers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is missing or damaged: delete its folder and run again.") from error
 
 
 def load_encoder(path: Path | str, layer: int, decoder: bool = False) -> Encoder:
@@ -161,10 +74,6 @@ def load_encoder(path: Path | str, layer: int, decoder: bool = False) -> Encoder
     Raises:
         InputError: a file is missing or damaged, or the layer has no latents.
     """
-    from safetensors import SafetensorError, safe_open
-
-    from n2g.units.encoder import Encoder
-
     latents = read_latents(path)
     if layer not in latents.layers:
         raise InputError(

@@ -13,7 +13,8 @@ from n2g.files.tables import read_json, read_table
 from n2g.model.devices import job_device
 from n2g.model.engine import BATCH_TOKENS, Engine
 from n2g.settings import Proposer, Settings, methods_of
-from n2g.units.converted import load_encoder, read_latents
+from n2g.units.converted import load_encoder
+from n2g.units.description import read_latents
 from n2g.units.encoder import Encoder
 from n2g.workflow.device_options import add_device_options
 
