@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,7 @@ HF = {"llama": tiny.save_llama, "gpt2": tiny.save_gpt2, "neox": tiny.save_neox, 
 HOOK = "blocks.{}.mlp.hook_post"
 N_CTX = 64
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=[*tiny.NATIVE, *HF])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,7 @@ from n2g.model.next_token import Change, NextToken
 HF = {"llama": tiny.save_llama, "gpt2": tiny.save_gpt2, "neox": tiny.save_neox, "opt": tiny.save_opt}
 Wanted = dict[int, dict[int, list[Change]]]
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=["gelu", "gated", *HF])

@@ -171,12 +171,8 @@ class ForwardPass:
         cache: keys and values to continue from. seen: which of these, and of the rows' own, are not masked.
         place: which token, the last by default.
         """
-
-        def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
-            return change(_rows_of(value, len(tokens))).reshape(value.shape)
-
         mask = {} if seen is None else {"attention_mask": seen}
-        found = self._forward(tokens, [(self.hook.format(layer=layer), hook)], cache, "logits", **mask)
+        found = self._forward(tokens, self._changing(len(tokens), {layer: change}), cache, "logits", **mask)
         return found[:, place].float().cpu()
 
     @torch.no_grad()

@@ -39,8 +39,8 @@ class Found(NamedTuple):
 class Effect(NamedTuple):
     """A neuron that changes the probability of a token where it fires, as measured on held-out documents.
 
-    probability: the mean change. rank: among the tokens that the neuron promotes or
-    suppresses, 1 for the first. places: at how many tokens. loss: the change of the next-token loss there, in nats.
+    probability: the mean change. rank: among the tokens that the neuron promotes or suppresses, 1 for the first.
+    places: at how many tokens. loss: the change of the next-token loss there, in nats.
     """
 
     neuron: str

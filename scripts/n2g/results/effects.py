@@ -23,6 +23,11 @@ def effects_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
     return found
 
 
+def effect_at(record: Mapping[str, Any], places: str = "firing") -> Mapping[str, Any]:
+    """The figures of a record for one of the sets of places; none where nothing was measured."""
+    return (record.get("effects") or {}).get(places) or {}
+
+
 def measurable(effect: Mapping[str, Any]) -> bool:
     """Whether a neuron does anything where it fires, as far as the places show: not where the interval of the change of
     loss holds 0 and the divergence is negligible.

@@ -105,11 +105,12 @@ def _differences(
 ) -> tuple[Float[np.ndarray, "change figure"], Float[torch.Tensor, "change token"]]:
     """The `FIGURES` of each change, and the change of each probability. following: the next token of the text."""
     before, after = found.before.double().log_softmax(-1), found.after.double().log_softmax(-1)
+    own, changed = before.exp(), after.exp()
     loss = after[:, following] - before[following]
-    entropy = (after.exp() * after).sum(-1) - (before.exp() * before).sum()
-    divergence = (before.exp() * (before - after)).sum(-1)
+    entropy = (changed * after).sum(-1) - (own * before).sum()
+    divergence = (own * (before - after)).sum(-1)
     figures = torch.stack([loss, entropy, divergence], -1).numpy()
-    return figures, before.exp() - after.exp()
+    return figures, own - changed
 
 
 def effect_rows(measured: Sequence[Measured], *, top: int = TOP, seed: int = 0) -> Iterator[dict[str, Any]]:

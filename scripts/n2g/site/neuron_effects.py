@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from n2g.graphs.token_display import elide, visible
-from n2g.results.effects import LISTS, measurable
+from n2g.results.effects import LISTS, effect_at, measurable
 
 
 def effects_context(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """Figures, tokens as (text, change of the probability, whether the weights name it too), how many of each list they
     name, and what happens where only the graph fires; None where nothing was measured, or at no place."""
-    known = record.get("effects") or {}
-    effect, elsewhere = known.get("firing"), known.get("false-positive")
+    effect, elsewhere = effect_at(record), effect_at(record, "false-positive")
     if not effect or not effect["places"]:
         return None
     weights = {name: {token for token, _ in (record.get("logits") or {}).get(name, ())} for name in LISTS}

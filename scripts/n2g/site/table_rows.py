@@ -7,6 +7,7 @@ from typing import Any
 
 from n2g.graphs.pattern_paths import Nodes, firing_paths, strongest_paths
 from n2g.metrics import f1_interval
+from n2g.results.effects import effect_at
 from n2g.site import explainer_comparison
 from n2g.site.pattern_rows import pattern_rows
 
@@ -118,18 +119,13 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
         "nodes": len((record.get("graph") or {"nodes": [0]})["nodes"]) - 1,
         "depth": max(map(len, paths), default=0),
         "repeats": repeating / len(paths) if paths else 0.0,
-        "loss": _firing(record).get("loss"),
-        "divergence": _firing(record).get("divergence"),
+        "loss": effect_at(record).get("loss"),
+        "divergence": effect_at(record).get("divergence"),
         "explanation": record.get("explanation") or "",
         "repeat": strongest and strongest | {"patterns": repeating, "of": len(paths)},
         "explained": explainer_comparison.scores(record),
         "counts": _counts((metrics.get("random") or {}).get("graph")),
     }
-
-
-def _firing(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was measured where the neuron fires."""
-    return (record.get("effects") or {}).get("firing") or {}
 
 
 def _counts(scores: Mapping[str, Any] | None) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from n2g.graphs.drawing import activations
 from n2g.graphs.token_display import MARKER, is_hidden, whole_characters
+from n2g.results.effects import effect_at
 from n2g.site.search_indexes import Pieces, f1_of, key_of
 
 TOKEN, WORD, LINE = 0, 1, 2  # kinds of entries
@@ -177,9 +178,8 @@ def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:
     for token, mean, _ in strongest:
         if str(token) in record["vocabulary"] and mean > 0:
             yield token, STRONGEST, mean / strongest[0][1]
-    measured = (record.get("effects") or {}).get("firing") or {}
     for role, name in ((RAISED, "promoted"), (LOWERED, "suppressed")):
-        for token, value in measured.get(name, ()):
+        for token, value in effect_at(record).get(name, ()):
             yield token, role, min(1.0, abs(value))  # of a probability, so that neurons compare
 
 

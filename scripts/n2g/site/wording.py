@@ -131,7 +131,7 @@ def signed(value: float) -> str:
 
 
 def effect(value: float | None) -> str:
-    """A change in nats, with a sign and two significant digits.
+    """A change in nats or of a probability, with a sign and two significant digits.
 
     >>> effect(-0.1234), effect(0.00056), effect(0.0), effect(None)
     ('−0.12', '+0.00056', '0', '–')

@@ -10,6 +10,7 @@ import numpy as np
 from n2g.graphs.patterns import spell
 from n2g.graphs.token_display import visible, whole_characters
 from n2g.ids import NeuronId
+from n2g.results.effects import LISTS, effect_at
 from n2g.trace.neurons import Strong, verdict
 from n2g.trace.question import Question
 
@@ -117,12 +118,12 @@ def _graph(
 
 def _effect(record: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any] | None:
     """What the run has measured of the neuron at its held-out firings; None where it has not, or there are none."""
-    found = record.get("effects", {}).get("firing")
+    found = effect_at(record)
     if not found or not found["places"]:
         return None
     tokens = {
         name: [{"token": token, "text": words[token], "change": change} for token, change in found[name]]
-        for name in ("promoted", "suppressed")
+        for name in LISTS
     }
     return {"places": found["places"], "loss": found["loss"], **tokens}
 

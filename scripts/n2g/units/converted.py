@@ -17,6 +17,7 @@ from n2g.units.description import Latents, LayerOfLatents, read_latents, write_l
 from n2g.units.encoder import Encoder
 from n2g.units.sources import Subject, check_subject, find_encoders, read_encoder
 
+_SETTINGS = ("hook", "writes", "activation", "k", "norm", "centred", "model")
 _TENSORS = ("weight", "bias", "decoder", "before", "threshold", "gate", "gain")
 
 
@@ -53,10 +54,7 @@ def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) ->
             save_file(
                 {name: part.contiguous() for name, part in tensors.items() if part is not None}, temporary
             )
-        about = {
-            name: getattr(encoder, name)
-            for name in ("hook", "writes", "activation", "k", "norm", "centred", "model")
-        }
+        about = {name: getattr(encoder, name) for name in _SETTINGS}
         layers[layer] = LayerOfLatents(**about, file=file.name, sha256=file_digest(file))
     latents = Latents(next(iter(counts)), layers)
     write_latents(output, latents)
@@ -85,10 +83,7 @@ def load_encoder(path: Path | str, layer: int, decoder: bool = False) -> Encoder
         with safe_open(file, framework="pt") as opened:
             names = [name for name in opened.keys() if decoder or name != "decoder"]  # noqa: SIM118
             tensors = {name: opened.get_tensor(name) for name in names}
-        settings = {
-            name: getattr(about, name)
-            for name in ("hook", "writes", "activation", "k", "norm", "centred", "model")
-        }
+        settings = {name: getattr(about, name) for name in _SETTINGS}
         return Encoder(**settings, **tensors)
     except (OSError, SafetensorError, TypeError) as error:
         raise InputError(f"{file} is missing or damaged: delete its folder and run again.") from error

@@ -27,11 +27,21 @@ def kind_of(config: Mapping[str, Any]) -> str:
     return "neurons" if config["units"] == "neurons" else "latents"
 
 
+def kind_option(config: Mapping[str, Any]) -> str:
+    """The same as an option, where it is not neurons."""
+    return "" if kind_of(config) == "neurons" else f" --kind={kind_of(config)}"
+
+
+def require_neurons(config: Mapping[str, Any], what: str) -> None:
+    """Raise ConfigError where latents are described. what: that knows neurons only."""
+    if kind_of(config) != "neurons":
+        raise ConfigError(f"units: {what} knows neurons only: set units: neurons.")
+
+
 def of_neurons(config: Mapping[str, Any], what: str, paths: list[str]) -> list[str]:
     """What a target needs that knows neurons only. Ends with a sentence where latents are described."""
     with exit_with_sentence():
-        if kind_of(config) != "neurons":
-            raise ConfigError(f"units: {what} knows neurons only: set units: neurons.")
+        require_neurons(config, what)
     return paths
 
 
@@ -40,11 +50,6 @@ def model_names(config: Mapping[str, Any]) -> list[str]:
     if config["units"]["model"]:
         return [config["units"]["model"]]
     return [name for name in (config["model"][key] for key in ("name", "source", "file")) if name]
-
-
-def kind_option(config: Mapping[str, Any]) -> str:
-    """The same as an option, where it is not neurons."""
-    return "" if kind_of(config) == "neurons" else f" --kind={kind_of(config)}"
 
 
 def command_options(config: Mapping[str, Any], **keys: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from n2g.errors import ConfigError, exit_with_sentence
 from n2g.ids import Block, parse_numbers
 from n2g.workflow.config_mistakes import about_key
-from n2g.workflow.params import kind_of
+from n2g.workflow.params import require_neurons
 from n2g.workflow.paths import block_file
 
 TABLES = ("rewrite.parquet", "rewrite_neurons.parquet")
@@ -21,8 +21,7 @@ def layers_asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]])
     Raises:
         ConfigError: it names none, or one that is not selected.
     """
-    if kind_of(config) != "neurons":
-        raise ConfigError("units: rewrite knows neurons only: set units: neurons.")
+    require_neurons(config, "rewrite")
     if config["layer"] is None:
         raise ConfigError("layer: is not set: name one or more layers, as in --config layer=3.")
     known = sorted({layer for layer, _ in blocks})
