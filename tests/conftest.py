@@ -23,6 +23,10 @@ SWITCHES = [
     f"--{name}" for name in ("disable-background-networking", "disable-component-update", "no-first-run")
 ] + ["--no-sandbox"] * (os.geteuid() == 0)
 
+# `make test ARGS=…` means this pytest; a `make` that a test runs would take the same arguments for its own.
+for name in [name for name in os.environ if name.startswith("MAKE") or name == "ARGS"]:
+    del os.environ[name]
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test marked ``browser`` runs in Chromium; one also marked ``both`` in each of the browsers."""

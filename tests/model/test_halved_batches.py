@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from test_engine import booted, draw, one_thread  # noqa: F401
+from test_engine import booted, draw
 
 from n2g.files.tables import write_array, write_table
 from n2g.method.activations import Keep, Units, collect

@@ -58,11 +58,8 @@ def unfinished(copied: Path) -> Path:
 
 
 def make_atlas(folder: Path, prefix: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = [*prefix, "make", "atlas", "ENVIRONMENT=.venv", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.run(command, cwd=folder, stdout=-1, stderr=subprocess.STDOUT, text=True)
 
 
 def test_a_live_run_is_not_disturbed(unfinished: Path, tmp_path: Path) -> None:
