@@ -104,7 +104,6 @@ VARIANTS = [
         settings={"decision_thresholds": USUAL.decision_thresholds[:1]},
     ),
     Variant("decision threshold at the firing threshold", settings={"decision_thresholds": (1.0,)}),
-    Variant("no tokens restored in patterns that match too much", constants={"RESTORED": 0}),
     Variant("no literal patterns for untested firing tokens", constants={"LITERAL": 1}),
     Variant("at most 40 nodes", settings={"max_nodes": (40,)}),
     Variant("at most 10 nodes", settings={"max_nodes": (10,)}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -14,8 +14,6 @@ from n2g.method.evidence import Evidence, text_until
 from n2g.method.saliency import Salient
 from n2g.settings import Settings
 
-# Tokens that are added to a pattern, at most, where it matches too much.
-RESTORED = 3
 # The longest literal text that may stand for a firing token of which the model was not asked.
 LITERAL = 4
 # Pairs of the sweep that are candidates, at most.
@@ -78,15 +76,6 @@ def elements_of(salient: Salient, with_gaps: bool = True) -> tuple[tuple[Element
         elements += [WILDCARD] * skipped + [START]
         importances += [0.0] * skipped + [1.0]
     return tuple(elements), tuple(importances)
-
-
-def _restored(salient: Salient) -> Iterator[Salient]:
-    """The example with more and more of the tokens that are not needed, the most important first."""
-    needed = list(salient.needed)
-    masked = (place for place, need in enumerate(needed) if not need)
-    for place in sorted(masked, key=lambda place: -salient.importances[place])[:RESTORED]:
-        needed[place] = True
-        yield replace(salient, needed=tuple(needed))
 
 
 def place_of(salient: Salient, place: int, elements: Sequence[Element]) -> int:
@@ -202,9 +191,6 @@ class Selection:
         if example.salient is not None:
             for with_gaps in (True, False):
                 elements, importances = elements_of(example.salient, with_gaps)
-                yield self.candidate(elements, example.salient.activation, importances)
-            for restored in _restored(example.salient):
-                elements, importances = elements_of(restored, with_gaps=False)
                 yield self.candidate(elements, example.salient.activation, importances)
 
     def _literal(self, position: int) -> Iterable[Candidate]:
