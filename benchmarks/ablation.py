@@ -99,11 +99,7 @@ VARIANTS = [
     Variant("no examples from validation misses", lambda found: [one for one in found if one[0] == "train"]),
     Variant("no negative evidence", settings={"precisions": (NO_EVIDENCE,)}),
     Variant("precision not chosen by validation", settings={"precisions": USUAL.precisions[:1]}),
-    Variant(
-        "decision threshold not chosen by validation",
-        settings={"decision_thresholds": USUAL.decision_thresholds[:1]},
-    ),
-    Variant("decision threshold at the firing threshold", settings={"decision_thresholds": (1.0,)}),
+    Variant("decision threshold at the firing threshold", settings={"decision_threshold": 1.0}),
     Variant("no literal patterns for untested firing tokens", constants={"LITERAL": 1}),
     Variant("at most 40 nodes", settings={"max_nodes": (40,)}),
     Variant("at most 10 nodes", settings={"max_nodes": (10,)}),

@@ -12,7 +12,7 @@ SHARES = (
     "keep",
     "alone",
     "precisions",
-    "decision_thresholds",
+    "decision_threshold",
     "paper_share",
 )
 
@@ -50,8 +50,7 @@ class Settings:
         candidates: substitutes per token with method "atlas", and as many from other examples.
         alone: fraction of the maximum at which the sweep keeps a token that works without context.
         precisions: minimum precisions of a pattern to choose from on validation; the first is the default.
-        decision_thresholds: decision thresholds to choose from, as fractions of the firing threshold; the first is
-            the default.
+        decision_threshold: a graph fires at this fraction of the firing threshold and above.
         trust: how many matches the model's own answer about a pattern counts as.
         max_nodes: maximum number of nodes in a graph: the first, or another that is clearly better on validation;
             patterns with the least support are dropped first.
@@ -78,7 +77,7 @@ class Settings:
     candidates: int = 16
     alone: float = 0.35
     precisions: tuple[float, ...] = (0.2, 0.02, 0.1, 0.35, 0.5, 0.65)
-    decision_thresholds: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
+    decision_threshold: float = 0.2
     trust: float = 1.0
     max_nodes: tuple[int, ...] = (40, 120)
     top_weight: float = 2.0

@@ -156,10 +156,10 @@ def test_something_else_than_keys_is_refused(given: object) -> None:
 
 def test_text_from_the_command_line_is_read_as_the_schema_wants_it() -> None:
     plain = changed("corpus.max_tokens", "null")
-    plain["settings"] = {"max_nodes": "20", "decision_thresholds": "[0.5, 1.0]"}
+    plain["settings"] = {"max_nodes": "20", "precisions": "[0.5, 1.0]"}
     config = complete_config(plain)
     assert config["corpus"]["max_tokens"] is None
-    assert config["settings"] == {"max_nodes": 20, "decision_thresholds": [0.5, 1.0]}
+    assert config["settings"] == {"max_nodes": 20, "precisions": [0.5, 1.0]}
     with pytest.raises(ConfigError, match=r"^corpus\.max_tokens: 'many' is not a whole number"):
         complete_config(changed("corpus.max_tokens", "many"))
 

@@ -102,7 +102,7 @@ SETTINGS = {
     "candidates": 8,
     "alone": 0.4,
     "precisions": [0.2, 0.5],
-    "decision_thresholds": [0.5],
+    "decision_threshold": 0.5,
     "trust": 2.0,
     "max_nodes": 30,
     "top_weight": 1.0,

@@ -17,24 +17,22 @@ from n2g.metrics import f1_score
 from n2g.settings import Settings
 
 # By how much validation must be better before the smaller graph is left; and, divided by the square root of the number
-# of its firing tokens, but at most 1, before the usual precision is left, and likewise the usual decision threshold.
+# of its firing tokens, but at most 1, before the usual precision is left.
 LARGER = 0.01
 OTHER = 2.0
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What validation decides: the least precision of a pattern, the decision threshold as a share of the firing
-    threshold, and the most nodes."""
+    """What validation decides: the least precision of a pattern, and the most nodes."""
 
     least: float
-    decision_threshold: float
     nodes: int
 
 
 def usual(settings: Settings) -> Choice:
     """What is chosen where validation has nothing to say: the first of each."""
-    return Choice(settings.precisions[0], settings.decision_thresholds[0], settings.max_nodes[0])
+    return Choice(settings.precisions[0], settings.max_nodes[0])
 
 
 def build(
@@ -44,7 +42,7 @@ def build(
     settings = selection.settings
     patterns = to_patterns(selection.choose(fired, sweep, choice.least), settings.trust)
     kept = best_supported(patterns, choice.nodes)
-    threshold = choice.decision_threshold * selection.evidence.threshold
+    threshold = settings.decision_threshold * selection.evidence.threshold
     return NeuronGraph(kept, decision_threshold=threshold, scale=maximum, bos=settings.bos, method="atlas")
 
 
@@ -67,8 +65,8 @@ def choose(
     top_documents: Sequence[int],
 ) -> Choice:
     """The choice with the best F1 on all validation tokens plus `settings.top_weight` times that on the tokens of
-    `top_documents`; the first of `settings.precisions`, `decision_thresholds` and `max_nodes` unless another is clearly
-    better, which takes the more, the fewer firing tokens the validation documents hold.
+    `top_documents`; the first of `settings.precisions` and `max_nodes` unless another is clearly better, which takes
+    the more, the fewer firing tokens the validation documents hold.
     """
     settings = train.settings
     first = best = usual(settings)
@@ -86,15 +84,12 @@ def choose(
             matches, places = gathered(graph.matches(texts))
             predicted, _ = graph.decide(matches, len(places))
             hit, close = validation.at(places) >= validation.threshold, near[texts.rows(places)]
-            for share in settings.decision_thresholds:
-                fires = predicted >= share * train.evidence.threshold
-                hits, said = np.count_nonzero(fires & hit), np.count_nonzero(fires)
-                hits_near, said_near = np.count_nonzero(fires & hit & close), np.count_nonzero(fires & close)
-                gain = f1_score(hits, said, len(firing))
-                gain += settings.top_weight * f1_score(hits_near, said_near, firing_near)
-                gain += lead * ((least == first.least) + (share == first.decision_threshold)) + LARGER * (
-                    nodes == first.nodes
-                )
-                if gain > most:
-                    most, best = gain, Choice(least, share, nodes)
+            fires = predicted >= settings.decision_threshold * train.evidence.threshold
+            hits, said = np.count_nonzero(fires & hit), np.count_nonzero(fires)
+            hits_near, said_near = np.count_nonzero(fires & hit & close), np.count_nonzero(fires & close)
+            gain = f1_score(hits, said, len(firing))
+            gain += settings.top_weight * f1_score(hits_near, said_near, firing_near)
+            gain += lead * (least == first.least) + LARGER * (nodes == first.nodes)
+            if gain > most:
+                most, best = gain, Choice(least, nodes)
     return best
