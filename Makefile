@@ -59,7 +59,7 @@ setup: $(WANTED_ENVIRONMENT) ## Only set .venv up, with more packages if wanted:
 	@:
 
 test: $(TEST_ENVIRONMENT) browser slurm ## Run every test
-	@$(VENV) OMP_WAIT_POLICY=PASSIVE pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(VENV) OMP_WAIT_POLICY=PASSIVE pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(ENVIRONMENT) ## Measure seconds and model tokens per neuron
 	@$(VENV) python benchmarks/bench.py $(ARGS)
