@@ -3,7 +3,7 @@
 FITTING_SETTINGS = method_settings(
     "firing_threshold",
     "precisions",
-    "decision_thresholds",
+    "decision_threshold",
     "trust",
     "max_nodes",
     "top_weight",
