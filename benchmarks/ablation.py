@@ -37,6 +37,8 @@ from n2g.settings import Settings  # noqa: E402
 from n2g.texts.corpus_files import load_documents  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
 
+# By how much F1 has to differ for a neuron to count as better or worse.
+CLEAR = 0.02
 # Below every precision that a pattern can have: all that the model confirmed is taken.
 NO_EVIDENCE = 1e-9
 USUAL = Settings()
@@ -171,6 +173,18 @@ def macro(layers: Sequence[Sequence[Mapping]], name: str, score: str) -> float:
     return float(np.mean([np.mean([one[name][score] for one in layer if name in one]) for layer in layers]))
 
 
+def changed_neurons(layers: Sequence[Sequence[Mapping]], whole: Sequence[Sequence[Mapping]]) -> tuple[int, int]:
+    """How many neurons score worse than with the whole method, and how many better: by `CLEAR`, F1 of both test sets
+    averaged."""
+
+    def f1(one: Mapping) -> float:
+        return float(np.mean([one[name]["f1"] for name in ("top", "random") if name in one]))
+
+    pairs = [pair for one, other in zip(layers, whole, strict=True) for pair in zip(one, other, strict=True)]
+    gains = np.array([f1(one) - f1(other) for one, other in pairs if "top" in other or "random" in other])
+    return int((gains <= -CLEAR).sum()), int((gains >= CLEAR).sum())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -196,16 +210,18 @@ def main() -> None:
         "# What each ingredient is worth",
         "",
         f"The graphs of the run `{run.config['run']}` refitted, each time with one ingredient left out or changed,",
-        "and scored on the test documents: mean over neurons, then over layers. From `python benchmarks/ablation.py`.",
+        "and scored on the test documents: mean over neurons, then over layers. The last columns count the neurons whose F1",
+        f"(mean of both sets) is lower or higher by {CLEAR} than with the whole method. From `python benchmarks/ablation.py`.",
         "",
-        "| | F1 top | F1 random | r top | r random | nodes |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| | F1 top | F1 random | r top | r random | nodes | worse | better |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    whole = found[VARIANTS[0].name]
     for name, layers in found.items():
-        cells = [macro(layers, *column) for column in columns]
-        lines.append(
-            f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells[:-1]) + f" | {cells[-1]:.1f} |"
-        )
+        *cells, nodes = [macro(layers, *column) for column in columns]
+        worse, better = changed_neurons(layers, whole)
+        scored = " | ".join(f"{cell:.3f}" for cell in cells)
+        lines.append(f"| {name} | {scored} | {nodes:.1f} | {worse} | {better} |")
     given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"The table is in {os.path.relpath(given.output)}.")
 
