@@ -173,7 +173,9 @@ def macro(layers: Sequence[Sequence[Mapping]], name: str, score: str) -> float:
     return float(np.mean([np.mean([one[name][score] for one in layer if name in one]) for layer in layers]))
 
 
-def changed_neurons(layers: Sequence[Sequence[Mapping]], whole: Sequence[Sequence[Mapping]]) -> tuple[int, int]:
+def changed_neurons(
+    layers: Sequence[Sequence[Mapping]], whole: Sequence[Sequence[Mapping]]
+) -> tuple[int, int]:
     """How many neurons score worse than with the whole method, and how many better: by `CLEAR`, F1 of both test sets
     averaged."""
 
