@@ -43,7 +43,7 @@ CLEAR = 0.02
 NO_EVIDENCE = 1e-9
 USUAL = Settings()
 
-Examples = list[tuple[str, Fired]]
+Examples = list[Fired]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Variant:
 
 def changed(**values: object) -> Callable[[Examples], Examples]:
     """Every example with other values."""
-    return lambda found: [(split, replace(one, **values)) for split, one in found]
+    return lambda found: [replace(one, **values) for one in found]
 
 
 def salient_changed(change: Callable[[Salient], Salient | None]) -> Callable[[Examples], Examples]:
@@ -73,10 +73,10 @@ def salient_changed(change: Callable[[Salient], Salient | None]) -> Callable[[Ex
 
     def apply(found: Examples) -> Examples:
         made = []
-        for split, one in found:
+        for one in found:
             new = one.salient and change(one.salient)
             kept = one.substitutes if new and new.needed == one.salient.needed else ()
-            made.append((split, replace(one, salient=new, substitutes=kept)))
+            made.append(replace(one, salient=new, substitutes=kept))
         return made
 
     return apply
@@ -98,7 +98,6 @@ VARIANTS = [
     Variant("no gaps", salient_changed(lambda one: replace(one, gaps=(0,) * len(one.tokens)))),
     Variant("no start of the text", salient_changed(lambda one: None if one.start else one)),
     Variant("no sweep of the vocabulary", alone=False),
-    Variant("no examples from validation misses", lambda found: [one for one in found if one[0] == "train"]),
     Variant("no negative evidence", settings={"precisions": (NO_EVIDENCE,)}),
     Variant("precision not chosen by validation", settings={"precisions": USUAL.precisions[:1]}),
     Variant("decision threshold at the firing threshold", settings={"decision_threshold": 1.0}),

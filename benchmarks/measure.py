@@ -192,7 +192,7 @@ def against_published(
     bos = read_json(run.corpus / "corpus.json")["bos"]
     settings = Settings.from_options({**run.config["settings"], "method": "paper", "bos": bos})
     examples: dict = {}
-    for unit, _, _, example in chosen_examples(FittingBlock(run.corpus, cut, settings)):
+    for unit, _, example in chosen_examples(FittingBlock(run.corpus, cut, settings)):
         examples.setdefault(unit.neuron, []).append(example)
     usual = sum(map(len, examples.values())) / len(neurons)  # mean number of examples per neuron
     vocabulary = read_table(run.corpus / "vocabulary.parquet", "vocabulary")

@@ -24,7 +24,6 @@ rule prune:
             "firing_threshold",
             "keep",
             "train_examples",
-            "validation_examples",
             "top_examples",
             "max_context",
             "prefixes",

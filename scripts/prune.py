@@ -28,7 +28,7 @@ def main() -> None:
         answer = engine.answers(given.layer, [u.neuron for u in units], [u.sign for u in units])
         steps = [prune(one, prefixes_for(neutral, settings), settings) for *_, one in chosen]
         numbers: dict = {}
-        for (unit, split, position, example), pruned in zip(
+        for (unit, position, example), pruned in zip(
             chosen, drive(steps, answer, f"prune ({settings.method})"), strict=True
         ):
             numbers[unit.key] = numbers.get(unit.key, -1) + 1
@@ -38,7 +38,6 @@ def main() -> None:
                     "neuron": unit.neuron,
                     "pole": unit.pole,
                     "example": numbers[unit.key],
-                    "split": split,
                     "position": position,
                     "activation": example.activation,
                     "tokens": pruned.tokens,

@@ -20,7 +20,7 @@ from n2g.texts.fetch import fetch
 from n2g.texts.sources import Source, wanted_files
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-SETTINGS = {"prefix_length": 4, "train_examples": 12, "validation_examples": 4, "top_examples": 4}
+SETTINGS = {"prefix_length": 4, "train_examples": 12, "top_examples": 4}
 WINDOW_TOKENS, PLACES = 100, 4
 
 

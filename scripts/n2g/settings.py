@@ -39,7 +39,6 @@ class Settings:
         importance_threshold: a token is important if masking it costs this fraction of the activation (paper, 3.3).
         keep: a pruned or masked text must keep this fraction of the activation (paper, 3.2).
         train_examples: maximum number of firing training tokens that are pruned.
-        validation_examples: the same for firing validation tokens that no training example resembles.
         top_examples: how many of the examples are those with the largest activations; with "paper", all of them.
         max_context: every suffix up to this length is tried in pruning, and some up to twice this length.
         prefixes: number of neutral prefixes for every prompt; the median over them is used.
@@ -66,7 +65,6 @@ class Settings:
     importance_threshold: float = 0.75
     keep: float = 0.5
     train_examples: int = 10
-    validation_examples: int = 2
     top_examples: int = 10
     max_context: int = 8
     prefixes: int = 3

@@ -34,7 +34,7 @@ def test_the_whole_method_scores_as_in_the_run(finished: Path, tmp_path: Path) -
     found = table("ablation", finished, tmp_path / "table.md")
     whole = [macro(finished, name, score) for score in ("f1", "correlation") for name in ("top", "random")]
     assert found["the whole method"][:4] == pytest.approx(whole, abs=6e-4)
-    assert len(found) == 16
+    assert len(found) == 13
     assert found["at most 10 nodes"][4] <= found["the whole method"][4]
 
 

@@ -176,13 +176,15 @@ def test_the_whole_text_in_the_window_is_the_truth(made: Made) -> None:
 
 
 def test_every_neuron_has_a_record_and_prunes_are_what_they_say(made: Made) -> None:
+    documents = load_documents(made.corpus)
     for block in BLOCKS:
         first, last = (int(part) for part in block.split("/")[1].split("-"))
         records = stages.records(made.output / block)
         assert sorted(record["neuron"] for record in records.values()) == list(range(first, last + 1))
         assert all((made.output / block / "render" / f"{name}.svg").exists() for name in records)
         for row in stages.rows(made.output / block, "prune"):
-            assert row["split"] != "test"
+            (document,) = documents.document_at(np.array([row["position"]]))
+            assert document in documents.of("train")
             if not row["failed"]:
                 assert row["tokens"][-1] == made.tokens[row["position"]]
                 assert row["kept"] >= row["activation"] / 2

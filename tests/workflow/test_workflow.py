@@ -92,7 +92,6 @@ SETTINGS = {
     "importance_threshold": 0.7,
     "keep": 0.6,
     "train_examples": 40,
-    "validation_examples": 10,
     "top_examples": 8,
     "max_context": 6,
     "prefixes": 2,

@@ -34,20 +34,20 @@ def fit_block(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, str, st
 def fit_unit(
     block: FittingBlock,
     unit: Unit,
-    fired: list[tuple[str, Fired]],
+    fired: list[Fired],
     alone: dict[int, float],
     background: dict[int, float],
     pairs: Mapping[tuple[int, int], float] = MappingProxyType({}),
 ) -> NeuronGraph:
-    """The graph of one unit: precision and decision threshold chosen on validation documents by what training documents
-    alone give, then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
+    """The graph of one unit: precision and size chosen on validation documents by what training documents alone give,
+    then fitted on both, so that what validation missed becomes a pattern of its own. `background` (token ->
     mean activation on training documents) is added last. pairs: (token before, token) -> what the sweep found."""
     train = Selection(block.evidence(unit, block.train), block.settings, pairs=pairs)
     held = block.evidence(unit, block.validation)
     top = [document for document, *_ in unit.top.get("validation", [])]
-    choice = choose(train, [one for split, one in fired if split == "train"], alone, held, top)
+    choice = choose(train, fired, alone, held, top)
     both = Selection(block.evidence(unit, block.both), block.settings, pairs=pairs)
-    graph = build(both, [one for _, one in fired], alone, unit.maximum, choice)
+    graph = build(both, fired, alone, unit.maximum, choice)
     known = list(graph.patterns())
     if not known:
         return graph

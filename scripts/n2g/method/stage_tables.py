@@ -29,8 +29,8 @@ def load_salient(folder: Path, block: FittingBlock) -> Iterator[tuple[Unit, int,
         yield unit, row["example"], Salient(*parts, row["activation"], row["start"])
 
 
-def load_fired(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[tuple[str, Fired]]]:
-    """(neuron, pole) -> (split, example) as method "atlas" fits them."""
+def load_fired(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[Fired]]:
+    """(neuron, pole) -> examples as method "atlas" fits them."""
     salient = {(unit.key, number): one for unit, number, one in load_salient(folder, block)}
     substitutes: dict[tuple, list] = {}
     for unit, row in _rows(folder, "augment", block):
@@ -40,8 +40,8 @@ def load_fired(folder: Path, block: FittingBlock) -> dict[tuple[int, str], list[
     fired: dict[tuple[int, str], list] = {unit.key: [] for unit in block.units}
     for unit, row in _rows(folder, "prune", block):
         key = (unit.key, row["example"])
-        one = Fired(row["position"], row["activation"], salient.get(key), tuple(substitutes.get(key, ())))
-        fired[unit.key].append((row["split"], one))
+        tried = tuple(substitutes.get(key, ()))
+        fired[unit.key].append(Fired(row["position"], row["activation"], salient.get(key), tried))
     return fired
 
 
@@ -65,11 +65,11 @@ def load_pairs(folder: Path) -> dict[tuple[int, str], dict[tuple[int, int], floa
 class Known(NamedTuple):
     """What a neuron's graph of method "atlas" is fitted from beside the texts, in the order of `fit_unit`.
 
-    fired: (split, example). alone: token -> activation in the sweep. background: token -> mean activation on training
+    fired: its examples. alone: token -> activation in the sweep. background: token -> mean activation on training
     documents. pairs: (token before, token) -> activation in the sweep.
     """
 
-    fired: list[tuple[str, Fired]]
+    fired: list[Fired]
     alone: dict[int, float]
     background: dict[int, float]
     pairs: dict[tuple[int, int], float]

@@ -14,7 +14,6 @@ TABLES = [
         neuron=NEURON,
         pole=POLE,
         example=(pa.int32(), "index of the example for this neuron and method"),
-        split=(pa.string(), "train or validation"),
         position=(pa.int64(), "position of the pivot in tokens.npy"),
         activation=(pa.float32(), "activation at the pivot in the whole document"),
         tokens=(pa.list_(pa.int32()), "the tokens that remain, the pivot last; empty if pruning failed"),
