@@ -20,7 +20,8 @@ from n2g.ids import NeuronId
 from n2g.method.histogram_bins import EDGES
 from n2g.metrics import SCORES
 from n2g.results.records import Findings, record
-from n2g.results.stage_outputs import decimals, histogram
+from n2g.results.stage_outputs import Texts, decimals, held_out_examples, histogram
+from n2g.texts.documents import TEST, Documents
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,6 +160,28 @@ def test_histogram_leaves_out_empty_ends():
     assert sum(found["counts"]) == 108
     assert len(found["edges"]) == len(found["counts"]) + 1
     assert histogram(np.zeros(len(EDGES) + 1, dtype=int)) == {"edges": [], "counts": []}
+
+
+def test_of_weaker_documents_there_is_an_excerpt() -> None:
+    """And the documents of the top set are filled up by others in which the neuron fires."""
+    count, length = 60, 100
+    tokens = np.arange(count * length, dtype=np.int32)
+    documents = Documents(tokens, length * np.arange(count), np.full(count, length), np.full(count, TEST))
+    texts = Texts(documents, [str(at) for at in range(count)], [])
+    values = np.arange(length) / length
+    row = {"start": 0, "pivot": 50, "activations": values, "predictions": values}
+    rows = [row | {"set": "top", "rank": rank, "document": rank} for rank in range(12)]
+    excerpt = row | {"start": 30, "pivot": 50, "activations": values[:41], "predictions": values[:41]}
+    rows += [excerpt | {"set": "firing", "rank": rank, "document": 20 + rank} for rank in range(10)]
+    found = list(held_out_examples(rows, texts, 2))
+    assert [one["set"] for one in found] == ["top"] * 12 + ["firing"] * 8
+    assert [len(one["tokens"]) for one in found] == [100] * 8 + [41] * 12
+    for number, one in enumerate(found):
+        document = number if one["set"] == "top" else 20 + number - 12
+        assert one["start"] + one["pivot"] == 50
+        assert one["tokens"][one["pivot"]] == length * document + 50
+        if one["set"] == "top":
+            assert one["activations"][one["pivot"]] == 0.5
 
 
 @pytest.mark.parametrize("maximum", [1e-4, 0.3, 2.5, 42.0, 1e5])

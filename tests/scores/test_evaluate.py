@@ -28,7 +28,7 @@ from n2g.scores.evaluate import (
     node_rows,
     score_rows,
 )
-from n2g.scores.predictions import ERRORS, prediction_rows
+from n2g.scores.predictions import ERRORS, FIRING, prediction_rows
 from n2g.scores.summary import summarise
 from n2g.texts.documents import Documents
 
@@ -266,11 +266,18 @@ def test_predictions_show_each_set_and_the_worst_errors() -> None:
     texts, found = units(documents, observed, graphs(line(0, wide), line(1, low)))
     rows = [list(prediction_rows(texts, unit, seed=7)) for unit in found]
     table = pa.Table.from_pylist(rows[0] + rows[1], schema=CONTRACTS["predictions"].schema)
+    truth = found[0].truth
+    spans = {one: texts.span(one) for one in np.setdiff1d(truth.sets["random"], truth.sets["top"]).tolist()}
+    beyond = {one: truth.activations[span].max() for one, span in spans.items() if truth.firing[span].any()}
+    strongest = [r["activations"][r["pivot"] - r["start"]] for r in rows[0] if r["set"] == "firing"]
+    assert strongest == sorted(beyond.values(), reverse=True)[:FIRING]
+    assert {r["document"] for r in rows[0] if r["set"] == "firing"} <= set(beyond)
     counts = {name: [r["rank"] for r in rows[0] if r["set"] == name] for name in {r["set"] for r in rows[0]}}
     assert counts == {
         "top": list(range(4)),
         "quantile": list(range(5)),
         "random": list(range(5)),
+        "firing": list(range(min(FIRING, len(beyond)))),
         "false-positive": list(range(ERRORS)),
     }
     for row in table.to_pylist():
@@ -281,7 +288,9 @@ def test_predictions_show_each_set_and_the_worst_errors() -> None:
         assert len(row["activations"]) == len(row["predictions"]) == len(row["nodes"])
         real, said = (row[name][row["pivot"] - row["start"]] for name in ("activations", "predictions"))
         assert (np.array(row["nodes"]) > 0).tolist() == (np.array(row["predictions"]) > 0).tolist()
-        if row["set"] == "false-positive":
+        if row["set"] == "firing":
+            assert real >= found[row["neuron"]].truth.threshold
+        elif row["set"] == "false-positive":
             assert (ids[row["pivot"]], real, said) == (4, 0, 1.5)
         elif row["set"] == "false-negative":
             assert (row["neuron"], ids[row["pivot"]], real, said) == (1, 5, 2.0, 0)

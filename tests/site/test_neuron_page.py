@@ -197,6 +197,7 @@ def test_hits_and_misses_are_marked(page: Page, address: str, records: dict[str,
     record = records["L0.N0"]
     page.goto(address + path_of(record))
     page.locator(".further").scroll_into_view_if_needed()
+    page.locator(".evidence button.more").click()
     expect(page.locator("[data-example]")).to_have_count(len(record["examples"]))
     firing, least = context(record, None)["firing"], record["graph"]["decision_threshold"]
     marks = page.locator("[data-example]").evaluate_all(
@@ -312,6 +313,48 @@ def test_an_example_has_an_address(page: Page, address: str, records: dict[str, 
     expect(found).to_be_in_viewport()
     example = record["examples"][int(found.get_attribute("data-example"))]
     assert example["set"] == "false-positive"
+
+
+@pytest.mark.both
+def test_more_examples_come_on_demand(page: Page, address: str, records: dict[str, dict]) -> None:
+    """With the keyboard alone, drawn as the others are, and without another request."""
+    record = records["L0.N0"]
+    page.goto(address + path_of(record))
+    items = page.locator("#test-top li")
+    expect(items).to_have_count(SHOWN)
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url))
+    button = page.get_by_role("button", name="Show 4 more")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(items).to_have_count(12)
+    expect(button).to_have_count(0)
+    assert not asked
+    added = items.nth(SHOWN)
+    expect(added.locator("a.value")).to_be_focused()
+    expect(added.locator("cite")).to_contain_text("random document")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    example = record["examples"][int(added.get_attribute("data-example"))]
+    assert example["set"] == "firing"
+    expect(page.locator(".readout")).to_contain_text("predicted")
+    said = re.match(r"predicted (\S+), actual (\S+?)(:|$)", page.locator(".readout").inner_text())
+    numbers = [float(one.replace("−", "-")) for one in said.groups()[:2]]
+    at = example["pivot"] - 1
+    assert numbers == pytest.approx([example["predictions"][at], example["activations"][at]], abs=0.01)
+    expect(added.locator(".pivot")).to_have_count(1)
+
+
+def test_the_address_of_an_example_that_is_not_shown_at_first(
+    page: Page, address: str, records: dict[str, dict]
+) -> None:
+    page.goto(f"{address}{path_of(records['L0.N0'])}?node=1#test-top-12")
+    found = page.locator("li:target")
+    expect(found).to_have_attribute("id", "test-top-12")
+    expect(found).to_be_in_viewport()
+    expect(page.locator(".evidence button.more")).to_have_count(0)
+    assert "node=1" in page.url
 
 
 @pytest.mark.both

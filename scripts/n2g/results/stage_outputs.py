@@ -22,8 +22,11 @@ from n2g.results.effects import effects_of
 from n2g.results.records import Findings
 from n2g.texts.corpus_files import load_documents, load_words
 from n2g.texts.documents import Documents
+from n2g.texts.excerpt_bounds import excerpt_bounds
 
-TRAIN_SHOWN, TEST_SHOWN = 8, {"random": 2, "top": 8}  # of a set; 4 of the others
+SHOWN = 20  # of the training documents, and of the test documents in which the neuron fires
+TEST_SHOWN = {"random": 2, "top": SHOWN}  # of a set; 4 of the others
+WHOLE = 8  # strongest documents of a split; of the others an excerpt
 TOKENS = 15  # by mean activation
 MOMENTS = ("density", "maximum", "mean", "std", "skewness", "kurtosis", "firing", "tokens")
 KEYS = ("neuron", "pole", "set", "predictor")
@@ -72,7 +75,7 @@ def read_block(
         rows = {name: _rows(part.get(key)) for name, part in parts.items()}
         grain = decimals(row["maximum"])
         shown = _train(rows["examples"], line["graph"], texts, grain)
-        examples = [*shown, *_tested(rows["predictions"], texts, grain)]
+        examples = [*shown, *held_out_examples(rows["predictions"], texts, grain)]
         found = Findings(
             graph=line["graph"],
             status=line["status"],
@@ -157,7 +160,7 @@ def _hits(rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, list[int]]]:
 def _train(
     rows: Sequence[dict[str, Any]], graph: Mapping[str, Any] | None, texts: Texts, grain: int
 ) -> Iterator[dict]:
-    shown = [row for row in rows if row["split"] == "train" and row["rank"] < TRAIN_SHOWN]
+    shown = [row for row in rows if row["split"] == "train" and row["rank"] < SHOWN]
     predictions = _predicted(graph, [texts.documents.ids(row["document"]).tolist() for row in shown])
     for row, predicted in zip(shown, predictions, strict=True):
         yield _example(row | {"set": "top", "start": 0, "predictions": predicted}, "train", texts, grain)
@@ -170,13 +173,18 @@ def _predicted(graph: Mapping[str, Any] | None, documents: Sequence[list[int]]) 
     return NeuronGraph.from_dict(graph).predict_texts(documents)
 
 
-def _tested(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
+def held_out_examples(rows: Sequence[Mapping[str, Any]], texts: Texts, grain: int) -> Iterator[dict]:
+    """As many of each set as are shown; `firing` fills up `top`."""
+    top = sum(row["set"] == "top" for row in rows)
+    shown = TEST_SHOWN | {"firing": max(0, SHOWN - top)}
     for row in rows:
-        if row["rank"] < TEST_SHOWN.get(row["set"], 4):
+        if row["rank"] < shown.get(row["set"], 4):
             yield _example(row, "test", texts, grain)
 
 
 def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> dict[str, Any]:
+    if row["set"] == "top" and row["rank"] >= WHOLE:
+        row = _cut(row)
     end = row["start"] + len(row["activations"])
     return {
         "set": row["set"],
@@ -189,6 +197,12 @@ def _example(row: Mapping[str, Any], split: str, texts: Texts, grain: int) -> di
         "activations": _short(row["activations"], grain),
         "predictions": _short(row["predictions"], grain),
     }
+
+
+def _cut(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of a whole document with the tokens around its pivot alone."""
+    part = excerpt_bounds(row["pivot"], 0, len(row["activations"]))
+    return {**row, "start": part.start, **{name: row[name][part] for name in ("activations", "predictions")}}
 
 
 def _short(values: Sequence[float], grain: int) -> list[float | int]:

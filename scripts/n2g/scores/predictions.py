@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 
 from n2g.scores.evaluate import Evaluation, HeldOut
+from n2g.texts.excerpt_bounds import excerpt_bounds
 
 SHOWN = 5
-ERRORS = 10
-BEFORE, AFTER = 24, 8
+FIRING, ERRORS = 10, 10
 
 
 def prediction_rows(texts: HeldOut, evaluation: Evaluation, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Rows of the `predictions` table of one (neuron, pole): documents of each test set, then errors."""
+    """Rows of the `predictions` table of one (neuron, pole): documents of each test set, then excerpts of further
+    documents in which it fires, and of errors."""
     for kind, numbers in shown_documents(evaluation, seed).items():
         for rank, number in enumerate(numbers):
             span = texts.span(number)
             pivot = span.start + 1 + int(np.argmax(evaluation.truth.activations[span.start + 1 : span.stop]))
             yield _row(texts, evaluation, kind, rank, pivot, span)
-    for kind, places in errors(texts, evaluation).items():
+    for kind, places in {"firing": firings(texts, evaluation), **errors(texts, evaluation)}.items():
         for rank, place in enumerate(places.tolist()):
             row = int(np.searchsorted(texts.bounds, place, side="right")) - 1
-            begin = max(int(texts.bounds[row]), place - BEFORE)
-            end = min(int(texts.bounds[row + 1]), place + AFTER + 1)
-            yield _row(texts, evaluation, kind, rank, place, slice(begin, end))
+            span = excerpt_bounds(place, int(texts.bounds[row]), int(texts.bounds[row + 1]))
+            yield _row(texts, evaluation, kind, rank, place, span)
 
 
 def shown_documents(evaluation: Evaluation, seed: int) -> dict[str, list[int]]:
@@ -40,6 +40,17 @@ def shown_documents(evaluation: Evaluation, seed: int) -> dict[str, list[int]]:
     drawn = random.choice(sets["random"], min(SHOWN, len(sets["random"])), replace=False)
     shown = {"top": sets["top"], "quantile": sets["quantile"][even], "random": drawn}
     return {name: numbers.tolist() for name, numbers in shown.items()}
+
+
+def firings(texts: HeldOut, evaluation: Evaluation) -> np.ndarray:
+    """Places (int64) at which the neuron fires in random documents that are not among `top`: the strongest of each
+    document, the largest activation first."""
+    truth = evaluation.truth
+    at = texts.tokens_of(np.setdiff1d(truth.sets["random"], truth.sets["top"]))
+    at = at[truth.firing[at]]
+    at = at[np.lexsort((at, -truth.activations[at]))]
+    _, first = np.unique(np.searchsorted(texts.bounds, at, side="right"), return_index=True)
+    return at[np.sort(first)][:FIRING]
 
 
 def errors(texts: HeldOut, evaluation: Evaluation) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ BESIDE = 10  # tokens on each side, beside the graph
 ERRORS = ("false_positives", "false_negatives")
 STAMPED = {("top", "test"): 4, ("top", "train"): 2}  # excerpts in the page; the others come from the record
 EVIDENCE = tuple(STAMPED)
+AT_ONCE = 8  # excerpts of a list; the others when someone asks for them
 PATTERNS = 8  # that are listed at once
 TITLES = 6
 FEW = 5  # firing test tokens, below which nothing is said about a graph
@@ -40,6 +41,7 @@ GROUPS = [
     ("false-positive", "test", "Worst false positives", "the graph fires, the neuron does not"),
     ("false-negative", "test", "Worst false negatives", "the neuron fires, the graph does not"),
 ]
+CONTINUED = {"top": "firing"}  # what a list goes on with
 _STATISTICS = [
     ("density", "Activation density", "fraction of tokens with an activation above 0.001", number),
     ("firing", "Firing tokens", "of all documents, at or above the firing threshold", grouped),
@@ -211,7 +213,7 @@ def _groups(record: Mapping[str, Any], wanted: Sequence[tuple[str, str]]) -> lis
         known = [
             (index, example)
             for index, example in enumerate(record.get("examples") or [])
-            if example["set"] == kind and example["split"] == split
+            if example["set"] in (kind, CONTINUED.get(kind)) and example["split"] == split
         ]
         if known:
             folded = _folded(known)
@@ -220,10 +222,10 @@ def _groups(record: Mapping[str, Any], wanted: Sequence[tuple[str, str]]) -> lis
                 _example(index, example, record, around) | {"times": n}
                 for index, example, n in folded[:count]
             ]
-            later = [f"{index}*{n}" if n > 1 else str(index) for index, _, n in folded[count:]]
+            rest = [f"{index}*{n}" if n > 1 else str(index) for index, _, n in folded]
             found.append(
-                {"key": f"{split}-{kind}", "title": title, "note": note, "items": items, "later": later}
-                | {"around": around}
+                {"key": f"{split}-{kind}", "title": title, "note": note, "items": items, "around": around}
+                | {"later": rest[count:AT_ONCE], "more": rest[AT_ONCE:]}
             )
     return found
 
@@ -261,6 +263,7 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], 
         "outcome": _outcome(example["activations"][pivot], predictions[pivot], record),
         "tokens": tokens,
         "title": shortened(plain(example.get("title") or ""), LONGEST),
+        "drawn": example["set"] == CONTINUED["top"],
     }
 
 

@@ -1,7 +1,7 @@
 // A neuron's page: its record, the examples' values on hover, the length of their context, the paths that they take.
 import { pathTo, prepare, trace } from "./predict.js";
 import { keepInUrl, load, make, recordAt, shown } from "./site.js";
-import { brief, decided, fill, inWords, item, lightUp } from "./texts.js";
+import { brief, decided, extend, fill, inWords, lightUp } from "./texts.js";
 
 const AROUND = { 5: "±5", 10: "±10", 16: "±16", full: "all" };
 const [EXCERPTS, BEFORE, AFTER] = [2, 3, 2]; // of a pattern: how many, and their tokens before and after
@@ -16,6 +16,33 @@ function whenNear(element, action) {
     action();
   }, { rootMargin: "600px" });
   watcher.observe(element.parentElement);
+}
+
+/** Examples that a list does not hold at first: some come when it is soon to be seen, the others by a button, or with an
+ * address that names one of them. `around`: gives their context; `added`: is called once they are there. */
+function grow(page, list, around, added) {
+  const add = async (...keys) => {
+    const record = await recordOf(page);
+    const items = keys.flatMap((key) => extend(page, list, key, record, around()));
+    added(record);
+    return items;
+  };
+  const button = make("button", { type: "button", class: "more" });
+  const all = () => (button.remove(), add("later", "more"));
+  if (list.dataset.later) whenNear(list, () => add("later"));
+  if (list.dataset.more) {
+    const count = list.dataset.more.split(",").length;
+    button.append(`Show ${count} more`);
+    button.addEventListener("click", async () => (await all()).at(-count).querySelector("a").focus());
+    list.after(button);
+  }
+  const reach = () => {
+    const { hash } = location;
+    const missing = hash.startsWith(`#${list.parentElement.id}-`) && !document.getElementById(hash.slice(1));
+    if (missing && (list.dataset.later || list.dataset.more)) all().then(() => location.replace(hash)); // the browser is asked again
+  };
+  addEventListener("hashchange", reach);
+  reach();
 }
 
 /** Short excerpts beside each pattern, in which it decides what the graph predicts; at their pivots, if it does. */
@@ -132,23 +159,7 @@ export default function neuron(page) {
   };
   const readout = page.querySelector(".readout") ?? make("output");
   for (const section of sections) {
-    for (const list of section.querySelectorAll("[data-later]")) {
-      const complete = async () => {
-        const later = list.dataset.later?.split(",") ?? [];
-        delete list.dataset.later;
-        const record = await recordOf(page);
-        const prepared = record.graph && prepare(record.graph);
-        for (const one of later) {
-          const [index, times] = one.split("*").map(Number);
-          list.append(item(page, record, prepared, `${list.parentElement.id}-${list.children.length + 1}`, index, times, aroundIn(section)));
-        }
-        markThrough(section, record, node);
-      };
-      whenNear(list, complete);
-      // An example that the address names may be one of them: once it is there, the browser is asked again to go to it.
-      const { hash } = location;
-      if (hash.startsWith(`#${list.parentElement.id}-`) && !document.getElementById(hash.slice(1))) complete().then(() => location.replace(hash));
-    }
+    for (const list of section.querySelectorAll("ol:is([data-later], [data-more])")) grow(page, list, () => aroundIn(section), (record) => markThrough(section, record, node));
     // Values come with the first touch.
     if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => filled.has(section) || refill(section), { once: true });
     for (const [kind, action] of [["pointerover", pointed], ["click", chose]]) section.addEventListener(kind, (event) => {

@@ -1,6 +1,6 @@
 // Texts with coloured tokens: background for the real activation, the bar below for the predicted one. And the path of
 // the graph that decides a prediction: in words, and lit in the graph.
-import { pathTo, predict, trace } from "./predict.js";
+import { pathTo, predict, prepare, trace } from "./predict.js";
 import { make, shown } from "./site.js";
 import { directionOf, excerpt, plain, shortened, visible } from "./token_display.js";
 
@@ -101,14 +101,28 @@ function outcome(page, record, example) {
 }
 
 /** An example that the page does not hold itself; `times` texts are like it. Its id is that of its section, with its rank there. */
-export function item(page, record, prepared, id, index, times, around) {
+function item(page, record, prepared, id, index, times, around) {
   const example = record.examples[index];
-  const paragraph = make("p", { class: "tokens", dir: "auto" });
+  const paragraph = make("p", { class: "tokens", dir: "auto", tabindex: 0 });
   fill(paragraph, record, example, around);
   const [actual, predicted] = [example.activations[example.pivot], example.predictions[example.pivot]];
   const value = make("a", { class: "value", href: `#${id}`, title: `actual ${shown(actual)}, predicted ${shown(predicted)}` }, ...outcome(page, record, example), shown(actual));
   if (times > 1) value.append(" ", make("small", { title: "documents with the same tokens around the pivot" }, `×${times}`));
   const text = make("div", {}, paragraph);
   if (example.set.startsWith("false")) text.append(make("p", { class: "path" }, ...reason(record, prepared, example)));
-  return make("li", { id, "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80)));
+  const drawn = example.set === "firing" ? " · random document" : "";
+  return make("li", { id, "data-example": index }, value, text, make("cite", { dir: "auto" }, shortened(plain(example.title ?? ""), 80), drawn));
+}
+
+/** Append the examples that a list names in `data-later` or `data-more`, but does not hold yet. Returns their elements. */
+export function extend(page, list, key, record, around) {
+  const named = list.dataset[key]?.split(",") ?? [];
+  delete list.dataset[key];
+  const prepared = record.graph && prepare(record.graph);
+  return named.map((one) => {
+    const [index, times] = one.split("*").map(Number);
+    const added = item(page, record, prepared, `${list.parentElement.id}-${list.children.length + 1}`, index, times, around);
+    list.append(added);
+    return added;
+  });
 }

@@ -57,10 +57,13 @@ TABLES = [
     ),
     contract(
         "predictions",
-        "A test document, or an excerpt around an error, with the graph's predictions.",
+        "A test document, or an excerpt around a firing or an error, with the graph's predictions.",
         neuron=NEURON,
         pole=POLE,
-        set=(pa.string(), "top, quantile, random, false-positive or false-negative"),
+        set=(
+            pa.string(),
+            "top, quantile, random, firing (of other random documents than those in top), false-positive or false-negative",
+        ),
         rank=(pa.int32(), "0 for the first in the set: the largest activation, or the worst error"),
         document=(pa.int32(), "row in the documents table"),
         start=(pa.int32(), "position in the document of the first token listed (0 is BOS)"),
