@@ -289,6 +289,21 @@ def test_a_bound_that_is_no_number_is_named(page: Page, address: str) -> None:
     )
 
 
+def test_the_stronger_side_is_named(records: dict[str, dict]) -> None:
+    """As far as the bins of the histogram tell: its strongest activation lies in the last bin."""
+    record = records["L0.N0"]
+    statistics = record["statistics"] | {
+        "histogram": {"edges": [-4.0, -2.0, -1.0, 1.0, 3.0], "counts": [1, 0, 9, 2]}
+    }
+    for pole, sign in (("positive", 1), ("negative", -1)):
+        about = context(record | {"statistics": statistics, "pole": pole}, None)["about"]
+        assert about["weaker"]
+        assert about["own"] == 3 * sign and about["other"] == [-2 * sign, -4 * sign]
+        assert about["ends"] == [-4, 3] if sign > 0 else about["ends"] == [-3, 4]
+    statistics = record["statistics"] | {"histogram": {"edges": [-2.0, -1.0, 1.0, 3.0], "counts": [1, 9, 2]}}
+    assert not context(record | {"statistics": statistics}, None)["about"]["weaker"]
+
+
 def test_the_head_says_what_the_page_is_about(records: dict[str, dict], page: Page, address: str) -> None:
     page.goto(f"{address}neurons/L0/N0/index.html")
     said = page.locator("meta[name=description]").get_attribute("content")

@@ -153,16 +153,12 @@ def _rule_f1(metrics: Mapping[str, Any]) -> float | None:
 
 
 def _about(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the neuron is about, whatever the graph says: how often it fires, its least and largest activation, whether
+    """What the neuron is about, whatever the graph says: how often it fires, between what its activations lie, whether
     the page's pole is the weaker one, the tokens of the largest mean activation, and the titles of top documents."""
     statistics = record.get("statistics") or {}
     edges = (statistics.get("histogram") or {}).get("edges") or []
-    weaker = (
-        bool(edges) and -edges[0] >= edges[-1]
-    )  # this side than the other; edges are those of the page's pole
-    ends = (edges[0], edges[-1]) if edges else None
-    if ends and record["pole"] == "negative":
-        ends = (-ends[1], -ends[0])
+    sign = -1 if record["pole"] == "negative" else 1  # of the page's pole, which the edges have
+    ends = sorted((sign * edges[0], sign * edges[-1])) if edges else None
     titles = [
         elide(plain(example["title"]), LONGEST)
         for example in record.get("examples") or []
@@ -172,9 +168,11 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
         "firing": statistics.get("firing"),
         "tokens": statistics.get("tokens"),
         "ends": ends,
-        "weaker": weaker,
-        "own": ends and ends[record["pole"] == "positive"],
-        "other": ends and ends[record["pole"] == "negative"],
+        "weaker": bool(edges) and -edges[0] >= edges[-1],  # as far as the bins of the histogram tell
+        "own": edges and sign * edges[-1],
+        "other": [
+            sign * edge for edge in edges[1::-1]
+        ],  # where the strongest is, from the bin's inner edge to the outer
         "strongest": [
             (elide(visible(record["vocabulary"].get(str(token), f"#{token}"))), mean, count)
             for token, mean, count in record.get("top_tokens") or []

@@ -62,7 +62,7 @@ TABLES = [
         pole=POLE,
         set=(
             pa.string(),
-            "top, quantile, random, firing (of other random documents than those in top), false-positive or false-negative",
+            "top, quantile, random, firing (in random documents beside those of top), false-positive or false-negative",
         ),
         rank=(pa.int32(), "0 for the first in the set: the largest activation, or the worst error"),
         document=(pa.int32(), "row in the documents table"),
