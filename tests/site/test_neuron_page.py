@@ -304,6 +304,17 @@ def test_the_stronger_side_is_named(records: dict[str, dict]) -> None:
     assert not context(record | {"statistics": statistics}, None)["about"]["weaker"]
 
 
+def test_the_legend_explains_what_is_drawn(records: dict[str, dict]) -> None:
+    record = records["L0.N0"]
+    nodes = [
+        {"id": 0, "parent": None},
+        {"id": 1, "parent": 0, "kind": "token", "tokens": [1], "weights": [1.0]},
+    ]
+    assert context(record | {"graph": record["graph"] | {"nodes": nodes}}, None)["drawn"] == set()
+    nodes += [{"id": 2, "parent": 1, "kind": "gap", "max": 3}, {"id": 3, "parent": 2, "kind": "start"}]
+    assert context(record | {"graph": record["graph"] | {"nodes": nodes}}, None)["drawn"] == {"free", "start"}
+
+
 def test_the_head_says_what_the_page_is_about(records: dict[str, dict], page: Page, address: str) -> None:
     page.goto(f"{address}neurons/L0/N0/index.html")
     said = page.locator("meta[name=description]").get_attribute("content")

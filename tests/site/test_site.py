@@ -18,7 +18,7 @@ from n2g.errors import InputError
 from n2g.site import neuron_page, search_indexes
 from n2g.site.build import build
 from n2g.site.inputs import SiteInputs
-from n2g.site.summary_figures import best_first
+from n2g.site.summary_figures import best_first, worst_first
 from n2g.site.table_rows import f1, row
 from n2g.site.wording import number
 
@@ -261,7 +261,7 @@ def test_written_pages_are_in_the_navigation(atlas):
 def test_neurons_are_ranked_by_what_their_f1_is_at_least() -> None:
     def one(name: str, hits: int, errors: int) -> dict:
         counts = {"true_positives": hits, "false_positives": errors, "false_negatives": 0}
-        scores = {"graph": counts | {"firing": hits, "f1": hits / max(hits + errors / 2, 1)}}
+        scores = {"graph": counts | {"firing": max(hits, 1), "f1": hits / max(hits + errors / 2, 1)}}
         return row({"id": name, "layer": 0, "status": "ok", "metrics": {"top": scores}})
 
     lucky, proven, idle = one("L0.N0", 2, 0), one("L0.N1", 95, 5), one("L0.N2", 0, 0) | {"f1_low": None}
@@ -270,4 +270,11 @@ def test_neurons_are_ranked_by_what_their_f1_is_at_least() -> None:
         "L0.N1",
         "L0.N0",
         "L0.N2",
+    ]
+    unlucky, bad = one("L0.N3", 0, 2), one("L0.N4", 1, 40)
+    assert unlucky["f1"] < bad["f1"]
+    assert [found["id"] for found in sorted((lucky, unlucky, bad), key=worst_first)] == [
+        "L0.N4",
+        "L0.N3",
+        "L0.N0",
     ]

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from n2g.site import shell, wording
 from n2g.site.navigation import TOOLS
 from n2g.site.plots import spread
-from n2g.site.summary_figures import across_layers, best_first, by_layer, predictor_meanings
+from n2g.site.summary_figures import across_layers, best_first, by_layer, predictor_meanings, worst_first
 
 if TYPE_CHECKING:
     from n2g.site.inputs import SiteInputs
@@ -53,7 +53,7 @@ def stamp_home(
         statuses=[(name, counts[name], meaning) for name, meaning in wording.STATUSES.items()],
         documents=_documents(atlas.counts) if atlas.counts else None,
         best=(scored or rows)[:8],
-        worst=scored[-8:][::-1],
+        worst=sorted(scored, key=worst_first)[:8],
     )
     shell.stamp_page(built / "index.html", content)
 

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from n2g.graphs.colours import level
+from n2g.graphs.drawing import activations, is_background
 from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
 from n2g.metrics import f1_interval, firing_threshold
 from n2g.settings import Settings
@@ -64,6 +65,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
     return {
         "record": record,
         "meaning": STATUSES[record["status"]],
+        "drawn": _drawn(record.get("graph")),
         "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
         "about": _about(record),
@@ -86,6 +88,15 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "weights": _weights(record),
         "provenance": _provenance(record),
     }
+
+
+def _drawn(graph: Mapping[str, Any] | None) -> set[str]:
+    """What a graph has beside tokens, which the legend explains: `free` elements, `start`, and a `background`."""
+    nodes = graph["nodes"][1:] if graph else []
+    kinds = {"wildcard": "free", "gap": "free", "start": "start"}
+    found = {kinds[node["kind"]] for node in nodes if node["kind"] in kinds}
+    strength = activations(graph) if graph else {}
+    return found | {"background" for node in nodes if is_background(node, graph, strength)}
 
 
 def _scores(metrics: Mapping[str, Any]) -> dict[str, list]:

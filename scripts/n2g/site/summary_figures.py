@@ -16,6 +16,11 @@ def best_first(one: Mapping[str, Any]) -> tuple:
     return one["f1_low"] is None, -(one["f1_low"] or 0.0), NeuronId.parse(one["id"])
 
 
+def worst_first(one: Mapping[str, Any]) -> tuple:
+    """Orders rows with an interval of F1 by its upper end: what is surely bad comes before what is hardly known."""
+    return one["f1_high"], one["f1"], NeuronId.parse(one["id"])
+
+
 def predictor_meanings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(title, meaning) of every predictor that the summary knows."""
     known = {name for sets in by_layer(summary).values() for found in sets.values() for name in found}

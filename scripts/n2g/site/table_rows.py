@@ -101,12 +101,14 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
     paths = list(firing_paths(record["graph"])) if record.get("graph") else []
     repeating = sum(map(repeats, paths))
     strongest = strongest_repeat(record) if repeating else None
+    low, high = interval(graph) or (None, None)
     return {
         "id": record["id"],
         "layer": record["layer"],
         "status": record["status"],
         "f1": f1(graph),
-        "f1_low": f1_low(graph),
+        "f1_low": low,
+        "f1_high": high,
         "firing": graph.get("firing"),
         "precision": graph.get("precision") if graph.get("firing") else None,
         "recall": graph.get("recall") if graph.get("firing") else None,
@@ -140,12 +142,12 @@ def f1(scores: Mapping[str, Any] | None) -> float | None:
     return scores.get("f1") if scores and scores.get("firing") else None
 
 
-def f1_low(scores: Mapping[str, Any] | None) -> float | None:
-    """Lower end of the confidence interval of F1, so that two hits of two are worth less than twenty of twenty."""
+def interval(scores: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    """The confidence interval of F1: by its lower end, two hits of two are worth less than twenty of twenty."""
     if not scores or not scores.get("firing"):
         return None
     hits, false_alarms, misses = _counts(scores)
-    return f1_interval(hits, false_alarms + misses)[0]
+    return f1_interval(hits, false_alarms + misses)
 
 
 def repeats(path: Nodes) -> bool:

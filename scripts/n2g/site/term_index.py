@@ -26,7 +26,7 @@ ROLES = 8  # that a posting has room for
 Posting = tuple[int, int, int, int]  # role, row of the neuron, strength and F1 in hundredths
 # Of what may be found by nearly every search only the best is kept; each entry says how much there was.
 POSTINGS, NEURONS, LINES = 2000, 300, 40
-AROUND = 16  # tokens on each side of an excerpt's pivot whose words are kept
+EXCERPTS, AROUND = 8, 16  # of a split; tokens on each side of their pivots whose words are kept
 LONGEST = 40  # characters of a word
 LONGEST_LINE = 160
 _SEPARATE = (
@@ -53,8 +53,8 @@ def lines_of(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
     Another kind of line is another `yield` here and another group in `js/search.js`.
     """
-    for example in record.get("examples") or ():
-        if example["set"] == "top" and example.get("title"):
+    for example in _strongest(record):
+        if example.get("title"):
             yield "title", example["title"]
     label = ((record.get("explanations") or {}).get("model") or {}).get("label")
     if label:
@@ -150,14 +150,23 @@ def _most_useful(posting: Posting) -> tuple:
 def _excerpt_words(record: Mapping[str, Any]) -> Counter[str]:
     """In how many of a neuron's strongest excerpts each word stands near the pivot."""
     found: Counter[str] = Counter()
+    for example in _strongest(record):
+        near = slice(max(0, example["pivot"] - AROUND), example["pivot"] + AROUND + 1)
+        texts = [record["vocabulary"].get(str(token), " ") for token in example["tokens"][near]]
+        text = "".join(whole_characters(texts)).replace(MARKER, "")
+        shown = "".join(one for one in _BYTES.sub(" ", text) if one.isspace() or not is_hidden(one))
+        found.update({word[:LONGEST] for word in words_of(shown)})
+    return found
+
+
+def _strongest(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The strongest EXCERPTS of each split; with all of them, the index would be half as large again."""
+    seen: Counter[str] = Counter()
     for example in record.get("examples") or ():
         if example["set"] == "top":
-            near = slice(max(0, example["pivot"] - AROUND), example["pivot"] + AROUND + 1)
-            texts = [record["vocabulary"].get(str(token), " ") for token in example["tokens"][near]]
-            text = "".join(whole_characters(texts)).replace(MARKER, "")
-            shown = "".join(one for one in _BYTES.sub(" ", text) if one.isspace() or not is_hidden(one))
-            found.update({word[:LONGEST] for word in words_of(shown)})
-    return found
+            seen[example["split"]] += 1
+            if seen[example["split"]] <= EXCERPTS:
+                yield example
 
 
 def _uses(record: Mapping[str, Any]) -> Iterable[tuple[int, int, float]]:

@@ -88,7 +88,7 @@ function into(frame, node) {
 /** A row of the table that the page does not hold itself. */
 function patternRow([node, parts, share, support, hits, misses]) {
   const words = parts.flatMap(([kind, text], at) => [at ? " " : "", make("span", { class: kind }, text)]);
-  const cells = [share === null ? "" : `${Math.round(100 * share)} %`, support, hits, misses];
+  const cells = [share === null ? "–" : `${Math.round(100 * share)} %`, support, hits, misses];
   return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("div", {}, make("span", { class: "pattern" }, ...words))), ...cells.map((text) => make("td", {}, text ?? "")));
 }
 

@@ -79,8 +79,6 @@ export function decided(prepared, example) {
   return predicted.get(example);
 }
 
-const OUTCOMES = { hit: ["right", "✓", "the neuron and the graph fire"], miss: ["wrong", "✗", "the neuron fires, the graph does not"], false: ["wrong", "✗", "the graph fires, the neuron does not"] };
-
 /** Why the graph was wrong: the path that matched at the pivot of an error. */
 function reason(record, prepared, example) {
   const node = decided(prepared, example)[example.pivot];
@@ -94,10 +92,8 @@ function outcome(page, record, example) {
   const fires = example.activations[example.pivot] >= Number(page.dataset.firing);
   const predicted = example.predictions[example.pivot];
   const says = predicted > 0 && predicted >= (record.graph?.decision_threshold ?? Infinity);
-  const found = fires && says ? "hit" : fires ? "miss" : says ? "false" : null;
-  if (!found) return [];
-  const [kind, mark, meaning] = OUTCOMES[found];
-  return [make("i", { class: `outcome ${kind}`, title: meaning }, mark), " "];
+  if (!fires && !says) return [];
+  return [make("i", { class: `outcome ${fires && says ? "right" : "wrong"}` }, fires && says ? "✓" : "✗"), " "];
 }
 
 /** An example that the page does not hold itself; `times` texts are like it. Its id is that of its section, with its rank there. */
