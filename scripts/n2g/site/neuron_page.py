@@ -92,10 +92,11 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
 
 def _drawn(graph: Mapping[str, Any] | None) -> set[str]:
     """What a graph has beside tokens, which the legend explains: `free` elements, `start`, and a `background`."""
-    nodes = graph["nodes"][1:] if graph else []
+    if not graph:
+        return set()
+    nodes, strength = graph["nodes"][1:], activations(graph)
     kinds = {"wildcard": "free", "gap": "free", "start": "start"}
     found = {kinds[node["kind"]] for node in nodes if node["kind"] in kinds}
-    strength = activations(graph) if graph else {}
     return found | {"background" for node in nodes if is_background(node, graph, strength)}
 
 
