@@ -16,10 +16,8 @@ from n2g.method.token_classes import pattern_order, to_patterns
 from n2g.metrics import f1_score
 from n2g.settings import Settings
 
-# By how much validation must be better before the smaller graph is left; and, divided by the square root of the number
-# of its firing tokens, but at most 1, before the usual precision is left.
+# By how much validation must be better before the smaller graph is left.
 LARGER = 0.01
-OTHER = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def choose(
     top_documents: Sequence[int],
 ) -> Choice:
     """The choice with the best F1 on all validation tokens plus `settings.top_weight` times that on the tokens of
-    `top_documents`; the first of `settings.precisions` and `max_nodes` unless another is clearly better, which takes
-    the more, the fewer firing tokens the validation documents hold.
+    `top_documents`; the first of `settings.precisions` and `max_nodes` unless another is clearly better. Another
+    precision must be so by a share that is the larger, the fewer firing tokens the validation documents hold.
     """
     settings = train.settings
     first = best = usual(settings)
@@ -75,7 +73,7 @@ def choose(
         return best
     near = np.isin(texts.numbers, top_documents)
     firing_near = np.count_nonzero(near[texts.rows(firing)])
-    lead = min(1.0, OTHER / len(firing) ** 0.5)
+    lead = len(firing) ** -0.5
     most = -1.0
     for least in settings.precisions:
         patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
@@ -89,7 +87,7 @@ def choose(
             hits_near, said_near = np.count_nonzero(fires & hit & close), np.count_nonzero(fires & close)
             gain = f1_score(hits, said, len(firing))
             gain += settings.top_weight * f1_score(hits_near, said_near, firing_near)
-            gain += lead * (least == first.least) + LARGER * (nodes == first.nodes)
+            gain = gain * (1 + lead * (least == first.least)) + LARGER * (nodes == first.nodes)
             if gain > most:
                 most, best = gain, Choice(least, nodes)
     return best
