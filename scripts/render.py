@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from n2g.files.atomic import replacing
@@ -32,8 +33,10 @@ def main() -> None:
     )
     given = parser.parse_args()
 
+    names: Sequence[str] = ()
     if given.units:
-        kind, hook = "latents", read_latents(given.units).layers[given.layer].hook
+        encoder = read_latents(given.units).layers[given.layer]
+        kind, hook, names = "latents", encoder.hook, encoder.names
     else:
         kind = "neurons"
         hook = HOOKS[given.provenance.get("model", {}).get("hook", "post")].format(layer=given.layer)
@@ -45,6 +48,7 @@ def main() -> None:
     for neuron, findings in found:
         command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
         origin = {**given.provenance, "hook": hook, "command": command}
+        origin |= {"name": names[neuron.neuron]} if names else {}
         records[str(neuron)] = record(neuron, findings, words, origin)
     with replacing(given.output) as folder:
         folder.mkdir()

@@ -233,3 +233,41 @@ def test_hooks_have_one_name() -> None:
     assert hook_of_module("h.0.mlp", "input") == "blocks.0.mlp.hook_in"
     with pytest.raises(InputError, match=r"set units\.hook"):
         hook_of_module("embed_tokens")
+
+
+def save_directions(folder: Path, **metadata: str) -> dict[str, torch.Tensor]:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    vectors = {name: torch.randn(WIDTH) for name in ("probe 10", "probe 9", "anger")}
+    save_file(vectors, folder / "directions.safetensors", metadata=metadata)
+    return vectors
+
+
+def test_directions_are_dot_products_in_the_order_of_their_names(tmp_path: Path) -> None:
+    vectors = save_directions(tmp_path / "made", hook=f"blocks.{LAYER}.hook_resid_post", model_name="tiny")
+    output = tmp_path / "units" / "units.json"
+    convert_encoders(tmp_path / "made", "auto", SUBJECT, output)
+    known = read_latents(output).layers[LAYER]
+    assert list(known.names) == ["anger", "probe 9", "probe 10"]
+    assert known.summary == f"Directions, reads blocks.{LAYER}.hook_resid_post"
+    encoder = load_encoder(output, LAYER, decoder=True)
+    x = torch.from_numpy(foreign.inputs())
+    found = encoder.encode(x)
+    assert (found < 0).any()
+    for at, name in enumerate(known.names):
+        np.testing.assert_allclose(found[:, at], x @ vectors[name], rtol=1e-5, atol=1e-5)
+        assert torch.equal(encoder.decoder[at], vectors[name])
+    assert torch.equal(encoder.encode_columns(x, [2]), found[:, 2:])
+
+
+def test_directions_without_a_hook_and_of_different_widths(tmp_path: Path) -> None:
+    save_directions(tmp_path / "layer_1")
+    with pytest.raises(InputError, match=r"does not say where it reads: set units\.hook"):
+        find_encoders(tmp_path)
+    assert find_encoders(tmp_path, "blocks.{layer}.hook_resid_mid")[1].hook == "blocks.1.hook_resid_mid"
+    wrong = {"one": torch.zeros(WIDTH), "two": torch.zeros(2, WIDTH)}
+    save_file(wrong, tmp_path / "layer_1" / "directions.safetensors")
+    with pytest.raises(InputError, match=rf"two has the shape \[2, {WIDTH}\], not \[{WIDTH}\]"):
+        convert_encoders(
+            tmp_path, "blocks.{layer}.hook_resid_mid", SUBJECT, tmp_path / "units" / "units.json"
+        )

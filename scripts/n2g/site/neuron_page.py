@@ -66,6 +66,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "record": record,
         "meaning": STATUSES[record["status"]],
         "drawn": _drawn(record.get("graph")),
+        "name": shortened(plain(record["provenance"].get("name") or ""), LONGEST),
         "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
         "about": _about(record),
@@ -307,6 +308,7 @@ def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("Run", known.get("run")),
         ("Model", _source(model)),
+        ("Latents", (known.get("units") or {}).get("source")),
         ("Texts", _source(corpus)),
         ("Hook", known.get("hook")),
         ("Settings", _pairs({key: known.get(key) for key in SETTINGS} | (known.get("settings") or {}))),

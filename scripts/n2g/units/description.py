@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class LayerOfLatents:
 
     Attributes:
         file: of its weights, in the folder of the description; sha256: of that file, in hexadecimal.
+        names: of the latents, where they have names.
     """
 
     hook: str
@@ -36,6 +37,20 @@ class LayerOfLatents:
     model: str | None
     file: str
     sha256: str
+    names: Sequence[str] = ()
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a few words."""
+        known = {
+            "linear": "Directions",
+            "relu": "ReLU",
+            "jumprelu": "JumpReLU",
+            "topk": "TopK",
+            "groupmax": "GroupMax",
+        }
+        kind = known.get(self.activation, self.activation) + (f" (k = {self.k})" if self.k else "")
+        return f"{kind}, reads {self.hook}" + (f", writes {self.writes}" if self.writes != self.hook else "")
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ def read_latents(path: Path | str) -> Latents:
     try:
         content = json.loads(path.read_bytes())
         layers = {
-            int(number): LayerOfLatents(**{name: layer[name] for name in names})
+            int(number): LayerOfLatents(**{name: layer[name] for name in names if name in layer})
             for number, layer in content["layers"].items()
         }
         return Latents(int(content["latents"]), layers)

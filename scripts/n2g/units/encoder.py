@@ -5,6 +5,7 @@ Which of its parts an encoder has depends on its activation function:
 - ``relu``: max(pre, 0);
 - ``jumprelu``: the same where pre is above the latent's threshold, else 0 (also BatchTopK, as it is saved);
 - ``gated``: max(magnitude, 0) where the gate is above 0;
+- ``linear``: pre itself, of directions that are no autoencoder's;
 - ``topk``: max(pre, 0) of the k largest of a token; ``groupmax``: of the largest in each of k groups.
 
 Sources: SAELens, sparsify, Gemma Scope, circuit-tracer; benchmarks/foreign_encoders.py compares with their own code.
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 
-ACTIVATIONS = ("relu", "jumprelu", "gated", "topk", "groupmax")
+ACTIVATIONS = ("relu", "jumprelu", "gated", "topk", "groupmax", "linear")
 NORMS = ("none", "constant_norm", "layer_norm")
 
 # Latents are encoded in tiles of so many, which begin at its multiples: the sum of a latent must not depend on which
@@ -49,6 +50,7 @@ class Encoder:
         norm: what is done to the input first: one of `NORMS`.
         centred: whether the input's mean is subtracted before all else, as in models whose writing weights are centred.
         model: the name that the source gives to its model, or None.
+        names: of the latents, where the source gives them names.
     """
 
     hook: str
@@ -65,6 +67,7 @@ class Encoder:
     norm: str = "none"
     centred: bool = False
     model: str | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -152,4 +155,4 @@ class Encoder:
             return values.relu() * (values > self.threshold[here])
         if self.gain is not None:
             values = values * self.gain[here]
-        return values.relu()
+        return values if self.activation == "linear" else values.relu()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.texts.sources import files_in
-from n2g.units import circuit_tracer, gemma_scope, saelens, sparsify
+from n2g.units import circuit_tracer, directions, gemma_scope, saelens, sparsify
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import RESIDUAL, hook_name, parse_hook
 from n2g.units.weight_files import PICKLES
@@ -133,6 +133,10 @@ def _found(files: Iterable[Path]) -> Iterable[Found]:
             yield Found(folder, settings.hook, settings.writes or settings.hook, settings.model, read)
         if {sparsify.SETTINGS, sparsify.WEIGHTS} <= names:
             yield _lazy(folder, sparsify.places(folder), sparsify.read)
+        if directions.FILE in names:
+            yield _lazy(
+                folder / directions.FILE, directions.places(folder / directions.FILE), directions.read
+            )
         for name in names & {gemma_scope.FIRST, gemma_scope.SECOND}:
             if name == gemma_scope.FIRST or gemma_scope.SETTINGS in names:
                 yield _lazy(folder / name, gemma_scope.places(folder / name), gemma_scope.read)
@@ -203,5 +207,6 @@ def _why_none(folder: Path, files: Sequence[Path]) -> str:
         )
     return (
         f"{os.fspath(folder)} has no encoders: give a folder with {saelens.WEIGHTS}, {sparsify.WEIGHTS}, "
-        f"{gemma_scope.FIRST}, {gemma_scope.SECOND}, or {circuit_tracer.SETTINGS} and layer_0.safetensors."
+        f"{gemma_scope.FIRST}, {gemma_scope.SECOND}, {directions.FILE}, or {circuit_tracer.SETTINGS} and "
+        "layer_0.safetensors."
     )
