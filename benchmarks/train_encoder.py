@@ -30,6 +30,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 SPLITS = ("train", "validation")
+MASSIVE = 4  # times the median length: states that are not trained on
 HOOKS = {"sae": ("hook_resid_post", "hook_resid_post"), "transcoder": ("mlp.hook_in", "hook_mlp_out")}
 
 
@@ -54,7 +55,8 @@ def main() -> None:
     second.add_argument(
         "--samples", type=int, default=1_000_000, help="tokens that it sees, each several times"
     )
-    second.add_argument("--batch", type=int, default=2048)
+    second.add_argument("--batch", type=int, default=1024)
+    second.add_argument("--rate", type=float, default=1e-3, help="learning rate")
     second.add_argument("--seed", type=int, default=0)
     second.set_defaults(do=train)
     given = parser.parse_args()
@@ -114,23 +116,33 @@ def train(given: argparse.Namespace) -> None:
         ]
         for split in SPLITS
     }
+    # A few tokens, such as the first ones of texts, have massive activations, which would be most of the loss.
+    lengths = np.linalg.norm(known["train"][0].astype(np.float32), axis=1)
+    usual = np.flatnonzero(lengths < MASSIVE * np.median(lengths))
+    known["train"] = [part[usual] for part in known["train"]]
     # Scaled so that a row's length is that of one with variance 1, as SAELens does; undone in what is saved.
     scales = [part.shape[1] ** 0.5 / _length(part) for part in known["train"]]
     torch.manual_seed(given.seed)
     settings = SAETrainerConfig(
         total_training_samples=given.samples,
         train_batch_size_samples=given.batch,
-        lr_decay_steps=given.samples // given.batch // 5,
+        lr=given.rate,
+        lr_end=given.rate / 10,
+        lr_warm_up_steps=50,
+        lr_decay_steps=given.samples // given.batch // 3,
         dead_feature_window=100,  # batches, of which there are few
     )
     make = autoencoder if given.kind == "sae" else transcoder
     sae, save = make(known["train"][0].shape[1], given.latents, given.k, SAEMetadata(**names))
+    sae.b_dec.data = torch.from_numpy(known["train"][-1].mean(0, dtype=np.float32) * scales[-1])
     SAETrainer(settings, sae, drawn(known["train"], scales, given.batch, given.seed)).fit()
     folder = given.output / given.kind
     save(scales, folder)
-    found = quality(folder, [np.asarray(part, dtype=np.float32) for part in known["validation"]])
+    kept = np.linalg.norm(known["validation"][0].astype(np.float32), axis=1) < MASSIVE * np.median(lengths)
+    found = quality(folder, [part[kept].astype(np.float32) for part in known["validation"]])
     found |= {
-        "training_tokens": len(known["train"][0]),
+        "training_tokens": len(usual),
+        "massive_tokens": len(lengths) - len(usual),
         "samples": given.samples,
         "cpu_seconds": round(process_time() - began),
     }

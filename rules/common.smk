@@ -27,7 +27,6 @@ from n2g.workflow.params import (
     kind_of,
     kind_option,
     model_names,
-    of_neurons,
     settings_given,
 )
 from n2g.workflow.passes import AnyBlock, parts_of, scratch_parts

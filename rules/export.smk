@@ -4,13 +4,12 @@
 rule export:
     input:
         checkpoint=CHECKPOINT,
+        units=UNITS,
         corpus=[
             f"results/{RUN}/corpus/{name}"
             for name in ("tokens.npy", "documents.parquet", "vocabulary.parquet")
         ],
-        renders=lambda wildcards: of_neurons(
-            config, "export", [f"results/{RUN}/{layer}/{block}/render" for layer, block in SELECTED]
-        ),
+        renders=[f"results/{RUN}/{layer}/{block}/render" for layer, block in SELECTED],
         tables=[
             f"results/{RUN}/{layer}/{block}/{name}"
             for layer, block in SELECTED
@@ -30,7 +29,7 @@ rule export:
         run=lambda wildcards, output: os.path.dirname(output[0]),
         blocks=name_blocks(SELECTED),
         config=as_json({key: config[key] for key in ("run", "model", "corpus")}),
-        options=options(seed="seed"),
+        options=options(seed="seed") + UNITS_OPTION,
         code=code_digest("export"),
         lock=lock_digest(),
     message:

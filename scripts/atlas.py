@@ -55,7 +55,16 @@ def main() -> None:
     latents = read_latents(given.units) if given.units else None
     size = (len(latents.layers), latents.latents) if latents else (model["n_layers"], model["d_mlp"])
     atlas = SiteInputs(
-        given.config, summary, expected, known, tables, run_tables, counts, size, tuple(given.rewritten)
+        given.config,
+        summary,
+        expected,
+        known,
+        tables,
+        run_tables,
+        counts,
+        size,
+        tuple(given.rewritten),
+        {layer: one.summary for layer, one in latents.layers.items()} if latents else {},
     )
     build(atlas, renders, given.site, given.docs, given.out, given.processes)
 

@@ -11,6 +11,7 @@ from n2g.files.atomic import replacing
 from n2g.files.tables import read_json, read_table
 from n2g.ids import block_folders
 from n2g.texts.corpus_files import load_documents, load_words
+from n2g.units.description import read_latents
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
 
@@ -19,6 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
+    parser.add_argument(
+        "--units", type=Path, help="units.json, where latents are described instead of neurons"
+    )
     parser.add_argument("--config", type=json.loads, required=True, help="run, model and corpus, as JSON")
     parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents")
     parser.add_argument("--schema", type=Path, required=True, help="JSON Schema of the records")
@@ -29,18 +33,20 @@ def main() -> None:
     table = read_table(given.run / "corpus" / "documents.parquet", "documents")
     words = load_words(given.run / "corpus")
 
+    kind = "latents" if given.units else "neurons"
     folders = block_folders(given.run, given.blocks)
 
     def blocks() -> Iterator[list[Neuron]]:
         for layer, folder in folders:
-            yield list(read_neurons(folder, layer, documents, words, given.seed))
+            yield list(read_neurons(folder, layer, documents, words, given.seed, kind))
 
     model = read_json(given.checkpoint)
     sources = [
         {"name": part["name"] or part["source"], "licence": part["licence"], "url": part["url"]}
         for part in (given.config["model"], given.config["corpus"])
     ]
-    about = About(given.config["run"], *sources, (model["n_layers"], model["d_mlp"]))
+    each = read_latents(given.units).latents if given.units else model["d_mlp"]
+    about = About(given.config["run"], *sources, (model["n_layers"], each))
     drawings = {dot.stem: dot for _, folder in folders for dot in (folder / "render").glob("*.dot")}
     titles = {name: table[name].to_pylist() for name in ("title", "sha256")}
     with replacing(given.output) as folder:

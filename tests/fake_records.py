@@ -49,6 +49,7 @@ CONFIG = {
     },
     "corpus": {"source": "texts.txt", "name": None, "licence": "CC0", "url": None},
 }
+UNITS = {"source": "saes/<b>fake</b>", "hook": "auto", "model": None}
 PREDICTORS = ("graph", "paper", "token_lookup")
 SETS = ("top", "quantile", "random")
 
@@ -158,8 +159,11 @@ def effects(tokens: list[int]) -> dict:
     return {"firing": figures | lists, "false-positive": elsewhere}
 
 
-def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] = TEXTS) -> list[Path]:
-    """Write the `render` folders of made-up blocks below `root`; one neuron each is dead and failed."""
+def write(
+    root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] = TEXTS, letter: str = "N"
+) -> list[Path]:
+    """Write the `render` folders of made-up blocks below `root`; one neuron each is dead and failed. Of latents (F)
+    each has a name, too."""
     provenance = {
         "run": "fake",
         "model": CONFIG["model"],
@@ -173,11 +177,12 @@ def write(root: Path, layers: int = 2, neurons: int = 4, texts: dict[int, str] =
         folders.append(folder)
         records = {}
         for number in range(neurons):
-            neuron = NeuronId(layer, number)
+            neuron = NeuronId(layer, number, letter=letter)
             status = {(1, 2): "dead", (1, 3): "failed"}.get((layer, number), "ok")
             command = f"snakemake neuron --cores 1 --resources gpu=1 --config neuron={neuron}"
             made = findings(Random(f"{neuron}"), texts, status)
-            records[str(neuron)] = record(neuron, made, texts, provenance | {"command": command})
+            named = {"units": UNITS, "name": HOSTILE[number]} if letter == "F" else {}
+            records[str(neuron)] = record(neuron, made, texts, provenance | named | {"command": command})
         for name, one in records.items():
             (folder / f"{name}.json").write_text(dump(one), encoding="utf-8")
         for name, content in pictures(records, texts):

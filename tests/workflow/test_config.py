@@ -9,7 +9,7 @@ import yaml
 from n2g.errors import ConfigError
 from n2g.ids import NeuronId
 from n2g.workflow.config import complete_config, describe_keys, load_config, read_schema
-from n2g.workflow.params import model_names, of_neurons
+from n2g.workflow.params import model_names
 from n2g.workflow.rewrite_targets import layers_asked
 from n2g.workflow.selection import check_selection, named_neuron, require_blocks, selected_blocks
 
@@ -207,9 +207,6 @@ def test_what_knows_neurons_only_says_so() -> None:
     assert latents["units"] == {"source": ".", "hook": "auto", "model": None}
     with pytest.raises(ConfigError, match=r"^units: rewrite knows neurons only: set units: neurons\."):
         layers_asked(latents, [])
-    with pytest.raises(SystemExit, match=r"units: export knows neurons only"):
-        of_neurons(latents, "export", [])
-    assert of_neurons(complete_config(MINIMAL), "export", ["a"]) == ["a"]
 
 
 def test_names_of_the_model() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from n2g.files.tables import read_json, read_table
 from n2g.graphs.token_display import whole_characters
 from n2g.graphs.trie import NeuronGraph
-from n2g.ids import NeuronId
+from n2g.ids import LETTERS, NeuronId
 from n2g.method.observations import by_unit, load_observations
 from n2g.scores.simulation import Excerpt, Sample, samples, scores, simulate
 from n2g.texts.documents import Documents
@@ -56,6 +56,11 @@ class Neuron:
     words: Sequence[str]
 
     @property
+    def hook(self) -> str:
+        """Where it is read."""
+        return self.record["provenance"]["hook"]
+
+    @property
     def scores(self) -> dict[str, float | None]:
         """The scores of the graph as a simulator, on the tokens of all simulated sequences laid end to end."""
         real = [one.excerpt.activations for one in self.simulated]
@@ -89,6 +94,7 @@ def read_neurons(
     documents: Documents,
     words: Sequence[str],
     seed: int = 0,
+    kind: str = "neurons",
 ) -> Iterator[Neuron]:
     """The neurons of a block, in the order of its statistics.
 
@@ -98,6 +104,7 @@ def read_neurons(
         documents: the whole corpus.
         words: text of each token id.
         seed: of the choice of random sequences.
+        kind: `neurons` or `latents`.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -108,7 +115,7 @@ def read_neurons(
         dict(by_unit(read_table(folder / f"{name}.parquet", name))) for name in ("background", "connections")
     )
     for row, (key, sample) in zip(statistics, samples(documents, observations, seed), strict=True):
-        neuron = NeuronId.of(layer, *key)
+        neuron = NeuronId.of(layer, *key, LETTERS[kind])
         record = read_json(folder / "render" / f"{neuron}.json")
         graph = NeuronGraph.from_dict(record["graph"]) if record["graph"] else None
         held_out = sample.split("valid")

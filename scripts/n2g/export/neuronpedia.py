@@ -15,13 +15,21 @@ from typing import Any
 
 from n2g.export.neuron import Neuron
 from n2g.graphs.token_display import elide
-from n2g.ids import NeuronId
 from n2g.scores.simulation import Excerpt, Range
+from n2g.units.hooks import RESIDUAL, parse_hook
 
 BATCH = 128
 LOGITS = 20
 LONGEST_TEXT, LONGEST_SEQUENCE = 512, 1024
 CREATOR = "clkht01d40000jv08hvalcvly"  # the account that Neuronpedia's own tools give to imports
+
+# What Neuronpedia calls where latents are read; elsewhere transcoders do.
+_PLACES = {
+    **dict.fromkeys(RESIDUAL, "res"),
+    "hook_mlp_out": "mlp",
+    "attn.hook_z": "att",
+    "hook_attn_out": "att",
+}
 
 
 @dataclass(frozen=True)
@@ -43,20 +51,23 @@ class Model:
         return re.sub(r"[^a-z0-9._]+", "-", self.name.lower()).strip("-.") or "model"
 
 
-def source(neuron: NeuronId) -> str:
+def source(neuron: Neuron) -> str:
     """The source that holds a neuron."""
-    return f"{neuron.layer}-{source_set(neuron)}"
+    return f"{neuron.id.layer}-{source_set(neuron)}"
 
 
-def source_set(neuron: NeuronId) -> str:
-    """The set of sources that holds a neuron."""
-    return "n2g-negative" if neuron.negative else "n2g"
+def source_set(neuron: Neuron) -> str:
+    """The set of sources that holds a neuron; of latents, it says where they are read."""
+    name = "n2g-negative" if neuron.id.negative else "n2g"
+    if neuron.id.letter == "N":
+        return name
+    return f"{_PLACES.get(parse_hook(neuron.hook)[1], 'transcoder')}-{name}"
 
 
 def feature(model: Model, neuron: Neuron) -> dict[str, Any]:
     """What the client's `Feature.get` reads; it takes the names of children from `source`, the server's rows from
     `layer`."""
-    place = {"modelId": model.id, "layer": source(neuron.id), "index": neuron.id.neuron}
+    place = {"modelId": model.id, "layer": source(neuron), "index": neuron.id.neuron}
     child = place | {"source": place["layer"]}
     activations = [child | _activation(neuron, *one) for one in _sequences(neuron)]
     described = {"description": _text(neuron), "typeName": None, "explanationModelName": None}
@@ -71,7 +82,7 @@ def upload(model: Model, neurons: Sequence[Neuron]) -> dict[str, Any]:
     """The body of `POST /api/feature/upload-batch` for at most `BATCH` neurons of one source."""
     return {
         "modelId": model.id,
-        "source": source(neurons[0].id),
+        "source": source(neurons[0]),
         "features": [_uploaded(neuron) for neuron in neurons],
     }
 
@@ -80,13 +91,13 @@ def import_lines(model: Model, neurons: Sequence[Neuron]) -> Iterator[tuple[str,
     """(folder, lines) of the bulk import of some neurons of one source."""
     features, activations, explanations = [], [], []
     for neuron in neurons:
-        place = {"modelId": model.id, "layer": source(neuron.id), "index": str(neuron.id.neuron)}
+        place = {"modelId": model.id, "layer": source(neuron), "index": str(neuron.id.neuron)}
         rows = []
         for rank, one in enumerate(_sequences(neuron)):
             found = {"id": _id("activation", *place.values(), rank), **place, **_activation(neuron, *one)}
             rows.append(found | {"creatorId": CREATOR, "dfaValues": [], "lossValues": []})
-        hook = {"hasVector": False, "vector": [], "hookName": neuron.record["provenance"]["hook"]}
-        numbers = _numbers(neuron, rows) | {"sourceSetName": source_set(neuron.id)}
+        hook = {"hasVector": False, "vector": [], "hookName": neuron.hook}
+        numbers = _numbers(neuron, rows) | {"sourceSetName": source_set(neuron)}
         features.append(place | {"creatorId": CREATOR} | hook | numbers)
         activations += rows
         if text := _text(neuron):
@@ -95,13 +106,12 @@ def import_lines(model: Model, neurons: Sequence[Neuron]) -> Iterator[tuple[str,
     yield from (("features", features), ("activations", activations), ("explanations", explanations))
 
 
-def import_heads(
-    model: Model, run: str, texts: str, neuron: NeuronId
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def import_heads(model: Model, run: str, texts: str, neuron: Neuron) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file name, its one line) of what the bulk import wants to know of a source."""
     release = f"neuron-atlas-{run}"
     visible = {"creatorId": CREATOR, "creatorName": "Neuron Atlas", "visibility": "PUBLIC"}
-    said = f"MLP neurons of {model.name}, each with the sentence of its graph"
+    what = "MLP neurons" if neuron.id.letter == "N" else "Latents"
+    said = f"{what} of {model.name}, each with the sentence of its graph"
     yield "release", visible | {"name": release, "description": said, "descriptionShort": said, "urls": []}
     names = {"id": model.id, "displayName": model.name, "displayNameShort": model.name}
     sizes = {"layers": model.layers, "neuronsPerLayer": model.neurons}

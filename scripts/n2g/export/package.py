@@ -110,7 +110,7 @@ def _write_one(folder: Path, neuron: Neuron, drawing: Path | None) -> None:
 
 def _write_source(folder: Path, neurons: Sequence[Neuron], about: About) -> None:
     """Neuronpedia's formats, for neurons of one layer and pole."""
-    model, source = about.on_neuronpedia, neuronpedia.source(neurons[0].id)
+    model, source = about.on_neuronpedia, neuronpedia.source(neurons[0])
     for neuron in neurons:
         path = folder / "api" / "feature" / model.id / source / str(neuron.id.neuron)
         _write_json(path, neuronpedia.feature(model, neuron))
@@ -125,7 +125,7 @@ def _write_source(folder: Path, neurons: Sequence[Neuron], about: About) -> None
             with _gzip(imports / kind / f"{name}.jsonl.gz") as file:
                 file.writelines(f"{_json(line)}\n".encode() for line in lines)
     texts = str(about.texts["name"])
-    for kind, line in neuronpedia.import_heads(model, about.run, texts, neurons[0].id):
+    for kind, line in neuronpedia.import_heads(model, about.run, texts, neurons[0]):
         _write_json(imports / f"{kind}.jsonl", line)
 
 

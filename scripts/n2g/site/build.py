@@ -27,7 +27,7 @@ from n2g.site import (
 )
 from n2g.site.card import card
 from n2g.site.inputs import SiteInputs
-from n2g.site.navigation import TOOLS, mkdocs_settings, reports, similar_table, site_name
+from n2g.site.navigation import mkdocs_settings, reports, similar_table, site_name, tools
 from n2g.site.stamping import Group, Stamper, picture, templates
 from n2g.site.table_rows import columns
 from n2g.site.term_index import TermIndex
@@ -64,16 +64,21 @@ def build(
     ):
         stubs = {"index.md": "Home", "layers/index.md": "Layers", f"{shell.PLACE[:-1]}.md": shell.TITLE}
         stubs |= {f"layers/L{layer}.md": f"Layer {layer}" for layer in layers}
-        stubs |= {path.replace("/index.html", ".md"): title for title, path in TOOLS + reports(atlas)}
+        stubs |= {path.replace("/index.html", ".md"): title for title, path in tools(atlas) + reports(atlas)}
         built = shell.build(site, docs, Path(folder), stubs, mkdocs_settings(atlas))
         # What is written here stands in the files that need it: a page loads as few as can be.
         palette = site_style()
         _prepend(built / "css" / "atlas.css", palette)
         _prepend(built / "js" / "token_display.js", characters.script())
+        _prepend(
+            built / "js" / "site.js", f'export const [unit, letter] = ["{atlas.unit}", "{atlas.letter}"];\n'
+        )
         (built / "css" / "palette.css").write_text(palette, encoding="utf-8")  # for pictures that are saved
         variables = {
             "tokenizer": atlas.vocabulary is not None,
             "site_name": site_name(atlas),
+            "unit": atlas.unit,
+            "letter": atlas.letter,
         }
         parts = shell.split(built / shell.PLACE / "index.html")
         shutil.rmtree(built / "neurons")
@@ -81,7 +86,9 @@ def build(
         stamper = Stamper(site, built, tuple(map(str, ids)), parts, variables, effects)
         rows = _stamp_neurons(stamper, atlas, files, processes)
         search_indexes.write_ids(built / "data", ids)
-        search_indexes.write_table(built / "data", columns(bool(atlas.rewritten), atlas.measured), rows)
+        search_indexes.write_table(
+            built / "data", columns(bool(atlas.rewritten), atlas.measured, atlas.unit), rows
+        )
         search_indexes.write_map(built / "data", rows)
         if atlas.config.get("site_url"):
             (built / "card.png").write_bytes(card(rows))

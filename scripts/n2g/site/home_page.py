@@ -11,7 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from n2g.site import shell, wording
-from n2g.site.navigation import TOOLS
+from n2g.site.navigation import tools
 from n2g.site.plots import spread
 from n2g.site.summary_figures import across_layers, best_first, by_layer, predictor_meanings, worst_first
 
@@ -40,8 +40,10 @@ def stamp_home(
         home="",
         total=len(rows),
         part=_part(atlas, layers),
+        encoders=[(layer, atlas.encoders[layer]) for layer in layers if layer in atlas.encoders],
+        source=atlas.config["units"]["source"] if atlas.encoders else None,
         layers=[{"layer": layer} for layer in layers],
-        tools=TOOLS,
+        tools=tools(atlas),
         shown=shown,
         picture=Markup(picture) if picture else None,
         plot=plot,
@@ -64,7 +66,7 @@ def _part(atlas: SiteInputs, layers: list[int]) -> tuple[str, str] | None:
     if atlas.size is None:
         return None
     count, width = atlas.size
-    what = "MLP neurons" if atlas.letter == "N" else "latents"
+    what = "MLP neurons" if atlas.unit == "neuron" else f"{atlas.unit}s"
     neurons = len({neuron.removesuffix("-") for neuron in atlas.expected})
     if neurons == count * width:
         return f"All {neurons:,} {what}", ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from n2g.ids import LETTERS
+from n2g.site.wording import UNITS
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class SiteInputs:
         counts: the content of `corpus.json`, or None where it is not known.
         size: layers of the model and MLP neurons of each, or None where it is not known.
         rewritten: folders of the layers that were rewritten by their graphs.
+        encoders: where latents are described, layer -> what its encoder is, in a few words.
     """
 
     config: Mapping[str, Any]
@@ -51,11 +53,17 @@ class SiteInputs:
     counts: Mapping[str, Any] | None = None
     size: tuple[int, int] | None = None
     rewritten: tuple[Path, ...] = ()
+    encoders: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def letter(self) -> str:
         """The letter in the ids: of neurons or of latents."""
         return LETTERS["neurons" if self.config.get("units", "neurons") == "neurons" else "latents"]
+
+    @property
+    def unit(self) -> str:
+        """What pages call what they are about: neuron or latent."""
+        return UNITS[self.letter]
 
     @property
     def measured(self) -> bool:

@@ -48,13 +48,14 @@ def stamp_layers(
         content = template.render(
             home="../../",
             layer=layer,
+            encoder=atlas.encoders.get(layer),
             previous=layers[at - 1] if at else None,
             next=layers[at + 1] if at + 1 < len(layers) else None,
             cells=[
                 (one["id"], one["id"].partition(f".{atlas.letter}")[2], _cell(one), one["f1"]) for one in here
             ],
             rows=listed,
-            columns=columns(bool(atlas.rewritten), atlas.measured),
+            columns=columns(bool(atlas.rewritten), atlas.measured, atlas.unit),
             total=len(here),
             counts=[(name, counts[name]) for name in wording.STATUSES],
             summary=by_layer(atlas.summary).get(str(layer), {}).get("top"),

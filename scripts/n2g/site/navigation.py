@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import escape
 
+from n2g.site.wording import of_units
+
 if TYPE_CHECKING:
     from n2g.site.inputs import SiteInputs
 
@@ -35,6 +37,11 @@ def similar_table(atlas: SiteInputs) -> Path | None:
     return next((path for path in atlas.run_tables if path.stem == "similar"), None)
 
 
+def tools(atlas: SiteInputs) -> list[tuple[str, str]]:
+    """(title, path) of the pages that answer questions."""
+    return [(of_units(title, atlas.unit), path) for title, path in TOOLS]
+
+
 def reports(atlas: SiteInputs) -> list[tuple[str, str]]:
     """(title, path) of the pages about the run's data."""
     rewritten = [("Rewritten layers", "rewrite/index.html")] if atlas.rewritten else []
@@ -44,18 +51,18 @@ def reports(atlas: SiteInputs) -> list[tuple[str, str]]:
 
 def site_name(atlas: SiteInputs) -> str:
     """What the site is called."""
-    return f"{'Neurons' if atlas.letter == 'N' else 'Latents'} of {source_of(atlas.config['model'])['name']}"
+    return f"{atlas.unit.capitalize()}s of {source_of(atlas.config['model'])['name']}"
 
 
 def mkdocs_settings(atlas: SiteInputs) -> dict[str, Any]:
     """Variables of `mkdocs.yml.j2`."""
-    tools, data = (
+    answers, data = (
         [(title, path.replace("/index.html", ".md")) for title, path in pages]
-        for pages in (TOOLS, reports(atlas))
+        for pages in (tools(atlas), reports(atlas))
     )
     name = escape(site_name(atlas))
-    found = {"site_name": name, "description": f"{name} as small graphs", "tools": tools, "reports": data}
-    return found | {"site_url": atlas.config.get("site_url")}
+    found = {"site_name": name, "description": f"{name} as small graphs", "tools": answers, "reports": data}
+    return found | {"site_url": atlas.config.get("site_url"), "unit": atlas.unit}
 
 
 def source_of(given: Mapping[str, Any]) -> dict[str, str]:

@@ -125,7 +125,8 @@ class Stamper:
 
 
 def templates(site: Path, variables: Mapping[str, Any]) -> Environment:
-    """The templates of the pages. `site`: their folder is `pages` in it. `variables`: what all of them know."""
+    """The templates of the pages. `site`: their folder is `pages` in it. `variables`: what all of them know, with
+    `unit`, what the pages are about."""
     environment = Environment(
         loader=FileSystemLoader(site / "pages"),
         autoescape=True,
@@ -137,7 +138,9 @@ def templates(site: Path, variables: Mapping[str, Any]) -> Environment:
         number=wording.number, grouped=wording.grouped, ratio=wording.ratio, signed=wording.signed, brief=wording.brief,
         effect=wording.effect, path=wording.page_path, beside=wording.beside,
     )  # fmt: skip
-    environment.globals.update(variables)
+    unit = variables["unit"]
+    environment.filters["of_units"] = lambda text: wording.of_units(text, unit)
+    environment.globals.update(variables, Unit=unit.capitalize())
     return environment
 
 

@@ -10,6 +10,7 @@ from n2g.metrics import f1_interval
 from n2g.results.effects import effect_at
 from n2g.site import explainer_comparison
 from n2g.site.pattern_rows import pattern_rows
+from n2g.site.wording import of_units
 
 _TOP = "on the test documents with the largest activations"
 _RATIO = {"numeric": True, "format": "ratio"}
@@ -85,11 +86,12 @@ EFFECTS = [
 ]
 
 
-def columns(rewritten: bool, measured: bool) -> list[dict[str, Any]]:
+def columns(rewritten: bool, measured: bool, unit: str = "neuron") -> list[dict[str, Any]]:
     """The columns of the tables. rewritten: whether layers were rewritten by their graphs. measured: whether it was
-    measured what neurons do."""
+    measured what neurons do. unit: what the tables are about."""
     further = [*(EFFECTS if measured else []), *([KEPT] if rewritten else [])]
-    return [*COLUMNS[:-1], *further, COLUMNS[-1]]
+    named = [*COLUMNS[:-1], *further, COLUMNS[-1]]
+    return [one | {key: of_units(one[key], unit) for key in ("title", "meaning")} for one in named]
 
 
 def row(record: Mapping[str, Any]) -> dict[str, Any]:

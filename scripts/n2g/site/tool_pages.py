@@ -25,7 +25,7 @@ def stamp_tools(
         content = environment.get_template(path.replace("/index", "")).render(
             home="../",
             layers=layers,
-            columns=columns(bool(atlas.rewritten), atlas.measured),
+            columns=columns(bool(atlas.rewritten), atlas.measured, atlas.unit),
             similar=similar,
             firing=Settings().firing_threshold,
             labelled=any(one["explained"] for one in rows),

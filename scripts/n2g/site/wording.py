@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
+
+UNITS = {"N": "neuron", "F": "latent"}  # what the letter in an id stands for
 
 PREDICTORS = {
     "graph": "Graph",
@@ -86,6 +89,19 @@ STATUSES = {
     "no-pattern": "The neuron fires, but no token pattern predicts when.",
     "failed": "A stage failed; the page gives the reason.",
 }
+
+
+def of_units(text: str, unit: str) -> str:
+    """A sentence of our own about neurons, said of the kind of unit that a site is about. Never given texts of others.
+
+    >>> of_units("Neurons whose graph …; Neuron to Graph", "latent")
+    'Latents whose graph …; Neuron to Graph'
+    """
+
+    def named(match: re.Match) -> str:
+        return unit.capitalize() if match[0][0].isupper() else unit
+
+    return text if unit == "neuron" else re.sub(r"\b[Nn]euron(?=s?\b)(?! to Graph)", named, text)
 
 
 def number(value: float | int | None) -> str:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from n2g.errors import ConfigError, exit_with_sentence
+from n2g.errors import ConfigError
 
 # Keys that no result depends on.
 NO_MATTER = ("layer", "neuron", "passes", "sample", "threads")
@@ -36,13 +36,6 @@ def require_neurons(config: Mapping[str, Any], what: str) -> None:
     """Raise ConfigError where latents are described. what: that knows neurons only."""
     if kind_of(config) != "neurons":
         raise ConfigError(f"units: {what} knows neurons only: set units: neurons.")
-
-
-def of_neurons(config: Mapping[str, Any], what: str, paths: list[str]) -> list[str]:
-    """What a target needs that knows neurons only. Ends with a sentence where latents are described."""
-    with exit_with_sentence():
-        require_neurons(config, what)
-    return paths
 
 
 def model_names(config: Mapping[str, Any]) -> list[str]:

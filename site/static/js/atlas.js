@@ -1,8 +1,8 @@
 // What every page has: the search box and keys, light and dark; and what its elements ask for: data-feature="table" runs
 // the default export of table.js with that element.
-import { allIds, make, pageOf, root, settled } from "./site.js";
+import { allIds, make, pageOf, root, settled, unit } from "./site.js";
 
-const KEYS = [["/", "search"], ["j", "next neuron"], ["k", "previous neuron"], ["Esc", "close what is open"], ["?", "these keys"]];
+const KEYS = [["/", "search"], ["j", `next ${unit}`], ["k", `previous ${unit}`], ["Esc", "close what is open"], ["?", "these keys"]];
 
 /** Keys that work on every page, unless something is being typed. */
 function keys(input) {

@@ -2,7 +2,7 @@
 import { cardOf, drawing } from "./cards.js";
 import { nearest, parseId } from "./ids.js";
 import { overlap, sharedExamples, sharedPatterns, tokensOf } from "./shared.js";
-import { allIds, dataOf, keepInUrl, load, make, pageOf, recordAt, shown } from "./site.js";
+import { allIds, dataOf, keepInUrl, letter, load, make, pageOf, recordAt, shown, unit } from "./site.js";
 import { tokens } from "./texts.js";
 import { plain, shortened, visible } from "./token_display.js";
 
@@ -47,7 +47,7 @@ function patterns(a, b) {
   const rows = found.slice(0, PATTERNS).map(({ strengths, elements }) => make("tr", {},
     make("th", { scope: "row" }, ...spaced(elements.flatMap((one) => element(a, one)))),
     ...strengths.map((strength) => make("td", { class: "n" }, strength.toFixed(2)))));
-  const heads = ["Pattern, with the tokens that both accept", a.id, b.id].map((head, at) => make("th", { scope: "col", class: at ? "n" : null, title: at ? "predicted activation relative to the neuron’s maximum" : null }, head));
+  const heads = ["Pattern, with the tokens that both accept", a.id, b.id].map((head, at) => make("th", { scope: "col", class: at ? "n" : null, title: at ? `predicted activation relative to the ${unit}’s maximum` : null }, head));
   const table = make("table", { class: "sortable" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows));
   const more = found.length > rows.length ? [make("p", { class: "hint" }, `The strongest ${rows.length} of ${found.length}.`)] : [];
   return [make("h2", {}, "Shared patterns"), ...(rows.length ? [table, ...more] : [make("p", {}, "No pattern of one graph agrees with one of the other, element by element.")])];
@@ -76,8 +76,8 @@ function examples(a, b, share) {
     return make("li", {}, ...lines, make("cite", {}, make("bdi", {}, shortened(plain(pair[0].title ?? ""), 80)), where));
   });
   const said = found.length
-    ? `Of the documents that both records quote, both neurons fire in ${found.length}, and at the same token in ${together}. Fill: actual activation. Outlined: where both are strongest.`
-    : "Both neurons fire in none of the documents that both records quote.";
+    ? `Of the documents that both records quote, both ${unit}s fire in ${found.length}, and at the same token in ${together}. Fill: actual activation. Outlined: where both are strongest.`
+    : `Both ${unit}s fire in none of the documents that both records quote.`;
   return [make("h2", {}, "Shared examples"), make("p", { class: "hint" }, said), make("ol", { class: "both" }, ...items)];
 }
 
@@ -87,7 +87,7 @@ async function similarity(page, [a, b]) {
   const found = (await dataOf("similar", a))[b] ?? (await dataOf("similar", b))[a];
   const said = found
     ? Object.entries(found).map(([title, score]) => `${title}: ${score.toFixed(2)}`).join(" · ")
-    : `Neither is among the ${page.dataset.top} neurons most similar to the other, by patterns or by activations (a correlation of at least ${page.dataset.correlated} on test documents).`;
+    : `Neither is among the ${page.dataset.top} ${unit}s most similar to the other, by patterns or by activations (a correlation of at least ${page.dataset.correlated} on test documents).`;
   return [make("p", { class: "similarity" }, said)];
 }
 
@@ -104,7 +104,7 @@ export default async function compare(page) {
     const unknown = names.findIndex((name) => !ids.includes(name));
     if (unknown >= 0) {
       const name = names[unknown];
-      output.textContent = name ? `${name} is not in this atlas; near: ${nearest(name, ids, 3).join(", ")}.` : `The ${unknown ? "second" : "first"} neuron is missing: write its layer and number as in L3.N42.`;
+      output.textContent = name ? `${name} is not in this atlas; near: ${nearest(name, ids, 3).join(", ")}.` : `The ${unknown ? "second" : "first"} ${unit} is missing: write its layer and number as in L3.${letter}42.`;
       return;
     }
     output.textContent = "";

@@ -1,6 +1,6 @@
 // Which neurons fire on a text: the patterns of all graphs, loaded by the tokens that occur in it.
 import { step } from "./predict.js";
-import { allIds, keepInUrl, load, make, pageOf, settled, shown } from "./site.js";
+import { allIds, keepInUrl, load, make, pageOf, settled, shown, unit } from "./site.js";
 import { level } from "./texts.js";
 import { directionOf, excerpt, shortened, visible } from "./token_display.js";
 import { encode, wordsOf } from "./tokenizer.js";
@@ -108,7 +108,7 @@ export default async function fires(page) {
     grid.hidden = lines.length === 0;
     extend();
     const where = chosen === null ? "" : ` on ${visible(words[ids[chosen]])}`;
-    output.textContent = input.value === "" ? "" : `${lines.length} of ${neurons.length} neurons are predicted to fire${where}`;
+    output.textContent = input.value === "" ? "" : `${lines.length} of ${neurons.length} ${unit}s are predicted to fire${where}`;
   }
 
   async function show() {
@@ -126,7 +126,7 @@ export default async function fires(page) {
       const at = place + begins;
       const colour = level(share[at], 1);
       const count = found.filter((one) => one.at === at).length;
-      return make("b", { class: colour ? `a${colour}` : null, "data-at": at, role: "button", tabindex: 0, title: `${count} neurons · token ${id}`, dir: directionOf(spoken[place]) }, spoken[place]);
+      return make("b", { class: colour ? `a${colour}` : null, "data-at": at, role: "button", tabindex: 0, title: `${count} ${unit}s · token ${id}`, dir: directionOf(spoken[place]) }, spoken[place]);
     }));
     list();
     page.dataset.read = typed;

@@ -1,6 +1,8 @@
 // Ids of neurons: from what people type, and near ones where there is no such neuron.
 
-const letterOf = (typed) => (typed || "n").toUpperCase();
+import { letter } from "./site.js";
+
+const letterOf = (typed) => (typed || letter).toUpperCase();
 
 /** "L3.N42" from what people type: l3n42, 3.42, L3 N42, 3/42-, or l3f42 for a latent; null for other words. */
 export function parseId(text) {
@@ -21,7 +23,7 @@ export const partsOfId = (id) => id.match(/\d+/g).map(Number);
 export function begun(text, ids, most) {
   const match = text.trim().match(/^l(\d{1,5})[\s./,:]*([nf]?)(\d{0,5})$/i);
   if (!match) return [];
-  const start = `L${Number(match[1])}.${match[2] ? letterOf(match[2]) : ids[0]?.match(/[NF]/)[0]}${match[3]}`;
+  const start = `L${Number(match[1])}.${letterOf(match[2])}${match[3]}`;
   return ids.filter((id) => id.startsWith(start)).sort((a, b) => a.length - b.length).slice(0, most);
 }
 

@@ -1,6 +1,6 @@
 // What is known of a node that was chosen in the graph: its tokens, and the examples that pass through it.
 import { ordered, pathTo, predict, trace } from "./predict.js";
-import { allIds, make, pageOf, root, shown } from "./site.js";
+import { allIds, make, pageOf, root, shown, unit } from "./site.js";
 import { fill } from "./texts.js";
 import { plain, shortened, visible } from "./token_display.js";
 import { wordsOf } from "./tokenizer.js";
@@ -36,7 +36,7 @@ function tokenLinks(node, vocabulary) {
   const links = order.slice(0, LINKS).map((token) => {
     const url = new URL("search/index.html", root);
     url.search = new URLSearchParams({ q: visible(vocabulary[token] ?? ""), in: "tokens", match: "exact" });
-    return make("a", { href: url.href, title: `token ${token}, weight ${shown(node.factor.get(token))}: other neurons with it` }, make("code", {}, shortened(visible(vocabulary[token] ?? `#${token}`), 60)));
+    return make("a", { href: url.href, title: `token ${token}, weight ${shown(node.factor.get(token))}: other ${unit}s with it` }, make("code", {}, shortened(visible(vocabulary[token] ?? `#${token}`), 60)));
   });
   return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
 }
@@ -56,7 +56,7 @@ export async function panelOf(record, prepared, id, title, below) {
   else facts.push(`${found.length} of ${record.examples.length} examples pass through this node.`);
   panel.append(make("p", {}, facts.join(" ")));
   const similar = node.tokens ? await others(node, vocabulary, record.id) : [];
-  if (similar.length) panel.append(make("p", { class: "others" }, "Other neurons with its strongest tokens: ", ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
+  if (similar.length) panel.append(make("p", { class: "others" }, `Other ${unit}s with its strongest tokens: `, ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
   const list = make("ol");
   for (const [example, marked, pivot] of found.slice(0, 12)) {
     const paragraph = make("p", { class: "tokens", dir: "auto" });

@@ -1,13 +1,13 @@
 // The page of the search: what the box in the header asks for, in groups; the question and its filters are in the URL.
 import { pages } from "./cards.js";
-import { allIds, keepInUrl, loads, make, settled } from "./site.js";
+import { allIds, keepInUrl, loads, make, settled, unit } from "./site.js";
 import * as finders from "./search_groups.js";
 
 const FILES = 10; // that a search may load,
 const FIRST = 1; // of which the list of neurons is one
 const CARDS = 3; // of a group among others, each perhaps from a file of its own; of a group alone twice as many
-const GROUPS = { neurons: "Neurons", tokens: "Tokens", patterns: "Patterns", words: "Words in excerpts", titles: "Titles", labels: "Labels", rules: "Rules" };
-const LOOKED = { neurons: "neurons’ ids", tokens: "tokens of the graphs", patterns: "patterns", words: "words in the strongest excerpts", titles: "titles of their documents", labels: "labels", rules: "rules" };
+const GROUPS = { neurons: `${unit[0].toUpperCase()}${unit.slice(1)}s`, tokens: "Tokens", patterns: "Patterns", words: "Words in excerpts", titles: "Titles", labels: "Labels", rules: "Rules" };
+const LOOKED = { neurons: `${unit}s’ ids`, tokens: "tokens of the graphs", patterns: "patterns", words: "words in the strongest excerpts", titles: "titles of their documents", labels: "labels", rules: "rules" };
 
 function section(name, found, question, only, shown) {
   const all = new URL(location);

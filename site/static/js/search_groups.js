@@ -4,7 +4,7 @@
 import { card, pages } from "./cards.js";
 import { begun, nearest, parseId, parseLayer } from "./ids.js";
 import { described, parse, search } from "./patterns.js";
-import { make, pageOf, root } from "./site.js";
+import { make, pageOf, root, unit } from "./site.js";
 import { LINE, WORD, entriesOf, keyOf, near, partsOf } from "./terms.js";
 import { plain, shortened, typed, visible } from "./token_display.js";
 import { ROLES, cut, find, rank } from "./tokens.js";
@@ -49,7 +49,7 @@ async function bytes(question) {
     const names = [...new TextEncoder().encode(character)].map((byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
     const parts = names.flatMap((_, first) => names.slice(first).map((__, length) => names.slice(first, first + length + 1).join("")));
     const found = await Promise.all(parts.map(async (part) => [part, new Set(rank(await find(part, "exact", ""), "").map(({ row }) => row)).size]));
-    const known = found.filter(([, count]) => count).map(([part, count]) => make("span", {}, ask(part, part, { in: "tokens", match: "exact" }), ` ${counted(count, "neuron")}`));
+    const known = found.filter(([, count]) => count).map(([part, count]) => make("span", {}, ask(part, part, { in: "tokens", match: "exact" }), ` ${counted(count, unit)}`));
     const said = `“${visible(character)}” is the bytes ${names.join(" ")} in UTF-8; where the tokenizer has no token for it, the model reads tokens of such bytes, `;
     return make("p", { class: "bytes" }, said, ...(known.length ? ["and graphs hold these: ", ...joined(known)] : ["none of which is in a graph of this atlas."]));
   }));
@@ -73,7 +73,7 @@ export async function tokens(question, { ids, values, only }) {
     const marked = hit.roles.has(0) || hit.roles.has(1) ? new Map([...hit.tokens].map(([token, text]) => [token, visible(text)])) : new Map();
     return card(ids[hit.row], `${roles}, strength ${(hit.strength / 100).toFixed(2)}, F1 ${(hit.f1 / 100).toFixed(2)}`, texts.length > 4 ? [...texts.slice(0, 4), `+${texts.length - 4}`] : texts, marked);
   };
-  const what = `${counted(entries.length, "token")}, ${counted(hits.length, "neuron")}${cut(entries) ? " or more" : ""}`;
+  const what = `${counted(entries.length, "token")}, ${counted(hits.length, unit)}${cut(entries) ? " or more" : ""}`;
   return { count: hits.length, what, content: [...(about ? [about] : []), ...explained], hits, draw };
 }
 
@@ -96,16 +96,16 @@ export async function patterns(question, { ids, values, only }) {
   };
   if (found.left) {
     const further = make("button", { type: "button", class: "more" }, "Look through all of them");
-    const rest = make("p", {}, `${counted(found.left, "other neuron")} may have the pattern too. `, further);
+    const rest = make("p", {}, `${counted(found.left, `other ${unit}`)} may have the pattern too. `, further);
     further.addEventListener("click", async () => {
       const { hits } = await look(Infinity);
       const section = rest.parentElement;
-      section.querySelector("h2 small").textContent = `${hits.length} of ${ids.length} neurons`;
+      section.querySelector("h2 small").textContent = `${hits.length} of ${ids.length} ${unit}s`;
       section.replaceChildren(section.firstElementChild, ...pages(hits, 6, draw));
     });
     about.push(rest);
   }
-  const what = `${found.hits.length}${found.left ? " or more" : ""} of ${ids.length} neurons`;
+  const what = `${found.hits.length}${found.left ? " or more" : ""} of ${ids.length} ${unit}s`;
   return { count: found.hits.length, what, content: about, hits: found.hits, draw };
 }
 
@@ -129,7 +129,7 @@ export async function words(question, { ids, only }) {
     const others = hits.slice(shown, shown + most).map(({ row, times }) => make("li", {}, neuron(ids[row]), " ", make("small", {}, `in ${times}`)));
     return others.length ? [make("ul", { class: "plain-hits" }, ...others)] : [];
   };
-  return { count: hits.length, what: `near the strongest activations of ${counted(hits.length, "neuron")}`, content: [], hits, draw, rest, more: hits.length > most };
+  return { count: hits.length, what: `near the strongest activations of ${counted(hits.length, unit)}`, content: [], hits, draw, rest, more: hits.length > most };
 }
 
 /** Lines of one kind, such as titles, that hold all words of the question. */

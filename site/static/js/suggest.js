@@ -1,6 +1,6 @@
 // What the words in the search box may become: neurons, terms of the index, titles; listed below it as someone types.
 import { begun, parseId } from "./ids.js";
-import { allIds, make, settled } from "./site.js";
+import { allIds, make, settled, unit } from "./site.js";
 import { LINE, TOKEN, WORD, entriesOf, keyOf } from "./terms.js";
 import { plain, shortened, typed, visible } from "./token_display.js";
 
@@ -10,7 +10,7 @@ const [IDS, TERMS, TITLES] = [4, 6, 3]; // suggestions of each kind
 async function suggest(words) {
   const ids = await allIds();
   const exact = parseId(words);
-  const found = [...new Set([...(exact && ids.includes(exact) ? [exact] : []), ...begun(words, ids, IDS)])].slice(0, IDS).map((id) => [id, id, "neuron"]);
+  const found = [...new Set([...(exact && ids.includes(exact) ? [exact] : []), ...begun(words, ids, IDS)])].slice(0, IDS).map((id) => [id, id, unit]);
   const question = typed(words);
   if (!question.trim() && question !== "\n") return found;
   const terms = new Map();

@@ -1,5 +1,5 @@
 // The table of all neurons: sorted and filtered in the browser, its state in the URL, CSV of what is shown.
-import { keepInUrl, load, make, pageOf, ratio, settled, shown } from "./site.js";
+import { keepInUrl, load, make, pageOf, ratio, settled, shown, unit } from "./site.js";
 
 const PAGE = 200;
 
@@ -78,7 +78,7 @@ export default async function table(page) {
     const wrong = inputs.filter((input) => !input.name && input.value.trim() && !Number.isFinite(Number(input.value)));
     for (const input of inputs) input.setAttribute("aria-invalid", wrong.includes(input));
     const remark = wrong.length ? `“${wrong[0].value}” is not a number (write 0.9); ` : "";
-    form.querySelector("output").textContent = `${remark}${rows.length} of ${data.count} neurons`;
+    form.querySelector("output").textContent = `${remark}${rows.length} of ${data.count} ${unit}s`;
     for (const heading of headings) {
       const sorted = state.sort?.replace(/^-/, "") === heading.dataset.key;
       heading.setAttribute("aria-sort", sorted ? (state.sort.startsWith("-") ? "descending" : "ascending") : "none");
