@@ -34,7 +34,7 @@ rule augment:
         code=code_digest("augment"),
         lock=lock_digest(),
     message:
-        "Testing substitutes for layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Testing substitutes for layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"

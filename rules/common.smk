@@ -81,7 +81,8 @@ def shared(path):
 CHECKPOINT = shared(MODEL_FILE)
 
 # Where latents are described: what programs that run the model read beside it.
-LATENTS = kind_of(config) == "latents"
+KIND = kind_of(config)
+LATENTS = KIND == "latents"
 UNITS_FILE = f"resources/units/{units_key(config['units'], MODEL_FILE)}/units.json" if LATENTS else None
 UNITS = shared(UNITS_FILE) if LATENTS else []
 UNITS_OPTION = f" --units={UNITS_FILE}" if LATENTS else ""
@@ -148,7 +149,7 @@ PASSES = parts_of(RUN, SELECTED, config["passes"], threads=CORES.of_pass)
 SCRATCH = scratch_parts(RECOMPUTED, ASKED, threads=CORES.of_pass)
 PARTS = [*PASSES, *SCRATCH]
 WHOLE = [*parts_of(RUN, SELECTED), *SCRATCH]
-ANY_BLOCK = AnyBlock()
+ANY_BLOCK = AnyBlock(KIND)
 
 # Jobs about all neurons use several processes, if there are enough neurons to make that worthwhile.
 WIDE_THREADS = CORES.for_neurons(sum(len(block.neurons) for _, block in SELECTED))

@@ -27,7 +27,7 @@ rule evaluate:
         code=code_digest("evaluate"),
         lock=lock_digest(),
     message:
-        "Evaluating the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Evaluating the graphs of layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q})"
         " --observations $(dirname {input.observations[0]:q}) --graphs {input.graphs:q}"

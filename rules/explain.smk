@@ -34,7 +34,7 @@ rule explain:
         code=code_digest("explain"),
         lock=[lock_digest(), lock_digest("explain")],
     message:
-        "Explaining in words: layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Explaining in words: layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} {params.options} --explain {params.explain:q}"

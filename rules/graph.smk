@@ -37,7 +37,7 @@ rule graph:
         code=code_digest("graph"),
         lock=lock_digest(),
     message:
-        "Fitting the graphs of layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Fitting the graphs of layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --block $(dirname {output:q})"
         " --layer {wildcards.layer} --settings {params.settings:q}{params.kind} --output {output:q} > {log:q} 2>&1"

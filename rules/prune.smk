@@ -34,7 +34,7 @@ rule prune:
         code=code_digest("prune"),
         lock=lock_digest(),
     message:
-        "Pruning the examples of layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Pruning the examples of layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"

@@ -32,7 +32,7 @@ rule render:
         code=code_digest("render"),
         lock=lock_digest(),
     message:
-        "Writing the records of layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Writing the records of layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --block $(dirname {input.graphs:q})"
         " --layer {wildcards.layer} {params.options} --provenance {params.provenance:q}"

@@ -15,7 +15,7 @@ DESCRIBED = len(config["poles"]) * sum(len(block.neurons) for _, block in SELECT
 def outcome(since=None):
     """What came out, where the target is the whole run."""
     whole = set(workflow.dag_settings.targets) <= {"all"}
-    return run_report.outcome(RUN_FOLDER, DESCRIBED, since) if whole else ""
+    return run_report.outcome(RUN_FOLDER, f"{DESCRIBED} {KIND}", since) if whole else ""
 
 
 if workflow.is_main_process:
@@ -39,7 +39,9 @@ onstart:
         with exit_with_sentence():
             find_program(config["dot"])
     jobs = jobs_to_do(workflow.dag.stats()[1])
-    logger.info(run_report.beginning(jobs, DESCRIBED, RUN_FOLDER, find_device(config["device"]), CORES))
+    logger.info(
+        run_report.beginning(jobs, DESCRIBED, RUN_FOLDER, find_device(config["device"]), CORES, KIND)
+    )
 
 
 onsuccess:

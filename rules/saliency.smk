@@ -34,7 +34,7 @@ rule saliency:
         code=code_digest("saliency"),
         lock=lock_digest(),
     message:
-        "Measuring saliency for layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Measuring saliency for layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"

@@ -24,7 +24,7 @@ rule similar:
         code=code_digest("similar"),
         lock=lock_digest(),
     message:
-        "Comparing all neurons with each other"
+        f"Comparing all {KIND} with each other"
     shell:
         "python {params.script:q} --corpus $(dirname {input.tokens:q}) --run $(dirname {output.similar:q})"
         " --blocks {params.blocks} {params.options} --output $(dirname {output.similar:q})"

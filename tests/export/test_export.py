@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -20,6 +21,7 @@ import yaml
 from browsing import served
 from tiny_run import RUN, planned, snakemake
 
+from n2g.export import neuronpedia
 from n2g.export.attribution import number
 from n2g.files.tables import read_table
 from n2g.ids import NeuronId
@@ -208,6 +210,22 @@ def test_uploads_are_what_neuronpedia_accepts(exported: Path) -> None:
         )
         sources.append((content["source"], [feature["index"] for feature in content["features"]]))
     assert sources == [("0-n2g", [0, 1]), ("1-n2g", [0, 1])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("hook_resid_post", "3-res-n2g"),
+        ("hook_resid_pre", "3-res-n2g"),
+        ("hook_mlp_out", "3-mlp-n2g"),
+        ("attn.hook_z", "3-att-n2g"),
+        ("mlp.hook_in", "3-transcoder-n2g"),
+    ],
+)
+def test_sources_of_latents_say_where_they_are_read(kind: str, name: str) -> None:
+    latent = SimpleNamespace(id=NeuronId(3, 42, letter="F"), hook=f"blocks.3.{kind}")
+    assert neuronpedia.source(latent) == name
+    assert neuronpedia.source(SimpleNamespace(id=NeuronId(3, 42), hook="blocks.3.mlp.hook_post")) == "3-n2g"
 
 
 def test_the_bulk_import_joins(exported: Path) -> None:

@@ -31,7 +31,7 @@ def test_names_of_blocks_are_read_back() -> None:
 
 def test_shares_are_whole_layers_in_order() -> None:
     blocks = [(layer, Block(first, first + 1)) for layer in (0, 2, 3, 4, 9) for first in (0, 2)]
-    for passes in range(1, 8):
+    for passes in range(1, 6):
         shares = share_out(blocks, passes)
         assert list(chain(*shares)) == blocks
         layers = [sorted({layer for layer, _ in share}) for share in shares]
@@ -41,13 +41,22 @@ def test_shares_are_whole_layers_in_order() -> None:
     assert share_out([], 3) == []
 
 
+def test_more_passes_than_layers_share_blocks() -> None:
+    blocks = [(layer, Block(first, first + 1)) for layer in (0, 2) for first in range(0, 14, 2)]
+    for passes in range(3, 20):
+        shares = share_out(blocks, passes)
+        assert list(chain(*shares)) == blocks
+        assert len(shares) == min(passes, len(blocks))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
 def test_one_part_has_the_plain_name_and_several_are_numbered() -> None:
     (whole,) = parts_of("tiny", BLOCKS)
     assert whole.blocks == BLOCKS
     assert whole.rule("sweep") == "sweep"
     assert whole.log("sweep") == "results/tiny/logs/sweep.log"
     assert whole.benchmark("sweep") == "results/tiny/benchmarks/sweep.tsv"
-    first, second = parts_of("tiny", BLOCKS, passes=3, threads=2)
+    first, second = parts_of("tiny", BLOCKS, passes=2, threads=2)
     assert (first.blocks, second.blocks) == (BLOCKS[:2], BLOCKS[2:])
     assert [part.rule("sweep") for part in (first, second)] == ["sweep_1", "sweep_2"]
     assert second.log("sweep") == "results/tiny/logs/sweep/2.log"

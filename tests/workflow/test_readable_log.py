@@ -113,8 +113,8 @@ def test_the_outcome_names_the_best_baseline_and_what_there_were_warnings_of(tmp
     (tmp_path / "logs" / "prune").mkdir(parents=True)
     for number in range(7):
         (tmp_path / "logs" / "prune" / f"{number}.log").write_text(f"Warning: {number}.\nWarning: twice.\n")
-    said = run_report.outcome(tmp_path, 192)
+    said = run_report.outcome(tmp_path, "192 neurons")
     assert "0.70 on top test documents; best baseline 0.69 (texts only, without querying the model)" in said
     assert said.count("twice.") == 1
     assert said.count("Warning: ") == 6 and "3 more in" in said
-    assert run_report.outcome(tmp_path / "elsewhere", 192) == ""
+    assert run_report.outcome(tmp_path / "elsewhere", "192 neurons") == ""

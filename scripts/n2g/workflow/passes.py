@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar
 
 from n2g.ids import Block, NeuronId
@@ -62,7 +63,13 @@ class AnyBlock:
     """Any block that is in no part, such as that of a single neuron: its files have wildcards."""
 
     threads = 1
-    where = " for layer {wildcards.layer}, neurons {wildcards.block}"
+
+    def __init__(self, kind: str = "neurons") -> None:
+        self._kind = kind
+
+    @property
+    def where(self) -> str:
+        return f" for layer {{wildcards.layer}}, {self._kind} {{wildcards.block}}"
 
     def rule(self, stage: str) -> str:
         return f"{stage}_of_block"
@@ -81,13 +88,18 @@ class AnyBlock:
 
 
 def share_out(blocks: Sequence[tuple[int, Block]], passes: int) -> list[list[tuple[int, Block]]]:
-    """Blocks, in order, in at most so many shares of neighbouring layers, as many in each, give or take one.
+    """Blocks, in order, in at most so many shares of neighbouring layers, as many in each, give or take one. Where
+    there are fewer layers, it is neighbouring blocks.
 
     >>> [len(share) for share in share_out([(layer, Block(0, 255)) for layer in range(5)], 2)]
     [3, 2]
     """
     layers = sorted({layer for layer, _ in blocks})
-    count = min(passes, len(layers))
+    if passes > len(layers):
+        count = min(passes, len(blocks))
+        bounds = [len(blocks) * at // max(count, 1) for at in range(count + 1)]
+        return [list(blocks[begin:end]) for begin, end in pairwise(bounds)]
+    count = passes
     shares: list[list[tuple[int, Block]]] = [[] for _ in range(count)]
     for layer, block in blocks:
         shares[layers.index(layer) * count // len(layers)].append((layer, block))

@@ -30,7 +30,14 @@ BASELINES = {
 GB = 1e9
 
 
-def beginning(jobs: Mapping[str, int], neurons: int, folder: Path, device: Device, cores: Cores) -> str:
+def beginning(
+    jobs: Mapping[str, int],
+    neurons: int,
+    folder: Path,
+    device: Device,
+    cores: Cores,
+    kind: str = "neurons",
+) -> str:
     """What a run will take and use.
 
     Args:
@@ -39,6 +46,7 @@ def beginning(jobs: Mapping[str, int], neurons: int, folder: Path, device: Devic
         folder: of the run.
         device: that its jobs will use.
         cores: that they share.
+        kind: `neurons` or `latents`.
     """
     costs = costs_so_far(folder / "benchmarks")
     took = mean_seconds(costs)
@@ -60,7 +68,7 @@ def beginning(jobs: Mapping[str, int], neurons: int, folder: Path, device: Devic
     at_once = f"up to {cores.available} at once" if cores.available else "on other machines"
     return "\n".join(
         [
-            f"Jobs:    {total} for {neurons or 'the selected'} neurons, {at_once}",
+            f"Jobs:    {total} for {neurons or 'the selected'} {kind}, {at_once}",
             f"Device:  {device.description if cores.available else 'what each job is given'}",
             f"Time:    {expected}",
             f"Memory:  {_free_memory()}{used}",
@@ -90,12 +98,12 @@ def _gb(size: float) -> str:
     )
 
 
-def outcome(folder: Path, neurons: int, since: float | None = None) -> str:
+def outcome(folder: Path, described: str, since: float | None = None) -> str:
     """What came out of a finished run, in a few lines; nothing where the results lie in other storage.
 
     Args:
         folder: of the run.
-        neurons: how many are described, counting each pole.
+        described: how many neurons or latents, counting each pole.
         since: when it started, on the clock `time.monotonic`; None where nothing was left to do.
     """
     if not (folder / "summary.json").is_file():
@@ -104,7 +112,7 @@ def outcome(folder: Path, neurons: int, since: float | None = None) -> str:
     scores = read_json(folder / "summary.json")["overall"]
     atlas = folder / "atlas"
     lines = [
-        f"Described: {neurons} neurons{took}",
+        f"Described: {described}{took}",
         *(f"F1:        {_scores(scores[name], name)}" for name in ("top", "random") if scores.get(name)),
         f"Atlas:     {atlas}",
         "See it:    make serve",
