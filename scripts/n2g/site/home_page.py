@@ -70,7 +70,10 @@ def _part(atlas: SiteInputs, layers: list[int]) -> tuple[str, str] | None:
     neurons = len({neuron.removesuffix("-") for neuron in atlas.expected})
     if neurons == count * width:
         return f"All {neurons:,} {what}", ""
-    part = f"all {count} layers" if len(layers) == count else f"{len(layers)} of {count} layers"
+    if count == 1:
+        part = f"layer {layers[0]}"
+    else:
+        part = f"all {count} layers" if len(layers) == count else f"{len(layers)} of {count} layers"
     return f"{neurons:,} of the {count * width:,} {what}", f" ({part})"
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from n2g.graphs.colours import level
 from n2g.graphs.drawing import activations, is_background
 from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
+from n2g.method.histogram_bins import EDGES
 from n2g.metrics import f1_interval, firing_threshold
 from n2g.settings import Settings
 from n2g.site.neuron_effects import effects_context
@@ -28,6 +29,7 @@ TITLES = 6
 FEW = 5  # firing test tokens, below which nothing is said about a graph
 RELIABLE = 0.5  # of the lower end of the interval of F1
 LONGEST = 80
+INNERMOST = float(min(abs(EDGES)))
 WEIGHTS = {
     "promoted": "Promoted tokens (direct logit effect)",
     "suppressed": "Suppressed tokens (direct logit effect)",
@@ -171,7 +173,9 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
     statistics = record.get("statistics") or {}
     edges = (statistics.get("histogram") or {}).get("edges") or []
     sign = -1 if record["pole"] == "negative" else 1  # of the page's pole, which the edges have
-    ends = sorted((sign * edges[0], sign * edges[-1])) if edges else None
+    # What is nearer to 0 than the innermost bins cannot be told from it.
+    outer = [0.0 if abs(edge) <= INNERMOST else sign * edge for edge in (edges[0], edges[-1])] if edges else []
+    ends = sorted(outer) if edges else None
     titles = [
         elide(plain(example["title"]), LONGEST)
         for example in record.get("examples") or []
