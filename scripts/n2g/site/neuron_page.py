@@ -174,7 +174,9 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
     edges = (statistics.get("histogram") or {}).get("edges") or []
     sign = -1 if record["pole"] == "negative" else 1  # of the page's pole, which the edges have
     # What is nearer to 0 than the innermost bins cannot be told from it.
-    outer = [0.0 if abs(edge) <= INNERMOST else sign * edge for edge in (edges[0], edges[-1])] if edges else []
+    outer = (
+        [0.0 if abs(edge) <= INNERMOST else sign * edge for edge in (edges[0], edges[-1])] if edges else []
+    )
     ends = sorted(outer) if edges else None
     titles = [
         elide(plain(example["title"]), LONGEST)
