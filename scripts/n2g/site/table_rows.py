@@ -90,7 +90,7 @@ def columns(rewritten: bool, measured: bool, unit: str = "neuron") -> list[dict[
     """The columns of the tables. rewritten: whether layers were rewritten by their graphs. measured: whether it was
     measured what neurons do. unit: what the tables are about."""
     further = [*(EFFECTS if measured else []), *([KEPT] if rewritten else [])]
-    named = [*COLUMNS[:-1], *further, COLUMNS[-1]]
+    named: list[dict[str, Any]] = [*COLUMNS[:-1], *further, COLUMNS[-1]]
     return [one | {key: of_units(one[key], unit) for key in ("title", "meaning")} for one in named]
 
 
