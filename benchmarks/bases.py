@@ -186,7 +186,7 @@ def main() -> None:
     if given.directions:
         write_directions(given.directions, given.layer, given.width, given.count, given.seed)
         return
-    named = [text.partition("=")[::2] for text in given.runs]
+    named = [text.rpartition("=")[::2] for text in given.runs]
     bases = [read_basis(name, Path(run), given.layer, given.count) for name, run in named]
     if len({basis.tokens for basis in bases}) != 1:
         raise InputError("the runs are about different texts, or there are none: give runs about the same.")
