@@ -22,7 +22,14 @@ REQUESTS, BYTES = 10, 300_000
 def record(row: int, text: str, **more) -> dict:
     """A record with one excerpt, of one token a character."""
     tokens = [ord(one) for one in text]
-    excerpt = {"set": "top", "pivot": 3, "start": 0, "tokens": tokens, "title": "The Sea of Tranquility"}
+    excerpt = {
+        "set": "top",
+        "split": "train",
+        "pivot": 3,
+        "start": 0,
+        "tokens": tokens,
+        "title": "The Sea of Tranquility",
+    }
     vocabulary = {str(ord(one)): one for one in text}
     return {"id": f"L0.N{row}", "examples": [excerpt], "vocabulary": vocabulary, "metrics": {}} | more
 
