@@ -50,15 +50,15 @@ Examples = list[Fired]
 class Variant:
     """The method without an ingredient.
 
-    examples: changes the examples of a neuron. settings: changed settings. constants: changed constants of
-    `n2g.method.candidates`. alone, background: whether the sweep's tokens and the tokens below the decision
-    threshold are used.
+    examples: changes the examples of a neuron. settings: changed settings. literal: the longest literal
+    text that is a candidate. alone, background: whether the sweep's tokens and the tokens below the decision threshold
+    are used.
     """
 
     name: str
     examples: Callable[[Examples], Examples] = lambda found: found
     settings: Mapping = field(default_factory=dict)
-    constants: Mapping[str, int] = field(default_factory=dict)
+    literal: int = candidates.LITERAL
     alone: bool = True
     background: bool = True
 
@@ -101,7 +101,7 @@ VARIANTS = [
     Variant("no negative evidence", settings={"precisions": (NO_EVIDENCE,)}),
     Variant("precision not chosen by validation", settings={"precisions": USUAL.precisions[:1]}),
     Variant("decision threshold at the firing threshold", settings={"decision_threshold": 1.0}),
-    Variant("no literal patterns for untested firing tokens", constants={"LITERAL": 1}),
+    Variant("no literal patterns for untested firing tokens", literal=1),
     Variant("at most 40 nodes", settings={"max_nodes": (40,)}),
     Variant("at most 10 nodes", settings={"max_nodes": (10,)}),
     Variant("no tokens below the decision threshold", background=False),
@@ -132,9 +132,8 @@ class Layer:
     def scored(self, variant: Variant) -> Iterator[dict[str, dict[str, float]]]:
         """Test set -> scores, for each neuron in turn; a set in which it never fires is left out."""
         settings = replace(self.block.settings, **variant.settings)
-        constants = {"LITERAL": candidates.LITERAL, **variant.constants}
         with (
-            mock.patch.multiple(candidates, **constants),
+            mock.patch.object(candidates, "LITERAL", variant.literal),
             mock.patch.object(self.block, "settings", settings),
         ):
             for unit in self.block.units:

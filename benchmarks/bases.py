@@ -13,7 +13,6 @@ directions have no order, so that these are a sample. `directions` writes random
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from n2g.files.tables import read_table  # noqa: E402
 from n2g.graphs.graph_file import read_graphs  # noqa: E402
 from n2g.scores.summary import macro_average  # noqa: E402
 from n2g.units.directions import FILE  # noqa: E402
+from n2g.workflow.benchmark_files import read_benchmark  # noqa: E402
 from n2g.workflow.run_script import run_script  # noqa: E402
 
 UNIT_STAGES = ("prune", "saliency", "augment", "graph", "evaluate")
@@ -74,17 +74,12 @@ def read_basis(name: str, run: Path, layer: int, count: int) -> Basis:
         for row in read_table(block / "statistics.parquet", "statistics").to_pylist():
             firing[row["neuron"], row["pole"]], tokens = row["firing"], row["tokens"]
         measured = (run / "benchmarks" / stage / str(layer) / f"{block.name}.tsv" for stage in UNIT_STAGES)
-        seconds += sum(_cpu_time(path) for path in measured)
+        seconds += sum(job.cpu for path in measured for job in read_benchmark(path))
     alive = sorted(key for key, line in lines.items() if line["status"] != "dead")[:count]
     if len(alive) < count:
         raise InputError(f"{run} has only {len(alive)} units of layer {layer} that fire: describe more.")
     dead = sum(line["status"] == "dead" and key < alive[-1] for key, line in lines.items())
     return Basis(name, {key: lines[key] for key in alive}, dead, scores, firing, tokens, (seconds, units))
-
-
-def _cpu_time(path: Path) -> float:
-    with path.open(encoding="utf-8") as file:
-        return float(next(csv.DictReader(file, delimiter="\t"))["cpu_time"])
 
 
 def mean(values: Sequence[float], digits: int = 2) -> str:

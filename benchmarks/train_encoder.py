@@ -117,11 +117,12 @@ def train(given: argparse.Namespace) -> None:
         for split in SPLITS
     }
     # A few tokens, such as the first ones of texts, have massive activations, which would be most of the loss.
-    lengths = np.linalg.norm(known["train"][0].astype(np.float32), axis=1)
-    usual = np.flatnonzero(lengths < MASSIVE * np.median(lengths))
+    lengths = _lengths(known["train"][0])
+    most = MASSIVE * np.median(lengths)
+    usual = np.flatnonzero(lengths < most)
     known["train"] = [part[usual] for part in known["train"]]
     # Scaled so that a row's length is that of one with variance 1, as SAELens does; undone in what is saved.
-    scales = [part.shape[1] ** 0.5 / _length(part) for part in known["train"]]
+    scales = [part.shape[1] ** 0.5 / _lengths(part).mean() for part in known["train"]]
     torch.manual_seed(given.seed)
     settings = SAETrainerConfig(
         total_training_samples=given.samples,
@@ -138,7 +139,7 @@ def train(given: argparse.Namespace) -> None:
     SAETrainer(settings, sae, drawn(known["train"], scales, given.batch, given.seed)).fit()
     folder = given.output / given.kind
     save(scales, folder)
-    kept = np.linalg.norm(known["validation"][0].astype(np.float32), axis=1) < MASSIVE * np.median(lengths)
+    kept = _lengths(known["validation"][0]) < most
     found = quality(folder, [part[kept].astype(np.float32) for part in known["validation"]])
     found |= {
         "training_tokens": len(usual),
@@ -249,11 +250,9 @@ def drawn(known: list[np.ndarray], scales: list[float], batch: int, seed: int) -
             yield torch.from_numpy(np.concatenate(parts, -1))
 
 
-def _length(rows: np.ndarray) -> float:
-    """The mean length of rows."""
-    return float(
-        np.mean([np.linalg.norm(row.astype(np.float32)) for row in rows[:: max(1, len(rows) // 20_000)]])
-    )
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    """The length of each row."""
+    return np.linalg.norm(rows.astype(np.float32), axis=1)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,6 @@ class Attempt:
 
     def __post_init__(self) -> None:
         environment = os.environ | {"PYTHONPATH": str(self.folder / "slow")}
-        environment = {name: value for name, value in environment.items() if not name.startswith("MAKE")}
         with self.log.open("w") as said:
             self.process = subprocess.Popen(
                 ["make", "atlas", "ENVIRONMENT=.venv", "ARGS=--quiet reason"],

@@ -9,17 +9,20 @@ from typing import NamedTuple
 
 
 class Cost(NamedTuple):
-    """Of one job: seconds, and the most memory (MB) that it used."""
+    """Of one job: seconds, the most memory (MB) that it used, and seconds of CPU time."""
 
     seconds: float
     memory: float
+    cpu: float = 0.0
 
 
 def read_benchmark(path: Path) -> list[Cost]:
     """The jobs in a benchmark file."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    return [Cost(float(row["s"]), _number(row["max_rss"])) for row in rows]
+    return [
+        Cost(float(row["s"]), _number(row["max_rss"]), _number(row.get("cpu_time") or "")) for row in rows
+    ]
 
 
 def costs_so_far(folder: Path) -> dict[str, list[Cost]]:

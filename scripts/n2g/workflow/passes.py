@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import ClassVar
 
 from n2g.ids import Block, NeuronId
@@ -95,14 +94,12 @@ def share_out(blocks: Sequence[tuple[int, Block]], passes: int) -> list[list[tup
     [3, 2]
     """
     layers = sorted({layer for layer, _ in blocks})
-    if passes > len(layers):
-        count = min(passes, len(blocks))
-        bounds = [len(blocks) * at // max(count, 1) for at in range(count + 1)]
-        return [list(blocks[begin:end]) for begin, end in pairwise(bounds)]
-    count = passes
+    places = [layers.index(layer) for layer, _ in blocks] if passes <= len(layers) else range(len(blocks))
+    size = len(set(places))
+    count = min(passes, size)
     shares: list[list[tuple[int, Block]]] = [[] for _ in range(count)]
-    for layer, block in blocks:
-        shares[layers.index(layer) * count // len(layers)].append((layer, block))
+    for place, block in zip(places, blocks, strict=True):
+        shares[place * count // size].append(block)
     return shares
 
 
