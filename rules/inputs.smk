@@ -77,15 +77,35 @@ if config["model"]["tokenizer"]:
             "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
 
 
-# Checked against the model before anything runs.
 if LATENTS:
     with exit_with_sentence():
-        UNITS_SOURCE = Source.parse(config["units"]["source"])
-        UNITS_FILES = UNITS_SOURCE.local_files(wanted_files("units"))
+        UNITS_PLACE = Source.parse(config["units"]["source"], config["units"]["file"])
+        UNITS_FILES = UNITS_PLACE.local_files(wanted_files("units"))
 
+    rule fetch_units:
+        output:
+            local(f"resources/encoders/{units_key(config['units'], '')}/fetched.json"),
+        log:
+            run_log("fetch_units").format(run=RUN),
+        benchmark:
+            run_benchmark("fetch_units").format(run=RUN)
+        localrule: True
+        conda:
+            "../envs/inputs.yaml"
+        params:
+            script=script("fetch"),
+            options=options(source="units.source", file="units.file", sha256="units.sha256"),
+            code=code_digest("fetch"),
+        message:
+            "Fetching the encoders"
+        shell:
+            "python {params.script:q} units {params.options} --output {output:q} > {log:q} 2>&1"
+
+    # Checked against the model before anything runs.
     rule units:
         input:
             checkpoint=CHECKPOINT,
+            fetched=rules.fetch_units.output if UNITS_PLACE.kind != "local" else [],
         output:
             local(UNITS_FILE),
         log:
@@ -96,7 +116,10 @@ if LATENTS:
             "../envs/model.yaml"
         params:
             script=script("units"),
-            options=options(source="units.source", hook="units.hook"),
+            source=lambda wildcards, input: (
+                f"$(dirname {input.fetched})/files" if input.fetched else shlex.quote(str(UNITS_PLACE.path))
+            ),
+            options=options(hook="units.hook"),
             names=model_names(config),
             state=state_of(UNITS_FILES),
             code=code_digest("units"),
@@ -104,7 +127,8 @@ if LATENTS:
         message:
             "Converting the encoders"
         shell:
-            "python {params.script:q} --checkpoint {input.checkpoint:q} {params.options} --names {params.names:q}"
+            "python {params.script:q} --checkpoint {input.checkpoint:q} --source {params.source} {params.options}"
+            " --names {params.names:q}"
             " --output {output:q} > {log:q} 2>&1"
 
 

@@ -161,6 +161,33 @@ def save_circuit_tracer(folder: Path, w: Weights, threshold: bool = True) -> Pat
     return folder
 
 
+def save_cross_layer(folder: Path, w: Weights, threshold: bool = True) -> Path:
+    """As circuit-tracer saves them: the rows of the decoder come in two parts, for this layer and for the next."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hooks = {"feature_input_hook": "mlp.hook_in", "feature_output_hook": "mlp.hook_out"}
+    config = {"model_name": "someone/tiny", "model_kind": "cross_layer_transcoder", **hooks}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    parts = tensors(W_enc=w.enc.T, b_enc=w.b_enc, b_dec=w.b_dec) | (
+        tensors(threshold=w.threshold) if threshold else {}
+    )
+    save_file(
+        {f"{name}_{LAYER}": part for name, part in parts.items()}, folder / f"W_enc_{LAYER}.safetensors"
+    )
+    rows = np.stack([w.dec * 2, -w.dec], 1)
+    save_file(tensors(**{f"W_dec_{LAYER}": rows}), folder / f"W_dec_{LAYER}.safetensors")
+    return folder
+
+
+def save_cross_layer_gemma_scope_2(folder: Path, w: Weights) -> Path:
+    """A file for each layer; of earlier layers than its own, the rows of the decoder count for nothing."""
+    folder = folder / "clt"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = np.stack([*[w.dec * 7] * LAYER, w.dec * 2, -w.dec], 1)
+    parts = tensors(w_enc=w.enc, w_dec=rows, b_enc=w.b_enc, b_dec=w.b_dec, threshold=w.threshold)
+    save_file(parts, folder / f"layer_{LAYER}_width_16k_l0_small_affine.safetensors")
+    return folder
+
+
 def pre(x: np.ndarray, w: Weights, subtracts: bool) -> np.ndarray:
     x = x.astype(np.float64)
     return (x - w.b_dec if subtracts else x) @ w.enc + w.b_enc
@@ -275,5 +302,12 @@ FORMATS: dict[str, tuple[Save, Callable[[np.ndarray, Weights], np.ndarray], str]
         MLP_IN,
     ),
     "circuit-tracer": (save_circuit_tracer, jump, MLP_IN),
+    "circuit-tracer cross-layer": (save_cross_layer, jump, MLP_IN),
+    "circuit-tracer cross-layer relu": (
+        lambda f, w: save_cross_layer(f, w, False),
+        relu_transcoder,
+        MLP_IN,
+    ),
+    "gemma scope 2 cross-layer": (save_cross_layer_gemma_scope_2, jump, MLP_IN),
     "circuit-tracer relu": (lambda f, w: save_circuit_tracer(f, w, False), relu_transcoder, MLP_IN),
 }

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
+from warm_python import folder_with_python
 
 ROOT = Path(__file__).parents[1]
 FILES = (
@@ -74,7 +76,10 @@ def configure(folder: Path, **changes: object) -> None:
 def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run the workflow in a folder; exit status and everything it says."""
     with tempfile.NamedTemporaryFile() as said:
-        given = (folder, list(map(str, arguments)), dict(os.environ), said.name)
+        path = os.pathsep.join(
+            [str(folder_with_python()), str(Path(sys.executable).parent), os.environ["PATH"]]
+        )
+        given = (folder, list(map(str, arguments)), os.environ | {"PATH": path}, said.name)
         process = FORKS.Process(target=_run_command, args=given)
         process.start()
         process.join()

@@ -20,15 +20,14 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture
-def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def save_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> Path:
     """A wheel that pip finds without a network."""
     index = tmp_path / "index"
     index.mkdir()
     path = index / "texts-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("texts/a.txt", "hello")
-        archive.writestr("texts/code.py", "raise SystemExit('this must never run')")
+        for name, content in files.items():
+            archive.writestr(name, content)
         archive.writestr("texts-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: texts\nVersion: 1.0\n")
         archive.writestr(
             "texts-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -37,6 +36,13 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     return path
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel with a text and a program."""
+    files = {"texts/a.txt": b"hello", "texts/code.py": b"raise SystemExit('this must never run')"}
+    return save_wheel(tmp_path, monkeypatch, files)
 
 
 def test_a_wheel_gives_the_one_file(wheel: Path, tmp_path: Path) -> None:
@@ -50,6 +56,36 @@ def test_a_wheel_gives_the_one_file(wheel: Path, tmp_path: Path) -> None:
         "a.txt",
         "fetched.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("only", "taken"),
+    [
+        (None, ["one/layer_1/cfg.json", "one/layer_1/w.safetensors", "two/layer_1/w.npz"]),
+        ("one", ["one/layer_1/cfg.json", "one/layer_1/w.safetensors"]),
+        ("one/layer_1/", ["one/layer_1/cfg.json", "one/layer_1/w.safetensors"]),
+        ("*/layer_1/w.*", ["one/layer_1/w.safetensors", "two/layer_1/w.npz"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["wheel", "repository"])
+def test_encoders_of_a_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, only: str | None, taken: list[str]
+) -> None:
+    held = ["one/layer_1/cfg.json", "one/layer_1/w.safetensors", "one/layer_1/w.pt", "two/layer_1/w.npz"]
+    files = {name: name.encode() for name in held}
+    if kind == "wheel":
+        path = save_wheel(tmp_path, monkeypatch, files)
+        source = Source.parse("pypi:texts==1.0", None, sha256(path.read_bytes()))
+    else:
+        save_hub(tmp_path, monkeypatch, held)
+        source = Source.parse("hf:org/saes@v1")
+    manifest = fetch(source, tmp_path / "out", wanted_files("units"), only=only)
+    assert list(manifest["files"]) == taken
+    assert sorted(path.name for path in (tmp_path / "out" / "files").rglob("*.*")) == sorted(
+        Path(name).name for name in taken
+    )
+    with pytest.raises(InputError, match=r"(texts|org/saes), three, contains none"):
+        fetch(source, tmp_path / "out", wanted_files("units"), only="three")
 
 
 @pytest.mark.parametrize("given", [None, "0" * 64])
@@ -86,12 +122,13 @@ def test_unpacking_stays_in_its_folder_and_refuses_damage(tmp_path: Path) -> Non
         unpack(archive, "a.txt", tmp_path / "inside")
 
 
-def test_a_repository_gives_the_wanted_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def save_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> dict[str, str]:
+    """Every repository of the hub holds these files; gives what was asked for last."""
     hub = tmp_path / "hub"
-    for name in ("config.json", "model.safetensors", "pytorch_model.bin", "onnx/config.json", "data/a.jsonl"):
+    for name in names:
         (hub / name).parent.mkdir(parents=True, exist_ok=True)
         (hub / name).write_text(name)
-    asked = {}
+    asked: dict[str, str] = {}
 
     def snapshot_download(
         name: str, *, local_dir: Path, allow_patterns: list, ignore_patterns: list | None, **more: str
@@ -107,6 +144,12 @@ def test_a_repository_gives_the_wanted_files(tmp_path: Path, monkeypatch: pytest
             shutil.copy(hub / wanted, local_dir / wanted)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    return asked
+
+
+def test_a_repository_gives_the_wanted_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["config.json", "model.safetensors", "pytorch_model.bin", "onnx/config.json", "data/a.jsonl"]
+    asked = save_hub(tmp_path, monkeypatch, names)
     source = Source.parse("hf:org/model@abc123")
     assert list(fetch(source, tmp_path / "m", wanted_files("model"))["files"]) == [
         "config.json",

@@ -197,7 +197,7 @@ def test_folder_without_encoders(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_missing_tensors_and_wrong_shapes(tmp_path: Path, name: str) -> None:
     FORMATS[name][0](tmp_path / "made", foreign.weights())
-    file = next(path for path in (tmp_path / "made").rglob("*") if path.suffix in (".safetensors", ".npz"))
+    (*_, file) = sorted(p for p in (tmp_path / "made").rglob("*") if p.suffix in (".safetensors", ".npz"))
     output = tmp_path / "units" / "units.json"
     for broken in ({"other": torch.zeros(2)}, {"W_enc": torch.zeros(3), "w_enc": torch.zeros(3)}):
         if file.suffix == ".npz":
@@ -220,11 +220,18 @@ def test_damaged_settings(tmp_path: Path, content: str) -> None:
         find_encoders(folder)
 
 
-def test_cross_layer_transcoders_are_refused(tmp_path: Path) -> None:
+def test_unknown_kind_of_circuit_tracer(tmp_path: Path) -> None:
     folder = foreign.save_circuit_tracer(tmp_path, foreign.weights())
-    (folder / "config.yaml").write_text(json.dumps({"model_kind": "cross_layer_transcoder"}))
-    with pytest.raises(InputError, match="is not supported: choose a transcoder_set"):
+    (folder / "config.yaml").write_text(json.dumps({"model_kind": "crosscoder"}))
+    with pytest.raises(InputError, match="is not known: choose a folder with transcoder_set or cross_layer"):
         find_encoders(folder)
+
+
+def test_cross_layer_transcoder_without_its_decoder(tmp_path: Path) -> None:
+    folder = foreign.save_cross_layer(tmp_path / "made", foreign.weights())
+    (folder / f"W_dec_{LAYER}.safetensors").unlink()
+    with pytest.raises(InputError, match=rf"W_dec_{LAYER}\.safetensors cannot be read"):
+        convert_encoders(folder, "auto", Subject(3, WIDTH), tmp_path / "units.json")
 
 
 def test_hooks_have_one_name() -> None:

@@ -52,7 +52,7 @@ def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
         f"{part}.{key}" for part in ("model", "corpus", "explain") for key in given[part]
     }
     rare = {"model.tokenizer", "corpus.bos", "corpus.separator"}
-    rare |= {"units.source", "units.hook", "units.model"}
+    rare |= {"units.source", "units.file", "units.sha256", "units.hook", "units.model"}
     assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
 
 
@@ -81,7 +81,9 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("neuron", "L3.F4", "neuron: L3.F4 is no name here: write it as L3.N4."),
         ("units", "latents", "must match"),
         ("units", {}, "units.source: is missing"),
-        ("units", {"source": "hf:org/saes@v1"}, "units.source: hf:org/saes@v1 is not a folder: download it"),
+        ("units", {"source": "hf:org/saes"}, "units.source: 'hf:org/saes' has no fixed revision"),
+        ("units", {"source": "hf:org/saes@v1", "file": "../x"}, "units.source: the file '../x' is outside"),
+        ("units", {"source": ".", "sha256": "0" * 64}, "units.sha256: can only be checked for a wheel"),
         ("units", {"source": "nowhere"}, "units.source: 'nowhere' does not exist"),
         ("units", {"source": __file__}, "is a file: give the folder that it is in"),
         ("units", {"source": ".", "hook": "resid"}, "units.hook: 'resid' has the wrong form"),
@@ -204,7 +206,13 @@ def test_layers_without_latents() -> None:
 
 def test_what_knows_neurons_only_says_so() -> None:
     latents = complete_config(MINIMAL | {"units": {"source": "."}, "layer": 0})
-    assert latents["units"] == {"source": ".", "hook": "auto", "model": None}
+    assert latents["units"] == {
+        "source": ".",
+        "file": None,
+        "sha256": None,
+        "hook": "auto",
+        "model": None,
+    }
     with pytest.raises(ConfigError, match=r"^units: rewrite knows neurons only: set units: neurons\."):
         layers_asked(latents, [])
 

@@ -54,6 +54,8 @@ CHANGES = {
     "corpus.near_duplicates": {"corpus": {"near_duplicates": 0.9}},
     "units": {"units": {"source": "encoders"}},
     "units.source": {"units": {"source": "encoders"}},
+    "units.file": {"units": {"source": ".", "file": "encoders"}},
+    "units.sha256": {"units": {"source": "pypi:saes==1.0", "sha256": "0" * 64}},
     "units.hook": {"units": {"source": "encoders", "hook": "blocks.{layer}.mlp.hook_in"}},
     "units.model": {"units": {"source": "encoders", "model": "tiny"}},
     "layers": {"layers": "0-2"},

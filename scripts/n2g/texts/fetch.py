@@ -13,6 +13,7 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from n2g.errors import InputError, first_line, why_not_written
@@ -24,7 +25,14 @@ from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type: str = "model") -> dict:
+def fetch(
+    source: Source,
+    folder: Path,
+    patterns: tuple[str, ...],
+    *,
+    repo_type: str = "model",
+    only: str | None = None,
+) -> dict:
     """Fetch a source into a folder and write its manifest, ``fetched.json``, last.
 
     Local files are not copied; the manifest names where they are.
@@ -34,6 +42,7 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
         folder: where to; files from an earlier, different fetch in it are removed.
         patterns: names of the files wanted when the source names no single one.
         repo_type: ``model`` or ``dataset``, for Hugging Face repositories.
+        only: of a download that names no single file, the folder to take, or a name pattern for paths in it.
 
     Returns:
         The manifest: ``source`` (its fields), ``root`` (folder of the files, relative to the manifest or
@@ -48,12 +57,18 @@ def fetch(source: Source, folder: Path, patterns: tuple[str, ...], *, repo_type:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".incoming-") as temporary:
             incoming = Path(temporary)
             if source.kind == "pypi":
-                _fetch_wheel(source, incoming)
+                _fetch_wheel(source, incoming, patterns, only)
             elif source.kind == "hf":
-                _fetch_repository(source, incoming, (source.file,) if source.file else patterns, repo_type)
-            manifest = _place(source, incoming, folder, patterns)
+                _fetch_repository(source, incoming, patterns, repo_type, only)
+            manifest = _place(source, incoming, folder, patterns, only)
         write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
     return manifest
+
+
+def _inside(place: str | None, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Patterns for the paths of wanted files at any depth: all, or those at a place, which may itself be a pattern."""
+    names = tuple(pattern.removeprefix("**/") for pattern in patterns)
+    return names if place is None else (place, *(f"{place.rstrip('/')}/{name}" for name in names))
 
 
 def fetched_files(manifest: Path) -> list[Path]:
@@ -87,7 +102,7 @@ def _read_manifest(manifest: Path) -> dict:
         raise InputError(f"{manifest} cannot be read: delete its folder and run again.") from error
 
 
-def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ...]) -> dict:
+def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ...], only: str | None) -> dict:
     """Check what was downloaded, move it into place, and describe it."""
     if source.kind == "local":
         source.check_exists()
@@ -100,7 +115,8 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
         if source.kind == "local" and any(root.glob("*.gguf")):
             raise InputError(f"{source.name} is a folder of .gguf files: name one in model.file.")
         names = ", ".join(pattern.removeprefix("**/") for pattern in patterns)
-        raise InputError(f"{source.name} contains none of {names}: choose another source.")
+        where = f"{source.name}, {only}," if only else source.name
+        raise InputError(f"{where} contains none of {names}: choose another source.")
     for file in files:
         _check_pointer(file)
     digests = {file.relative_to(root).as_posix(): file_digest(file) for file in files}
@@ -140,8 +156,8 @@ def _check_digest(name: str, found: str, expected: str | None) -> None:
         )
 
 
-def _fetch_wheel(source: Source, incoming: Path) -> None:
-    """Download a wheel, check it, and take one file out of it."""
+def _fetch_wheel(source: Source, incoming: Path, patterns: tuple[str, ...], only: str | None) -> None:
+    """Download a wheel, check it, and take the one file out of it that is named, or all that are wanted."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(incoming), f"{source.name}=={source.version}"]
     # Its temporary files beside the wheel, so that the disk that has to have room is this one.
@@ -159,8 +175,16 @@ def _fetch_wheel(source: Source, incoming: Path) -> None:
             "and the connection."
         )
     _check_digest(f"The wheel of {source.name}=={source.version}", file_digest(wheels[0]), source.sha256)
-    unpack(wheels[0], source.file or "", incoming)
+    for name in [source.file] if source.file else _members(wheels[0], patterns, only):
+        unpack(wheels[0], name, incoming)
     wheels[0].unlink()
+
+
+def _members(archive: Path, patterns: tuple[str, ...], only: str | None) -> list[str]:
+    """Paths of the files in an archive that are wanted, at any depth."""
+    wanted = _inside(only, patterns)
+    with zipfile.ZipFile(archive) as opened:
+        return [path for path in opened.namelist() if any(fnmatchcase(path, pattern) for pattern in wanted)]
 
 
 def unpack(archive: Path, name: str, folder: Path) -> Path:
@@ -184,7 +208,9 @@ def unpack(archive: Path, name: str, folder: Path) -> Path:
     return target
 
 
-def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...], repo_type: str) -> None:
+def _fetch_repository(
+    source: Source, incoming: Path, patterns: tuple[str, ...], repo_type: str, only: str | None
+) -> None:
     """Download the wanted files of a Hugging Face repository at its revision."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -195,7 +221,7 @@ def _fetch_repository(source: Source, incoming: Path, patterns: tuple[str, ...],
             source.name,
             repo_type=repo_type,
             revision=source.version,
-            allow_patterns=[pattern.removeprefix("**/") for pattern in patterns],
+            allow_patterns=[source.file] if source.file else list(_inside(only, patterns)),
             ignore_patterns=None if source.file or patterns[0].startswith("**/") else ["*/*"],
             local_dir=incoming,
         )

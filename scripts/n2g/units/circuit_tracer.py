@@ -1,27 +1,34 @@
-"""Sets of transcoders as circuit-tracer reads them: config.yaml and layer_{i}.safetensors."""
+"""Transcoders as circuit-tracer reads them: config.yaml and, of a set, layer_{i}.safetensors.
+
+Of cross-layer transcoders there is W_enc_{i}.safetensors, with W_dec_{i}.safetensors beside it: a latent reads one
+layer and writes into this and all later ones. What it adds to the residual stream is, in the end, the sum of its rows.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import torch
+
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import hook_name
-from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
+from n2g.units.weight_files import check_shapes, read_settings, read_sums, read_weights, require
 
 SETTINGS = "config.yaml"
+_FILES = {"transcoder_set": r"layer_(\d+)", "cross_layer_transcoder": r"W_enc_(\d+)"}
+FILE = re.compile(rf"(?:{'|'.join(_FILES.values())})\.safetensors")
 
 
 def layers(folder: Path) -> dict[int, Path]:
-    """Layer -> file. Raises InputError where the set is not one of transcoders of single layers."""
+    """Layer -> file. Raises InputError where the configuration names another kind."""
     kind = read_settings(folder / SETTINGS).get("model_kind")
-    if kind != "transcoder_set":
+    if not isinstance(kind, str) or kind not in _FILES:
         raise InputError(
-            f"{folder / SETTINGS}: model_kind {kind!r} is not supported: choose a transcoder_set, whose transcoders "
-            "write into one layer each."
+            f"{folder / SETTINGS}: model_kind {kind!r} is not known: choose a folder with {' or '.join(_FILES)}."
         )
-    named = ((re.fullmatch(r"layer_(\d+)", path.stem), path) for path in folder.glob("layer_*.safetensors"))
+    named = ((re.fullmatch(_FILES[kind], path.stem), path) for path in folder.glob("*.safetensors"))
     return dict(sorted((int(match[1]), path) for match, path in named if match))
 
 
@@ -35,7 +42,8 @@ def places(path: Path, layer: int) -> tuple[str | None, str | None, str | None]:
 
 def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
     """The encoder in a file. Raises InputError where it is not one."""
-    weights = read_weights(path)
+    layer = re.fullmatch(_FILES["cross_layer_transcoder"], path.stem)
+    weights = _of_all_layers(path, layer[1]) if layer else read_weights(path)
     require(path, weights, ["W_enc", "W_dec", "b_enc"])
     latents, width = weights["W_enc"].shape if weights["W_enc"].ndim == 2 else (0, 0)
     threshold = weights.get("activation_function.threshold")
@@ -60,3 +68,11 @@ def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
         threshold=threshold,
         model=model,
     )
+
+
+def _of_all_layers(path: Path, layer: str) -> dict[str, torch.Tensor]:
+    """The tensors of one layer of a cross-layer transcoder, under the names that those of a single layer have."""
+    names = {"W_enc": "W_enc", "b_enc": "b_enc", "threshold": "activation_function.threshold"}
+    weights = read_weights(path)
+    found = {name: weights[f"{own}_{layer}"] for own, name in names.items() if f"{own}_{layer}" in weights}
+    return found | {"W_dec": read_sums(path.with_name(f"W_dec_{layer}.safetensors"), f"W_dec_{layer}")}

@@ -1,4 +1,8 @@
-"""Gemma Scope (params.npz) and Gemma Scope 2 (params.safetensors and config.json)."""
+"""Gemma Scope (params.npz) and Gemma Scope 2 (params.safetensors and config.json).
+
+Of the cross-layer transcoders of Gemma Scope 2, a file of another name holds a layer. A latent's decoder has a row for
+every layer, of which those from its own layer on count: what it adds to the residual stream is their sum in the end.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import hook_name, hook_of_module
+from n2g.units.hooks import hook_name, hook_of_module, parse_hook
 from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
 
 FIRST, SECOND, SETTINGS = "params.npz", "params.safetensors", "config.json"
+CROSS_LAYER = re.compile(r"layer_(\d+)_width_\w+\.safetensors")
 # Of the first, the names of the releases say where they read; the transcoders read before the norm's scale.
 _PLACES = {
     "transcoder": ("ln2.hook_normalized", "hook_mlp_out"),
@@ -26,6 +31,8 @@ def places(path: Path) -> tuple[str | None, str | None, str | None]:
     Raises:
         InputError: of Gemma Scope 2, the configuration is damaged or has another architecture.
     """
+    if cross_layer := CROSS_LAYER.fullmatch(path.name):
+        return *(hook_name(int(cross_layer[1]), kind) for kind in ("mlp.hook_in", "hook_mlp_out")), None
     layer = re.search(r"layer_(\d+)", str(path.parent))
     if path.name == SECOND:
         given = read_settings(path.with_name(SETTINGS))
@@ -47,9 +54,7 @@ def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
     weights = {re.sub("^W_", "w_", name): value for name, value in read_weights(path).items()}
     require(path, weights, ["w_enc", "w_dec", "b_enc", "threshold"])
     if weights["w_dec"].ndim == 3:
-        raise InputError(
-            f"{path} writes into several layers, which is not supported: choose a transcoder of one layer."
-        )
+        weights["w_dec"] = weights["w_dec"][:, parse_hook(writes)[0] :].sum(1)
     width, latents = weights["w_enc"].shape if weights["w_enc"].ndim == 2 else (0, 0)
     check_shapes(
         path,

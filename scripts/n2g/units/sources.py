@@ -119,9 +119,7 @@ def _found(files: Iterable[Path]) -> Iterable[Found]:
     for path in files:
         here.setdefault(path.parent, set()).add(path.name)
     for folder, names in sorted(here.items()):
-        if circuit_tracer.SETTINGS in names and any(
-            re.fullmatch(r"layer_\d+\.safetensors", n) for n in names
-        ):
+        if circuit_tracer.SETTINGS in names and any(map(circuit_tracer.FILE.fullmatch, names)):
             for layer, path in circuit_tracer.layers(folder).items():
                 yield _lazy(path, circuit_tracer.places(path, layer), circuit_tracer.read)
         if {saelens.SETTINGS, saelens.WEIGHTS} <= names:
@@ -137,8 +135,12 @@ def _found(files: Iterable[Path]) -> Iterable[Found]:
             yield _lazy(
                 folder / directions.FILE, directions.places(folder / directions.FILE), directions.read
             )
-        for name in names & {gemma_scope.FIRST, gemma_scope.SECOND}:
-            if name == gemma_scope.FIRST or gemma_scope.SETTINGS in names:
+        for name in sorted(names):
+            if (
+                name == gemma_scope.FIRST
+                or (name == gemma_scope.SECOND and gemma_scope.SETTINGS in names)
+                or gemma_scope.CROSS_LAYER.fullmatch(name)
+            ):
                 yield _lazy(folder / name, gemma_scope.places(folder / name), gemma_scope.read)
 
 
@@ -208,5 +210,5 @@ def _why_none(folder: Path, files: Sequence[Path]) -> str:
     return (
         f"{os.fspath(folder)} has no encoders: give a folder with {saelens.WEIGHTS}, {sparsify.WEIGHTS}, "
         f"{gemma_scope.FIRST}, {gemma_scope.SECOND}, {directions.FILE}, or {circuit_tracer.SETTINGS} and "
-        "layer_0.safetensors."
+        "layer_0.safetensors or W_enc_0.safetensors."
     )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import yaml
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from n2g.errors import InputError, first_line
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 LONGEST = 10_000_000  # bytes of a configuration
+_ROWS = 256  # of a tensor that are read at a time
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -23,20 +28,35 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         InputError: the file is damaged, a pickle, or of another kind.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if path.suffix in PICKLES:
         raise InputError(
             f"{path} is a pickle, which can run code when it is read: have its maker's tools write it as .safetensors."
         )
-    try:
+    with _reading(path):
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 found = {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
         else:
             found = load_file(path)
         return {name: value.float() for name, value in found.items()}
+
+
+def read_sums(path: Path, name: str) -> Float[torch.Tensor, "row column"]:
+    """The sums over the second of a tensor's three axes, in float32: it need not fit into memory.
+
+    Raises:
+        InputError: the file is missing or damaged, or has no such tensor.
+    """
+    with _reading(path), safe_open(path, framework="pt") as opened:
+        part = opened.get_slice(name)
+        rows, _, _ = part.get_shape()
+        return torch.cat([part[at : at + _ROWS].float().sum(1) for at in range(0, rows, _ROWS)])
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[None]:
+    try:
+        yield
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, EOFError) as error:
         raise InputError(
             f"{path} cannot be read as plain weights ({first_line(error)}): check that it is complete."

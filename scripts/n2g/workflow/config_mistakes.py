@@ -78,7 +78,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
 
 
 def _check_units(units: str | Mapping[str, Any], neuron: str | None) -> None:
-    """Check that latents come from a folder that is there, and that a single unit is named by the right letter."""
+    """Check that latents have a source that can be used, and that a single unit is named by the right letter."""
     latents = not isinstance(units, str)
     if (
         neuron is not None
@@ -90,12 +90,12 @@ def _check_units(units: str | Mapping[str, Any], neuron: str | None) -> None:
         )
     if latents:
         with about_key("units.source"):
-            source = Source.parse(units["source"])
-            if source.kind != "local":
-                raise InputError(f"{units['source']} is not a folder: download it, and give the folder.")
+            source = Source.parse(units["source"], units["file"])
             source.check_exists()
-            if not source.path.is_dir():
-                raise InputError(f"{units['source']!r} is a file: give the folder that it is in.")
+            if source.kind == "local" and not source.path.is_dir():
+                raise InputError(f"{str(source.path)!r} is a file: give the folder that it is in.")
+        if units["sha256"] and source.kind != "pypi":
+            raise ConfigError("units.sha256: can only be checked for a wheel: set null.")
 
 
 def _check_against(run: str, other: str | None) -> None:

@@ -1,0 +1,55 @@
+"""The whole workflow on latents whose encoders come out of a wheel, and one of them again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import planted_latents
+import pytest
+from tiny_run import RUN, checkout, configure, snakemake
+
+INFO = "saes-1.0.dist-info"
+
+
+def save_wheel(path: Path, files: dict[str, Path]) -> str:
+    """A wheel with these files that is never installed; its SHA-256."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, file in files.items():
+            archive.write(file, name)
+        archive.writestr("encoders/code.py", "raise SystemExit('this must never run')")
+        archive.writestr(f"{INFO}/METADATA", "Metadata-Version: 2.1\nName: saes\nVersion: 1.0\n")
+        archive.writestr(f"{INFO}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{INFO}/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.slow
+def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted_latents.make(tmp_path / "made")
+    encoders = tmp_path / "made" / "encoders"
+    files = {f"saes/{path.relative_to(encoders)}": path for path in encoders.rglob("*") if path.is_file()}
+    # The same once more, of which `file` takes one.
+    files |= {name.replace("saes/", "others/"): path for name, path in files.items()}
+    digest = save_wheel(tmp_path / "saes-1.0-py3-none-any.whl", files)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+    run = checkout(tmp_path / "run")
+    (run / "model").symlink_to(tmp_path / "made" / "model")
+    (run / "texts.txt").symlink_to(tmp_path / "made" / "texts" / "texts.txt")
+    units = {"source": "pypi:saes==1.0", "file": "saes/layer_*", "sha256": digest, "model": "tiny"}
+    configure(run, units=units, layers="0-1", neurons="0-1")
+    status, said = snakemake(run)
+    assert status == 0, said
+    (fetched,) = (run / "resources" / "encoders").rglob("fetched.json")
+    assert set(json.loads(fetched.read_bytes())["files"]) == {n for n in files if n.startswith("saes/")}
+    record = json.loads((run / RUN / "1" / "00000-00001" / "render" / "L1.F1.json").read_bytes())
+    assert record["status"] == "ok"
+    assert (run / RUN / "atlas" / "neurons" / "L1" / "F1" / "index.html").exists()
+
+    status, said = snakemake(run, "reproduce", "--config", "neuron=L1.F1")
+    assert status == 0, said
+    assert f"L1.F1 reproduced {record['digest']}" in said
