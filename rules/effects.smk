@@ -1,12 +1,12 @@
-# What each neuron does to the model's predictions where it fires, on held-out documents. Off with `effect_places: 0`,
-# and of latents nothing is measured.
+# What each neuron does to the model's predictions where it fires, on held-out documents. Off with `effect_places: 0`.
 
-EFFECTS = ["effects.parquet"] if config["effect_places"] and not LATENTS else []
+EFFECTS = ["effects.parquet"] if config["effect_places"] else []
 
 
 rule effects:
     input:
         checkpoint=CHECKPOINT,
+        units=UNITS,
         tokens=run_file("corpus/tokens.npy"),
         documents=run_file("corpus/documents.parquet"),
         places=[run_file("corpus/positions.npy"), run_file("corpus/counts.npy")],

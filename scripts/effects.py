@@ -27,7 +27,12 @@ def main() -> None:
     texts, graphs = hold_out(documents, observations), read_graphs(given.block / "graph.jsonl")
     places = choose_places(texts, observations, graphs, share, given.seed)
     chosen = [one.some(0, given.places) for one in places]
-    engine = open_engine(given, [given.layer], [0])
+    engine = open_engine(given, [given.layer], [0], changes=True)
+    if not all(encoder.can_be_changed for encoder in engine.encoders.values()):
+        print(
+            "What these latents do cannot be measured: they write into several layers, or into hook_resid_mid."
+        )
+        chosen = []
     measured = measure(engine, documents, given.layer, chosen, means(documents, observations))
     write_rows(given.output, "effects", list(effect_rows(measured, seed=given.seed)))
 

@@ -42,7 +42,12 @@ def main() -> None:
     found = load_layer(
         given.corpus, [folder for _, folder in folders], Settings.from_options(given.settings), passage.index
     )
-    engine = open_engine(given, [layer], found.neurons)
+    engine = open_engine(given, [layer], found.neurons, changes=True)
+    if not all(encoder.can_be_changed for encoder in engine.encoders.values()):
+        raise InputError(
+            f"layer: the latents of {layer} cannot be rewritten, as they write into several layers, or into "
+            "hook_resid_mid: choose another layer."
+        )
     prepared = prepare(engine, documents, passage, layer, found, given.train_tokens, given.seed)
     where = (engine, documents, passage, layer, found.neurons)
     tokens = predicted_tokens(documents, passage)

@@ -99,9 +99,8 @@ def fit(
             stage(name, *model, *options, "--output", output / block / f"{name}.parquet")
         kind = ("--kind", "latents") if units else ()
         stage("graph", *options, *kind, "--output", output / block / "graph.jsonl")
-        if not units:
-            options = (*where, "--settings", json.dumps(SETTINGS), "--places", PLACES)
-            stage("effects", *model, *options, "--output", output / block / "effects.parquet")
+        options = (*where, "--settings", json.dumps(SETTINGS), "--places", PLACES)
+        stage("effects", *model, *options, "--output", output / block / "effects.parquet")
 
 
 def judge(corpus: Path, output: Path, blocks: Sequence[str], units: Path | None = None) -> None:
@@ -118,7 +117,8 @@ def judge(corpus: Path, output: Path, blocks: Sequence[str], units: Path | None 
             '{"run": "tiny"}',
             "--output",
             folder / "render",
-            *(() if units else ("--effects", folder / "effects.parquet")),
+            "--effects",
+            folder / "effects.parquet",
         )
         stage("render", "--corpus", corpus, "--block", folder, *where, *_units(units))
     whole = ("--run", output, "--blocks", *blocks)

@@ -107,6 +107,27 @@ def test_records_name_latents_and_their_hook(made: Made) -> None:
     assert record["provenance"]["command"].endswith("--config neuron=L1.F1")
 
 
+def test_what_latents_do_where_they_fire(made: Made) -> None:
+    """The model writes nothing but its embeddings: without its latent, a token is less expected to come again."""
+    for latent, token in enumerate(made.planted.tokens[:3]):
+        rows = stages.rows(made.output / BLOCKS[0], "effects", latent)
+        (fires,) = (row for row in rows if row["set"] == "firing")
+        assert fires["places"] == stages.PLACES
+        assert fires["promoted"][0] == token and fires["promoted_by"][0] > 0
+
+
+def test_latents_are_rewritten_by_their_graphs(made: Made, tmp_path: Path) -> None:
+    """They are what their graphs say, so that predictions stay; with the latents at their means they do not."""
+    where = ("--run", made.output, "--blocks", BLOCKS[0], "--corpus", made.planted.corpus)
+    model = ("--checkpoint", made.planted.checkpoint, "--units", made.planted.units, "--device", "cpu")
+    settings = ("--settings", json.dumps(stages.SETTINGS))
+    stages.stage("rewrite", *model, *where, *settings, "--tokens", 500, "--output", tmp_path)
+    rows = read_table(tmp_path / "rewrite.parquet", "rewrite").to_pylist()
+    kept = {row["condition"]: row["kept"] for row in rows}
+    assert kept["graph"] > 0.99 and kept["mean"] == 0
+    assert all(row["kept"] > 0.99 for row in stages.rows(tmp_path, "rewrite_neurons"))
+
+
 def test_weights_of_latents(made: Made) -> None:
     """A token's latent reads that token's embedding and writes it; there are no connections."""
     for latent, token in enumerate(made.planted.tokens[:3]):

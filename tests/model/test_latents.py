@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import tiny
 import torch
 
 from n2g.model.engine import Engine
+from n2g.model.next_token import Change, NextToken
 from n2g.model.prompts import Prompt
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import KNOWN, hook_name
@@ -112,3 +114,63 @@ def test_reading_texts_in_blocks_gives_the_same_bits(model: Any, activation: str
         assert whole[layer].shape == (4, 20, LATENTS)
         for part, values in zip(parts, read[layer], strict=True):
             assert torch.equal(values, whole[layer][..., part])
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes"),
+    [
+        ("hook_resid_pre", "hook_resid_pre"),
+        ("hook_resid_post", "hook_resid_post"),
+        ("hook_mlp_out", "hook_mlp_out"),
+        ("attn.hook_z", "attn.hook_z"),
+        ("mlp.hook_in", "hook_mlp_out"),
+    ],
+)
+@pytest.mark.parametrize("activation", ["relu", "topk"])
+def test_a_changed_latent_changes_what_its_layer_writes(
+    model: Any, reads: str, writes: str, activation: str
+) -> None:
+    layer, place = model.cfg.n_layers - 1, 7
+    one = encoder(layer, reads, 16, activation)
+    one = replace(one, writes=hook_name(layer, writes), decoder=torch.randn(LATENTS, 16))
+    text = np.random.default_rng(5).integers(2, tiny.VOCABULARY - 20, 12).tolist()
+    own = one.encode(model.run_with_cache(torch.tensor([text]))[1][one.hook].reshape(1, -1, 16))[0, place]
+    changes = [Change(i, latent, 1.0 - 2 * i) for i, latent in enumerate(own.topk(3).indices.tolist())]
+    asked = {0: {place: changes}}
+    (found,) = NextToken(Engine(model, encoders={layer: one}), layer, [text]).changed(asked)
+    moves = []
+    for change, logits in zip(found.changes, found.after, strict=True):
+        state = model.run_with_cache(torch.tensor([text]))[1][one.hook].reshape(1, -1, 16)[0, place]
+        size = (state - state.mean()).std()  # what the encoder's norm divides by
+        move = (change.value - own[change.neuron]) * one.decoder[change.neuron] * size
+
+        def hook(value: torch.Tensor, hook: Any, move: torch.Tensor = move) -> torch.Tensor:
+            value = value.clone()
+            value.view(1, -1, 16)[0, place] += move
+            return value
+
+        ids = torch.tensor([text])
+        expected = model.run_with_hooks(ids, fwd_hooks=[(one.writes, hook)], return_type="logits")[0, place]
+        assert torch.allclose(logits, expected, rtol=1e-3, atol=1e-4 * expected.abs().max())
+        moves.append((expected - found.before).abs().max())
+    assert min(moves) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("0.hook_resid_post", "1.hook_resid_pre"), ("1.hook_mlp_out", "1.hook_resid_post")],
+)
+def test_hooks_of_the_residual_stream_change_all_that_follows(model: Any, one: str, other: str) -> None:
+    if model.cfg.n_layers != 2:
+        pytest.skip("needs two layers")
+
+    def add(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        return value + torch.linspace(-2, 2, 16)
+
+    ids = torch.tensor([[0, 5, 3, 8]])
+    first, second = (
+        model.run_with_hooks(ids, fwd_hooks=[(f"blocks.{name}", add)], return_type="logits")
+        for name in (one, other)
+    )
+    assert torch.allclose(first, second, rtol=1e-3, atol=1e-4 * first.abs().max())
+    assert not torch.allclose(first, model(ids, return_type="logits"), rtol=1e-2)

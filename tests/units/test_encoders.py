@@ -51,6 +51,25 @@ def test_columns_are_the_same_bits_whatever_is_asked_with_them(tmp_path: Path, n
         assert torch.equal(encoder.encode_columns(x, columns), whole[..., columns])
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_change_of_a_latent_is_written_by_its_row(tmp_path: Path, name: str) -> None:
+    """As its maker decodes, less what it decodes without the change: that of an input is scaled back."""
+    weights, x = foreign.weights(), foreign.inputs().astype(np.float64)
+    change = np.zeros((len(x), LATENTS), np.float32)
+    change[np.arange(len(x)), np.arange(len(x)) % LATENTS] = np.linspace(-1, 1, len(x))
+    expected = change @ weights.dec
+    if "rescaled" in name:
+        expected = change / np.linalg.norm(weights.dec, axis=-1) @ weights.dec
+    elif "constant norm" in name:
+        expected *= np.linalg.norm(x, axis=-1, keepdims=True) / WIDTH**0.5
+    elif "layer norm" in name:
+        expected *= x.std(-1, ddof=1, keepdims=True)
+    encoder = converted(tmp_path, name)
+    found = encoder.shift(torch.from_numpy(change), torch.from_numpy(x.astype(np.float32)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert encoder.can_be_changed == ("cross-layer" not in name)
+
+
 def test_many_rows_are_encoded_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = converted(tmp_path, "saelens topk")
     x = torch.from_numpy(foreign.inputs(40))

@@ -10,7 +10,6 @@ from n2g.errors import ConfigError
 from n2g.ids import NeuronId
 from n2g.workflow.config import complete_config, describe_keys, load_config, read_schema
 from n2g.workflow.params import model_names
-from n2g.workflow.rewrite_targets import layers_asked
 from n2g.workflow.selection import check_selection, named_neuron, require_blocks, selected_blocks
 
 ROOT = Path(__file__).parents[2]
@@ -204,8 +203,8 @@ def test_layers_without_latents() -> None:
             check_selection(selection | {key: value}, [3, 7], 40)
 
 
-def test_what_knows_neurons_only_says_so() -> None:
-    latents = complete_config(MINIMAL | {"units": {"source": "."}, "layer": 0})
+def test_the_keys_of_latents_have_defaults() -> None:
+    latents = complete_config(MINIMAL | {"units": {"source": "."}})
     assert latents["units"] == {
         "source": ".",
         "file": None,
@@ -213,8 +212,6 @@ def test_what_knows_neurons_only_says_so() -> None:
         "hook": "auto",
         "model": None,
     }
-    with pytest.raises(ConfigError, match=r"^units: rewrite knows neurons only: set units: neurons\."):
-        layers_asked(latents, [])
 
 
 def test_names_of_the_model() -> None:

@@ -138,7 +138,28 @@ class ForwardPass:
 
             return hook
 
+        if self.encoders:
+            return [
+                hook
+                for layer, change in changes.items()
+                for hook in self._changing_latents(rows, layer, change)
+            ]
         return [(self.hook.format(layer=layer), changed(change)) for layer, change in changes.items()]
+
+    def _changing_latents(self, rows: int, layer: int, change: Callable) -> list[tuple[str, Callable]]:
+        """Hooks that read a layer's latents, and add what their change makes where they write."""
+        encoder = self.encoders[layer]
+        states: list[torch.Tensor] = []
+
+        def keep(value: torch.Tensor, hook: Any) -> None:
+            states[:] = [self._by_row(layer, value, rows)]
+
+        def add(value: torch.Tensor, hook: Any) -> torch.Tensor:
+            own = encoder.encode(states[0])
+            moved = encoder.shift(change(own) - own, states[0])
+            return (value.reshape(*moved.shape) + moved).to(value.dtype).reshape(value.shape)
+
+        return [(encoder.hook, keep), (encoder.writes, add)]
 
     def leaves(
         self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]

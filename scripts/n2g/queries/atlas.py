@@ -186,15 +186,11 @@ class Atlas:
         ten. A word stands for tokens as in `search`.
 
         Raises:
-            InputError: not exactly one of the two is asked for, there is no such token, nothing was measured, or
-                latents are described.
+            InputError: not exactly one of the two is asked for, there is no such token, or nothing was
+                measured.
         """
         if (promoted is None) == (suppressed is None):
             raise InputError("name a promoted token or a suppressed one.")
-        if self._letter != "N":
-            raise InputError(
-                "the run describes latents, and effects knows neurons only: name a run of neurons."
-            )
         name, word = ("promoted", promoted) if suppressed is None else ("suppressed", suppressed)
         tokens = self._tokens(word or "")
         return changing(self.origin.table("effects"), name, tokens, self.words)

@@ -66,6 +66,7 @@ def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
         bias=weights["b_enc"],
         decoder=weights["W_dec"],
         threshold=threshold,
+        across=layer is not None,
         model=model,
     )
 

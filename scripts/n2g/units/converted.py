@@ -17,7 +17,7 @@ from n2g.units.description import Latents, LayerOfLatents, read_latents, write_l
 from n2g.units.encoder import Encoder
 from n2g.units.sources import Subject, check_subject, find_encoders, read_encoder
 
-_SETTINGS = ("hook", "writes", "activation", "k", "norm", "centred", "model", "names")
+_SETTINGS = ("hook", "writes", "activation", "k", "norm", "centred", "across", "model", "names")
 _TENSORS = ("weight", "bias", "decoder", "before", "threshold", "gate", "gain")
 
 

@@ -37,6 +37,7 @@ class LayerOfLatents:
     model: str | None
     file: str
     sha256: str
+    across: bool = False
     names: Sequence[str] = ()
 
     @property
@@ -50,7 +51,8 @@ class LayerOfLatents:
             "groupmax": "GroupMax",
         }
         kind = known.get(self.activation, self.activation) + (f" (k = {self.k})" if self.k else "")
-        return f"{kind}, reads {self.hook}" + (f", writes {self.writes}" if self.writes != self.hook else "")
+        writes = f", writes {self.writes}" if self.writes != self.hook else ""
+        return f"{kind}, reads {self.hook}{writes}{' and those of all later layers' if self.across else ''}"
 
 
 @dataclass(frozen=True)

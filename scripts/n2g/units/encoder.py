@@ -48,6 +48,7 @@ class Encoder:
             the decoder).
         k: with `topk` and `groupmax`.
         norm: what is done to the input first: one of `NORMS`.
+        across: whether the latents write into several layers, `decoder` being the sums of their rows.
         centred: whether the input's mean is subtracted before all else, as in models whose writing weights are centred.
         model: the name that the source gives to its model, or None.
         names: of the latents, where the source gives them names.
@@ -66,6 +67,7 @@ class Encoder:
     k: int | None = None
     norm: str = "none"
     centred: bool = False
+    across: bool = False
     model: str | None = None
     names: tuple[str, ...] = ()
 
@@ -83,6 +85,14 @@ class Encoder:
     def competes(self) -> bool:
         """Whether a latent's activation depends on the other latents of the token."""
         return self.activation in ("topk", "groupmax")
+
+    @property
+    def can_be_changed(self) -> bool:
+        """Whether a latent can be set to a value: what it writes goes into one place that the model reads from.
+
+        The model's own code never sees `hook_resid_mid`: a change of it would miss the residual stream.
+        """
+        return self.decoder is not None and not self.across and not self.writes.endswith(".hook_resid_mid")
 
     def to(self, device: str | torch.device) -> Encoder:
         """The same on a device."""
@@ -118,10 +128,32 @@ class Encoder:
         found = torch.cat(every, -1).index_select(-1, place * TILE + wanted % TILE)
         return found.reshape(*x.shape[:-1], len(wanted))
 
-    def _prepared(self, x: torch.Tensor) -> torch.Tensor:
+    def shift(
+        self, change: Float[torch.Tensor, "*token latent"], x: Float[torch.Tensor, "*token d_in"]
+    ) -> Float[torch.Tensor, "*token d_out"]:
+        """What a change of activations adds to the value at `writes`. x: what `hook` gives there.
+
+        The rest of that value, which the latents leave unexplained, stays. A direction moves along itself, so that its
+        dot product changes by as much.
+        """
+        assert self.decoder is not None
+        if self.activation == "linear":
+            change = change / self.weight.square().sum(-1)
+        if self.activation == "topk" and self.gain is not None:
+            change = change / self.gain
+        moved = change @ self.decoder
+        if self.norm == "constant_norm":
+            moved = moved * (self._centre(x).norm(dim=-1, keepdim=True) / self.width**0.5)
+        elif self.norm == "layer_norm":
+            moved = moved * self._centre(x).std(-1, keepdim=True)
+        return moved
+
+    def _centre(self, x: torch.Tensor) -> torch.Tensor:
         x = x.float()
-        if self.centred:
-            x = x - x.mean(-1, keepdim=True)
+        return x - x.mean(-1, keepdim=True) if self.centred else x
+
+    def _prepared(self, x: torch.Tensor) -> torch.Tensor:
+        x = self._centre(x)
         if self.norm == "constant_norm":
             x = x * (self.width**0.5 / x.norm(dim=-1, keepdim=True))
         elif self.norm == "layer_norm":

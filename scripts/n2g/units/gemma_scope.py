@@ -53,7 +53,8 @@ def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
     """The encoder of a file. Raises InputError where it is not one."""
     weights = {re.sub("^W_", "w_", name): value for name, value in read_weights(path).items()}
     require(path, weights, ["w_enc", "w_dec", "b_enc", "threshold"])
-    if weights["w_dec"].ndim == 3:
+    across = weights["w_dec"].ndim == 3
+    if across:
         weights["w_dec"] = weights["w_dec"][:, parse_hook(writes)[0] :].sum(1)
     width, latents = weights["w_enc"].shape if weights["w_enc"].ndim == 2 else (0, 0)
     check_shapes(
@@ -73,6 +74,7 @@ def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
         bias=weights["b_enc"],
         decoder=weights["w_dec"],
         threshold=weights["threshold"],
+        across=across,
         model=model,
     )
 

@@ -52,8 +52,10 @@ def open_proposer(given: argparse.Namespace, engine: Engine) -> Proposer:
     return make_proposer(given.proposer, engine.bridge, vocabulary, bos, given.masked_lm)
 
 
-def open_encoders(given: argparse.Namespace, layers: list[int], latents: list[int]) -> dict[int, Encoder]:
-    """The encoders of some layers; none without --units, as then the units are neurons.
+def open_encoders(
+    given: argparse.Namespace, layers: list[int], latents: list[int], decoders: bool = False
+) -> dict[int, Encoder]:
+    """The encoders of some layers; none without --units, as then the units are neurons. decoders: are wanted, too.
 
     Raises:
         InputError: a layer has no latents, or not so many, or their files are damaged.
@@ -66,11 +68,16 @@ def open_encoders(given: argparse.Namespace, layers: list[int], latents: list[in
         raise InputError(
             f"neurons: {max(latents)} is out of range: each layer has latents 0-{known.latents - 1}."
         )
-    return {layer: load_encoder(units, layer) for layer in sorted(set(layers))}
+    return {layer: load_encoder(units, layer, decoder=decoders) for layer in sorted(set(layers))}
 
 
-def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]) -> Engine:
-    """Load the model. Raises InputError where a layer or neuron is not in it, before the weights are read."""
+def open_engine(
+    given: argparse.Namespace, layers: list[int], neurons: list[int], changes: bool = False
+) -> Engine:
+    """Load the model. changes: whether activations are changed, which takes the decoders of latents.
+
+    Raises InputError where a layer or neuron is not in it, before the weights are read.
+    """
     import torch
 
     from n2g.model.checkpoint import boot, read_description
@@ -80,7 +87,7 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         raise InputError(
             f"layers: {max(layers)} is out of range: this model has layers 0-{model.n_layers - 1}."
         )
-    encoders = open_encoders(given, layers, neurons)
+    encoders = open_encoders(given, layers, neurons, changes)
     if not encoders and max(neurons) >= model.d_mlp:
         raise InputError(
             f"neurons: {max(neurons)} is out of range: each layer has neurons 0-{model.d_mlp - 1}."
@@ -93,9 +100,10 @@ def open_engine(given: argparse.Namespace, layers: list[int], neurons: list[int]
         torch.cuda.set_device(device)  # else pinned memory, too, takes room on the first GPU
     bridge = boot(given.checkpoint, str(device), given.dtype)
     for layer, encoder in encoders.items():
-        if encoder.hook not in bridge.hook_dict:
+        wanted = [encoder.hook, encoder.writes] if changes and encoder.can_be_changed else [encoder.hook]
+        for hook in (hook for hook in wanted if hook not in bridge.hook_dict):
             raise InputError(
-                f"units: {model.architecture} has no {encoder.hook}, where the latents of layer {layer} are read: "
+                f"units: {model.architecture} has no {hook}, where the latents of layer {layer} are read: "
                 "choose encoders of this model."
             )
     placed = {layer: encoder.to(device) for layer, encoder in encoders.items()}

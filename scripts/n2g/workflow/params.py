@@ -8,8 +8,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from n2g.errors import ConfigError
-
 # Keys that no result depends on.
 NO_MATTER = ("layer", "neuron", "passes", "sample", "threads")
 
@@ -30,12 +28,6 @@ def kind_of(config: Mapping[str, Any]) -> str:
 def kind_option(config: Mapping[str, Any]) -> str:
     """The same as an option, where it is not neurons."""
     return "" if kind_of(config) == "neurons" else f" --kind={kind_of(config)}"
-
-
-def require_neurons(config: Mapping[str, Any], what: str) -> None:
-    """Raise ConfigError where latents are described. what: that knows neurons only."""
-    if kind_of(config) != "neurons":
-        raise ConfigError(f"units: {what} knows neurons only: set units: neurons.")
 
 
 def model_names(config: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 from n2g.errors import ConfigError, exit_with_sentence
 from n2g.ids import Block, parse_numbers
 from n2g.workflow.config_mistakes import about_key
-from n2g.workflow.params import require_neurons
 from n2g.workflow.paths import block_file
 
 TABLES = ("rewrite.parquet", "rewrite_neurons.parquet")
@@ -21,7 +20,6 @@ def layers_asked(config: Mapping[str, Any], blocks: Sequence[tuple[int, Block]])
     Raises:
         ConfigError: it names none, or one that is not selected.
     """
-    require_neurons(config, "rewrite")
     if config["layer"] is None:
         raise ConfigError("layer: is not set: name one or more layers, as in --config layer=3.")
     known = sorted({layer for layer, _ in blocks})
