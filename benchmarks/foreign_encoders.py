@@ -214,6 +214,33 @@ def circuit_tracer(folder: Path, x: torch.Tensor) -> Iterator[Case]:
     )
     read = maker.load_gemma_scope_2_transcoder(str(path / "params.safetensors"), LAYER, cpu)
     yield "Gemma Scope 2 (params.safetensors)", read.encode(x), folder / "gemma-scope-2", "auto"
+    yield from cross_layer(folder, x)
+
+
+def cross_layer(folder: Path, x: torch.Tensor) -> Iterator[Case]:
+    """Cross-layer transcoders, saved and read by circuit-tracer: what a layer's latents read."""
+    import yaml
+    from circuit_tracer.transcoder import cross_layer_transcoder as maker
+
+    for activation in ("relu", "jump_relu"):
+        form = f"cross-layer transcoder, {activation.replace('_', '')}"
+        path = folder / form
+        path.mkdir()
+        sizes = {"n_layers": LAYER + 2, "d_transcoder": LATENTS, "d_model": WIDTH}
+        made = maker.CrossLayerTranscoder(
+            **sizes,
+            activation_function=activation,
+            lazy_decoder=False,
+            device=torch.device("cpu"),
+            dtype=x.dtype,
+        )
+        drawn(made).to_safetensors(str(path))
+        config = {"model_name": "tiny", "model_kind": "cross_layer_transcoder"}
+        config |= {"feature_input_hook": "mlp.hook_in", "feature_output_hook": "hook_mlp_out"}
+        (path / "config.yaml").write_text(yaml.safe_dump(config))
+        read = maker.load_clt(str(path), device=torch.device("cpu"), dtype=x.dtype)
+        theirs = read.encode_layer(x, LAYER)
+        yield form, theirs, path, "auto"
 
 
 if __name__ == "__main__":
