@@ -23,7 +23,7 @@ def main() -> None:
     given = parser.parse_args()
 
     model = read_description(given.checkpoint)
-    subject = Subject(model.n_layers, model.d_model, given.names)
+    subject = Subject(model.n_layers, model.d_model, given.names, model.hooks)
     found = convert_encoders(given.source, given.hook, subject, given.output)
     print(f"{found.latents} latents in each of the layers {', '.join(map(str, found.numbers))}")
 

@@ -107,7 +107,7 @@ def test_hook_of_files_that_do_not_say(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not say where it reads: set units\.hook"):
         find_encoders(moved)
     found = find_encoders(moved, "blocks.{layer}.hook_mlp_out")
-    assert found[LAYER].hook == f"blocks.{LAYER}.hook_mlp_out"
+    assert found[LAYER].places.reads == f"blocks.{LAYER}.hook_mlp_out"
 
 
 WRONG = {
@@ -170,7 +170,7 @@ def test_names_of_one_model(tmp_path: Path) -> None:
 def test_wrong_width(tmp_path: Path) -> None:
     folder = foreign.save_saelens(tmp_path / "made", "standard", foreign.weights())
     with pytest.raises(
-        InputError, match="reads 16 numbers of a token, but the model's residual stream has 32"
+        InputError, match=r"reads 16 numbers of a token, but blocks\.1\.hook_resid_post of the model has 32"
     ):
         convert_encoders(folder, "auto", Subject(3, 32), tmp_path / "units" / "units.json")
 
@@ -255,7 +255,7 @@ def test_cross_layer_transcoder_without_its_decoder(tmp_path: Path) -> None:
 
 def test_hooks_have_one_name() -> None:
     assert parse_hook("blocks.12.hook_in") == (12, "hook_resid_pre")
-    assert hook_of_module("gpt_neox.layers.3.attention") == "blocks.3.hook_attn_out"
+    assert hook_of_module("gpt_neox.layers.3.attention") == "blocks.3.attn.hook_out"
     assert hook_of_module("h.0.mlp", "input") == "blocks.0.mlp.hook_in"
     with pytest.raises(InputError, match=r"set units\.hook"):
         hook_of_module("embed_tokens")
@@ -290,7 +290,9 @@ def test_directions_without_a_hook_and_of_different_widths(tmp_path: Path) -> No
     save_directions(tmp_path / "layer_1")
     with pytest.raises(InputError, match=r"does not say where it reads: set units\.hook"):
         find_encoders(tmp_path)
-    assert find_encoders(tmp_path, "blocks.{layer}.hook_resid_mid")[1].hook == "blocks.1.hook_resid_mid"
+    assert (
+        find_encoders(tmp_path, "blocks.{layer}.hook_resid_mid")[1].places.reads == "blocks.1.hook_resid_mid"
+    )
     wrong = {"one": torch.zeros(WIDTH), "two": torch.zeros(2, WIDTH)}
     save_file(wrong, tmp_path / "layer_1" / "directions.safetensors")
     with pytest.raises(InputError, match=rf"two has the shape \[2, {WIDTH}\], not \[{WIDTH}\]"):

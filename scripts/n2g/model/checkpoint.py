@@ -47,6 +47,8 @@ class Description:
         eos: end-of-sequence token id, or None.
         files: file name -> SHA-256 in hexadecimal, of all files of the checkpoint.
         hook: name of the hook whose value is a layer's neurons, [batch, position, d_mlp], with `{layer}` in it.
+        hooks: kind of hook, as :mod:`n2g.units.hooks` names it -> numbers of a token there, of all that every layer
+            has; empty in descriptions of earlier versions.
     """
 
     format: str
@@ -61,6 +63,7 @@ class Description:
     eos: int | None
     files: Mapping[str, str]
     hook: str
+    hooks: Mapping[str, int]
 
     def check(self, layer: int, block: Block) -> None:
         """Raise :class:`InputError` unless the model has this layer and these neurons."""
@@ -111,7 +114,7 @@ def read_description(path: Path | str) -> Description:
     path = Path(path)
     file = path / DESCRIPTION if path.is_dir() else path
     try:
-        content: dict[str, Any] = {"hook": HOOKS["post"]}  # earlier versions knew no other
+        content: dict[str, Any] = {"hook": HOOKS["post"], "hooks": {}}  # earlier versions knew no other
         content |= json.loads(file.read_bytes())
         return Description(**{field.name: content[field.name] for field in fields(Description)})
     except (OSError, ValueError, KeyError, TypeError) as error:

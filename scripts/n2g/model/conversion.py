@@ -25,6 +25,7 @@ from n2g.model.checkpoint import (
 from n2g.model.conversion_check import OwnCode
 from n2g.model.whole import check_vocabulary, load_whole
 from n2g.texts.sources import TOKENIZER_FILES
+from n2g.units.hooks import KNOWN, hook_name
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -270,7 +271,7 @@ def _describe(folder: Path, form: str, hook: str) -> Description:
             f"model.hook: {model.cfg.architecture} has no LayerNorm between its neurons and what they enter, before "
             "which mid would read: set post."
         )
-    d_mlp = _count_neurons(model)
+    d_mlp, hooks = _look(model)
     own.compare(model)
     names = sorted(path.name for path in folder.iterdir() if path.name != DESCRIPTION)
     return Description(
@@ -286,11 +287,14 @@ def _describe(folder: Path, form: str, hook: str) -> Description:
         eos=_special_token(folder, "eos_token", model.cfg.d_vocab),
         files={name: file_digest(folder / name) for name in names},
         hook=HOOKS[hook],
+        hooks=hooks,
     )
 
 
-def _count_neurons(model: TransformerBridge) -> int:
-    """Neurons of a layer, by a short forward pass that shows whether the later stages can work with the model.
+def _look(model: TransformerBridge) -> tuple[int, dict[str, int]]:
+    """Neurons of a layer, and kind of hook -> numbers of a token there, of all kinds that every layer has.
+
+    A short forward pass also shows whether the later stages can work with the model.
 
     Raises:
         InputError: they cannot.
@@ -311,10 +315,12 @@ def _count_neurons(model: TransformerBridge) -> int:
         raise InputError(f"{kind} has no layers: correct num_hidden_layers in its config.json.")
     if model.cfg.n_ctx < 2:
         raise InputError(f"{kind} takes texts of {model.cfg.n_ctx} tokens: correct that in its config.json.")
-    seen: dict[int, torch.Tensor] = {}
+    every: dict[str, torch.Tensor] = {}
+    names = (hook_name(layer, kind) for layer in layers for kind in KNOWN)
     hooks = [
-        (f"blocks.{layer}.mlp.hook_post", lambda value, hook, layer=layer: seen.update({layer: value}))
-        for layer in layers
+        (name, lambda value, hook, name=name: every.update({name: value}))
+        for name in names
+        if name in model.hook_dict
     ]
     tokens = torch.zeros(2, 8, dtype=torch.long)
     tokens[1, 1:] = 1  # so that the first token is all that the two texts share
@@ -327,15 +333,23 @@ def _count_neurons(model: TransformerBridge) -> int:
             f"{kind} cannot be run from cached keys and values alone "
             f"({first_sentence(error)}): choose another model."
         ) from error
+    seen = [every[f"blocks.{layer}.mlp.hook_post"] for layer in layers]
     first, second = seen[0].reshape(2, 8, -1)[:, 0].float()
     if (first - second).abs().max() > 0.05 * first.abs().max():  # far more than bfloat16 rounds
         raise InputError(f"{kind} also attends to later tokens: choose a causal model.")
-    if len(widths := {value.shape[-1] for value in seen.values()}) > 1:
+    if len(widths := {value.shape[-1] for value in seen}) > 1:
         raise InputError(
             f"{kind} has layers of {' and '.join(map(str, sorted(widths)))} neurons: choose a model whose "
             "layers have the same width."
         )
-    return widths.pop()
+    sizes = {
+        kind: {every[name].numel() / tokens.numel() if name in every else 0 for name in names}
+        for kind in KNOWN
+        if (names := [hook_name(layer, kind) for layer in layers])
+    }
+    return widths.pop(), {
+        kind: int(size.pop()) for kind, size in sizes.items() if len(size) == 1 and 0 not in size
+    }
 
 
 def _special_token(folder: Path, name: str, d_vocab: int) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 
+from n2g.errors import InputError
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import AFTER_MLP, parse_hook
 
@@ -85,7 +86,7 @@ class ForwardPass:
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
-                found[layer] = self._by_row(layer, value, len(tokens))
+                found[layer] = self._by_row(layer, value, *tokens.shape)
                 if layer == max(layers):
                     raise _Stop
 
@@ -98,10 +99,22 @@ class ForwardPass:
         return self.encoders[layer].hook if self.encoders else self.hook.format(layer=layer)
 
     def _by_row(
-        self, layer: int, value: torch.Tensor, rows: int
+        self, layer: int, value: torch.Tensor, rows: int, positions: int
     ) -> Float[torch.Tensor, "row position number"]:
-        """The value of a layer's hook row by row; heads of attention side by side."""
-        return value.reshape(rows, -1, self.encoders[layer].width) if self.encoders else _rows_of(value, rows)
+        """The value of a layer's hook row by row; heads of attention side by side.
+
+        Raises:
+            InputError: the layer's encoder reads another number of numbers.
+        """
+        if not self.encoders:
+            return _rows_of(value, rows)
+        encoder = self.encoders[layer]
+        if value.numel() != rows * positions * encoder.width:
+            raise InputError(
+                f"units: the encoder of layer {layer} reads {encoder.width} numbers of a token, but {encoder.hook} of "
+                f"the model has {value.numel() // (rows * positions)}: choose encoders of this model."
+            )
+        return value.reshape(rows, positions, encoder.width)
 
     def _units(self, layer: int, states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """Some of a layer's units from what its hook gives."""
@@ -116,7 +129,7 @@ class ForwardPass:
 
         change: takes and gives [batch, position, neuron].
         """
-        return self._forward(tokens, self._changing(len(tokens), {layer: change}), returns="logits")
+        return self._forward(tokens, self._changing(tokens, {layer: change}), returns="logits")
 
     def last_logits(
         self, tokens: Int[torch.Tensor, "batch position"], changes: Mapping[int, Callable]
@@ -126,15 +139,15 @@ class ForwardPass:
         def last(value: torch.Tensor, hook: Any) -> torch.Tensor:
             return value[:, -1:]
 
-        hooks = [*self._changing(len(tokens), changes), ("unembed.hook_in", last)]
+        hooks = [*self._changing(tokens, changes), ("unembed.hook_in", last)]
         return self._forward(tokens, hooks, returns="logits")[:, -1]
 
-    def _changing(self, rows: int, changes: Mapping[int, Callable]) -> list[tuple[str, Callable]]:
+    def _changing(self, tokens: torch.Tensor, changes: Mapping[int, Callable]) -> list[tuple[str, Callable]]:
         """Hooks that change the activations of layers."""
 
         def changed(change: Callable) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
-                return change(_rows_of(value, rows)).reshape(value.shape)
+                return change(_rows_of(value, len(tokens))).reshape(value.shape)
 
             return hook
 
@@ -142,17 +155,20 @@ class ForwardPass:
             return [
                 hook
                 for layer, change in changes.items()
-                for hook in self._changing_latents(rows, layer, change)
+                for hook in self._changing_latents(tokens, layer, change)
             ]
         return [(self.hook.format(layer=layer), changed(change)) for layer, change in changes.items()]
 
-    def _changing_latents(self, rows: int, layer: int, change: Callable) -> list[tuple[str, Callable]]:
+    def _changing_latents(
+        self, tokens: torch.Tensor, layer: int, change: Callable
+    ) -> list[tuple[str, Callable]]:
         """Hooks that read a layer's latents, and add what their change makes where they write."""
         encoder = self.encoders[layer]
+        assert encoder.writes
         states: list[torch.Tensor] = []
 
         def keep(value: torch.Tensor, hook: Any) -> None:
-            states[:] = [self._by_row(layer, value, rows)]
+            states[:] = [self._by_row(layer, value, *tokens.shape)]
 
         def add(value: torch.Tensor, hook: Any) -> torch.Tensor:
             own = encoder.encode(states[0])
@@ -193,7 +209,7 @@ class ForwardPass:
         place: which token, the last by default.
         """
         mask = {} if seen is None else {"attention_mask": seen}
-        found = self._forward(tokens, self._changing(len(tokens), {layer: change}), cache, "logits", **mask)
+        found = self._forward(tokens, self._changing(tokens, {layer: change}), cache, "logits", **mask)
         return found[:, place].float().cpu()
 
     @torch.no_grad()
@@ -252,7 +268,8 @@ class ForwardPass:
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
-                value = self._by_row(layer, value, len(tokens))
+                narrow = narrows and layer == deepest
+                value = self._by_row(layer, value, len(tokens), 1 if narrow else tokens.shape[1])
                 if throughout:
                     at = value[:, first : first + padded]
                 else:

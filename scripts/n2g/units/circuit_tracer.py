@@ -13,7 +13,7 @@ import torch
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import hook_name
+from n2g.units.hooks import Places, hook_name
 from n2g.units.weight_files import check_shapes, read_settings, read_sums, read_weights, require
 
 SETTINGS = "config.yaml"
@@ -32,15 +32,15 @@ def layers(folder: Path) -> dict[int, Path]:
     return dict(sorted((int(match[1]), path) for match, path in named if match))
 
 
-def places(path: Path, layer: int) -> tuple[str | None, str | None, str | None]:
+def places(path: Path, layer: int) -> Places:
     """Where a transcoder reads and writes, and the name of its model, as far as the configuration says."""
     given = read_settings(path.with_name(SETTINGS))
     hooks = (given.get("feature_input_hook"), given.get("feature_output_hook"))
     reads, writes = (hook_name(layer, kind) if isinstance(kind, str) else None for kind in hooks)
-    return reads, writes, given.get("model_name")
+    return Places(reads, writes, given.get("model_name"), transcodes=True)
 
 
-def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
+def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encoder:
     """The encoder in a file. Raises InputError where it is not one."""
     layer = re.fullmatch(_FILES["cross_layer_transcoder"], path.stem)
     weights = _of_all_layers(path, layer[1]) if layer else read_weights(path)

@@ -29,7 +29,7 @@ class LayerOfLatents:
     """
 
     hook: str
-    writes: str
+    writes: str | None
     activation: str
     k: int | None
     norm: str
@@ -51,7 +51,7 @@ class LayerOfLatents:
             "groupmax": "GroupMax",
         }
         kind = known.get(self.activation, self.activation) + (f" (k = {self.k})" if self.k else "")
-        writes = f", writes {self.writes}" if self.writes != self.hook else ""
+        writes = f", writes {self.writes or 'where its files do not say'}" if self.writes != self.hook else ""
         return f"{kind}, reads {self.hook}{writes}{' and those of all later layers' if self.across else ''}"
 
 

@@ -14,12 +14,13 @@ from safetensors import SafetensorError, safe_open
 
 from n2g.errors import InputError, first_line
 from n2g.units.encoder import Encoder
+from n2g.units.hooks import Places
 from n2g.units.weight_files import check_shapes, read_weights
 
 FILE = "directions.safetensors"
 
 
-def places(path: Path) -> tuple[str | None, str | None, str | None]:
+def places(path: Path) -> Places:
     """Where they are read, where they are added, and the name of their model, as far as the file's metadata says."""
     try:
         with safe_open(path, framework="pt") as opened:
@@ -28,10 +29,10 @@ def places(path: Path) -> tuple[str | None, str | None, str | None]:
         raise InputError(
             f"{path} cannot be read ({first_line(error)}): check that it is complete."
         ) from error
-    return given.get("hook"), given.get("hook"), given.get("model_name")
+    return Places(given.get("hook"), given.get("hook"), given.get("model_name"))
 
 
-def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
+def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encoder:
     """The directions of a file. Raises InputError where it holds something else."""
     vectors = read_weights(path)
     if not vectors:

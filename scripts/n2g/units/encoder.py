@@ -36,7 +36,8 @@ class Encoder:
 
     Attributes:
         hook: where it reads, as `blocks.3.hook_resid_post`.
-        writes: the hook whose value the decoder reconstructs; of an autoencoder, `hook` itself.
+        writes: the hook whose value the decoder reconstructs; of an autoencoder, `hook` itself. None of a transcoder
+            whose files do not say.
         activation: one of `ACTIVATIONS`.
         weight: a row for each latent.
         bias: of the latents; with `gated`, of the magnitudes.
@@ -55,7 +56,7 @@ class Encoder:
     """
 
     hook: str
-    writes: str
+    writes: str | None
     activation: str
     weight: Float[torch.Tensor, "latent d_in"]
     bias: Float[torch.Tensor, " latent"]
@@ -92,7 +93,12 @@ class Encoder:
 
         The model's own code never sees `hook_resid_mid`: a change of it would miss the residual stream.
         """
-        return self.decoder is not None and not self.across and not self.writes.endswith(".hook_resid_mid")
+        return (
+            self.decoder is not None
+            and self.writes is not None
+            and not self.across
+            and not self.writes.endswith(".hook_resid_mid")
+        )
 
     def to(self, device: str | torch.device) -> Encoder:
         """The same on a device."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import hook_name, hook_of_module, parse_hook
-from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
+from n2g.units.hooks import Places, hook_name, hook_of_module, parse_hook
+from n2g.units.weight_files import check_shapes, read_settings, read_sums, read_weights, require
 
 FIRST, SECOND, SETTINGS = "params.npz", "params.safetensors", "config.json"
 CROSS_LAYER = re.compile(r"layer_(\d+)_width_\w+\.safetensors")
@@ -25,37 +25,42 @@ _PLACES = {
 }
 
 
-def places(path: Path) -> tuple[str | None, str | None, str | None]:
+def places(path: Path) -> Places:
     """Where an encoder reads and writes, and the name of its model, as far as its files say.
 
     Raises:
         InputError: of Gemma Scope 2, the configuration is damaged or has another architecture.
     """
     if cross_layer := CROSS_LAYER.fullmatch(path.name):
-        return *(hook_name(int(cross_layer[1]), kind) for kind in ("mlp.hook_in", "hook_mlp_out")), None
-    layer = re.search(r"layer_(\d+)", str(path.parent))
+        reads, writes = (hook_name(int(cross_layer[1]), kind) for kind in ("mlp.hook_in", "hook_mlp_out"))
+        return Places(reads, writes)
     if path.name == SECOND:
         given = read_settings(path.with_name(SETTINGS))
         kind = given.get("architecture")
         if kind != "jump_relu":
             raise InputError(f"{path.parent}: architecture {kind!r} is not known: choose one with jump_relu.")
         reads, writes = (_of_module(given.get(f"hf_hook_point_{side}")) for side in ("in", "out"))
-        return reads, writes or reads, given.get("model_name")
+        return Places(reads, writes, given.get("model_name"))
     release = re.search(r"gemma-scope-(\w+-\w+)-(?:res|mlp|att|transcoders)", str(path))
     found = next((hooks for part, hooks in _PLACES.items() if part in (release[0] if release else "")), None)
+    layer = re.search(r"/layer_(\d+)/", str(path)[release.end() :]) if release else None
     if not layer or not release or not found:
-        return None, None, None
+        return Places()
     reads, writes = (hook_name(int(layer[1]), kind) for kind in found)
-    return reads, writes, f"gemma-2-{release[1].removesuffix('-pt')}"
+    return Places(reads, writes, f"gemma-2-{release[1].removesuffix('-pt')}")
 
 
-def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
+def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encoder:
     """The encoder of a file. Raises InputError where it is not one."""
-    weights = {re.sub("^W_", "w_", name): value for name, value in read_weights(path).items()}
-    require(path, weights, ["w_enc", "w_dec", "b_enc", "threshold"])
-    across = weights["w_dec"].ndim == 3
-    if across:
-        weights["w_dec"] = weights["w_dec"][:, parse_hook(writes)[0] :].sum(1)
+    layer = CROSS_LAYER.fullmatch(path.name)
+    rows = "w_dec" if layer else None
+    weights = {re.sub("^W_", "w_", name): value for name, value in read_weights(path, rows).items()}
+    require(path, weights, ["w_enc", "b_enc", "threshold"])
+    if layer:
+        weights["w_dec"] = read_sums(path, "w_dec", int(layer[1]))
+    require(path, weights, ["w_dec"])
+    if writes == hook and parse_hook(hook)[1] in ("ln2.hook_normalized", "mlp.hook_in"):
+        writes = None  # all that read the MLP's input are transcoders
     width, latents = weights["w_enc"].shape if weights["w_enc"].ndim == 2 else (0, 0)
     check_shapes(
         path,
@@ -74,7 +79,7 @@ def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
         bias=weights["b_enc"],
         decoder=weights["w_dec"],
         threshold=weights["threshold"],
-        across=across,
+        across=layer is not None,
         model=model,
     )
 

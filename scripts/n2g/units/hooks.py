@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from n2g.errors import InputError
 
-# What comes after `blocks.3.`; of the first ones the value is a state of the residual stream, or is added to it.
-RESIDUAL = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post")
-ADDED = ("hook_attn_out", "hook_mlp_out")
-OTHER = ("attn.hook_z", "ln1.hook_normalized", "ln2.hook_normalized", "mlp.hook_in", "mlp.hook_post")
-AFTER_MLP = ("mlp.hook_post", "hook_mlp_out")  # made by the MLP alone
-KNOWN = (*RESIDUAL, *ADDED, *OTHER)
+# What comes after `blocks.3.`, in the order in which a model computes them.
+KNOWN = (
+    "hook_resid_pre",
+    "ln1.hook_normalized",
+    "attn.hook_z",
+    "attn.hook_out",
+    "hook_attn_out",
+    "hook_resid_mid",
+    "ln2.hook_normalized",
+    "mlp.hook_in",
+    "mlp.hook_post",
+    "mlp.hook_out",
+    "hook_mlp_out",
+    "hook_resid_post",
+)
+RESIDUAL = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post")  # states of the residual stream
+ADDED = ("hook_attn_out", "hook_mlp_out")  # what is added to it
+# The outputs of the modules, before the norm that some models, such as Gemma 2, have behind them.
+MODULES = {"attn.hook_out": "hook_attn_out", "mlp.hook_out": "hook_mlp_out"}
+AFTER_MLP = ("mlp.hook_post", "mlp.hook_out", "hook_mlp_out")  # made by the MLP alone
 
-_SAME = {"hook_in": "hook_resid_pre", "hook_out": "hook_resid_post", "mlp.hook_out": "hook_mlp_out"}
-_SAME |= {"attn.hook_out": "hook_attn_out", "ln2.hook_in": "hook_resid_mid", "ln2.hook_out": "mlp.hook_in"}
+_SAME = {"hook_in": "hook_resid_pre", "hook_out": "hook_resid_post"}
+_SAME |= {"ln2.hook_in": "hook_resid_mid", "ln2.hook_out": "mlp.hook_in"}
 
 # Modules of `transformers`: of their outputs, or for a transcoder of their inputs.
 _LAYER = r"(?:^|\.)(?:layers|h|blocks)\.(\d+)"
 _MODULES = {
     rf"{_LAYER}$": ("hook_resid_pre", "hook_resid_post"),
-    rf"{_LAYER}\.(?:mlp|feed_forward)$": ("mlp.hook_in", "hook_mlp_out"),
-    rf"{_LAYER}\.(?:self_attn|attn|attention)$": (None, "hook_attn_out"),
+    rf"{_LAYER}\.(?:mlp|feed_forward)$": ("mlp.hook_in", "mlp.hook_out"),
+    rf"{_LAYER}\.(?:self_attn|attn|attention)$": (None, "attn.hook_out"),
     rf"{_LAYER}\.pre_feedforward_layernorm$": (None, "mlp.hook_in"),
     rf"{_LAYER}\.post_feedforward_layernorm$": (None, "hook_mlp_out"),
-    rf"{_LAYER}\.self_attn\.o_proj$": ("attn.hook_z", "hook_attn_out"),
+    rf"{_LAYER}\.self_attn\.o_proj$": ("attn.hook_z", "attn.hook_out"),
 }
+
+
+class Places(NamedTuple):
+    """Where an encoder reads and writes, and the name of its model, as far as its files say.
+
+    transcodes: it does not write what it reads, so that without a word about it, nobody knows where it writes.
+    """
+
+    reads: str | None = None
+    writes: str | None = None
+    model: str | None = None
+    transcodes: bool = False
 
 
 def parse_hook(name: str) -> tuple[int, str]:
     """Layer and kind of a hook by its name in TransformerLens, the kind as in `KNOWN`.
 
-    >>> parse_hook("blocks.3.mlp.hook_out")
-    (3, 'hook_mlp_out')
+    >>> parse_hook("blocks.3.hook_out")
+    (3, 'hook_resid_post')
 
     Raises:
         InputError: no layer has such a hook, or latents cannot be read there.

@@ -8,7 +8,7 @@ from typing import Any
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import parse_hook
+from n2g.units.hooks import ADDED, MODULES, RESIDUAL, parse_hook
 from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
 
 SETTINGS, WEIGHTS = "cfg.json", "sae_weights.safetensors"
@@ -63,6 +63,8 @@ class Settings:
         self.rescales = bool(about.get("rescale_acts_by_decoder_norm"))
         self.model: str | None = about.get("model_name")
         self.hook: str | None = about.get("hook_name", about.get("hook_point"))
+        if self.hook and self.hook.endswith(".hook_mlp_in"):
+            self.hook = _after_norm(path, self.hook, about.get("hf_hook_name"))
         self.writes: str | None = about.get("hook_name_out")
         if about.get("hook_head_index", about.get("hook_point_head_index")) is not None:
             raise InputError(
@@ -83,7 +85,7 @@ class Settings:
         return rule
 
 
-def read(settings: Settings) -> Encoder:
+def read(settings: Settings, hook: str, writes: str | None) -> Encoder:
     """The encoder that the settings describe. Raises InputError where its weights are not those described."""
     path = settings.path.with_name(WEIGHTS)
     weights = read_weights(path)
@@ -105,8 +107,8 @@ def read(settings: Settings) -> Encoder:
     )
     gain = weights["r_mag"].exp() if gated else decoder.norm(dim=-1) if settings.rescales else None
     return Encoder(
-        hook=settings.hook or "",
-        writes=settings.writes or settings.hook or "",
+        hook=hook,
+        writes=writes,
         activation="gated"
         if gated
         else "jumprelu"
@@ -123,7 +125,7 @@ def read(settings: Settings) -> Encoder:
         gain=gain if gated or settings.kind == "topk" else None,
         k=settings.k if settings.kind == "topk" else None,
         norm=settings.norm,
-        centred=settings.centred,
+        centred=settings.centred and parse_hook(hook)[1] in (*RESIDUAL, *ADDED, *MODULES),
         model=settings.model,
     )
 
@@ -132,6 +134,19 @@ def _version(text: object) -> int:
     """The first number of a version; 0 without one, as versions before 6 wrote none."""
     first = str(text or "0").partition(".")[0]
     return int(first) if first.isdigit() else 0
+
+
+def _after_norm(path: Path, hook: str, module: object) -> str:
+    """The hook behind the MLP's norm, where the name of a module says that it is meant.
+
+    TransformerLens has a hook of the same name before the norm.
+    """
+    if str(module).endswith("pre_feedforward_layernorm.output"):
+        return hook.replace("hook_mlp_in", "mlp.hook_in")
+    raise InputError(
+        f"{path}: {hook} is before the MLP's norm for some and behind it for others, and hf_hook_name does not say "
+        "which: set hook_name to hook_resid_mid or mlp.hook_in of its layer."
+    )
 
 
 def _centred(path: Path, changes: Mapping[str, Any], hook: str | None) -> bool:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.texts.sources import files_in
 from n2g.units import circuit_tracer, directions, gemma_scope, saelens, sparsify
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import RESIDUAL, hook_name, parse_hook
+from n2g.units.hooks import KNOWN, RESIDUAL, Places, hook_name, parse_hook
 from n2g.units.weight_files import PICKLES
 
 AUTO = "auto"
-_LAYER = re.compile(r"(?:layers?|blocks|h)[._](\d+)(?!\d)")
+_LAYER = re.compile(r"(?:^|[^a-z])(?:layers?|blocks|h)[._](\d+)(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,17 @@ class Subject:
     Attributes:
         n_layers, d_model: its layers and the width of its residual stream.
         names: all that it is called in the configuration; empty where any name will do.
+        hooks: kind of hook -> numbers of a token there, of all that its layers have; empty where that is not known.
     """
 
     n_layers: int
     d_model: int
     names: Sequence[str] = ()
+    hooks: Mapping[str, int] = field(default_factory=dict)
+
+    def width(self, kind: str) -> int | None:
+        """Numbers of a token at a kind of hook; None where that is not known."""
+        return self.hooks.get(kind, None if kind in ("attn.hook_z", "mlp.hook_post") else self.d_model)
 
 
 @dataclass(frozen=True)
@@ -42,16 +49,13 @@ class Found:
 
     Attributes:
         path: what names it to people.
-        hook, writes: where it reads and writes, or None where its files do not say.
-        model: what its files call the model, or None.
+        places: where it reads and writes, as far as its files and the configuration say.
         read: reads it, given hook and writes.
     """
 
     path: Path
-    hook: str | None
-    writes: str | None
-    model: str | None
-    read: Callable[[str, str], Encoder]
+    places: Places
+    read: Callable[[str, str | None], Encoder]
 
 
 def find_encoders(folder: Path, hook: str = AUTO) -> dict[int, Found]:
@@ -73,7 +77,7 @@ def find_encoders(folder: Path, hook: str = AUTO) -> dict[int, Found]:
         ) from error
     found: dict[int, Found] = {}
     for one in _found(files):
-        layer, placed = _placed(one, hook)
+        layer, placed = _placed(folder, one, hook)
         if layer in found:
             raise InputError(
                 f"{found[layer].path} and {one.path} are both of layer {layer}: give a folder with only one of them."
@@ -92,25 +96,37 @@ def check_subject(encoders: dict[int, Found], subject: Subject) -> None:
                 f"{one.path} reads layer {layer}, but the model has layers 0-{subject.n_layers - 1}: choose encoders "
                 "of this model."
             )
-        if one.model and subject.names and not any(_same(one.model, name) for name in subject.names):
+        model = one.places.model
+        if model and subject.names and not any(_same(model, name) for name in subject.names):
             raise InputError(
-                f"{one.path} is of the model {one.model}, not of {subject.names[0]}: choose encoders of this model, or "
-                f"set units.model: {one.model} if it is the same."
+                f"{one.path} is of the model {model}, not of {subject.names[0]}: choose encoders of this model, or "
+                f"set units.model: {model} if it is the same."
             )
+        for verb, hook in (("reads", one.places.reads), ("writes", one.places.writes)):
+            if hook and subject.hooks and not _has(subject, hook):
+                raise InputError(
+                    f"{one.path} {verb} {hook}, which the model lacks: choose encoders that use blocks.LAYER. and one "
+                    f"of {', '.join(subject.hooks)}."
+                )
+
+
+def _has(subject: Subject, hook: str) -> bool:
+    layer, kind = parse_hook(hook)
+    return layer < subject.n_layers and kind in subject.hooks
 
 
 def read_encoder(one: Found, subject: Subject) -> Encoder:
     """Read its weights. Raises InputError where they are damaged, or their width is not that of the model."""
-    assert one.hook and one.writes
-    encoder = one.read(one.hook, one.writes)
-    if (
-        parse_hook(encoder.hook)[1] not in ("attn.hook_z", "mlp.hook_post")
-        and encoder.width != subject.d_model
-    ):
-        raise InputError(
-            f"{one.path} reads {encoder.width} numbers of a token, but the model's residual stream has "
-            f"{subject.d_model}: choose encoders of this model."
-        )
+    assert one.places.reads
+    encoder = one.read(one.places.reads, one.places.writes)
+    written = None if encoder.decoder is None else encoder.decoder.shape[1]
+    for verb, hook, width in (("reads", encoder.hook, encoder.width), ("writes", encoder.writes, written)):
+        known = subject.width(parse_hook(hook)[1]) if hook else None
+        if known is not None and width is not None and width != known:
+            raise InputError(
+                f"{one.path} {verb} {width} numbers of a token, but {hook} of the model has {known}: choose encoders "
+                "of this model."
+            )
     return encoder
 
 
@@ -125,10 +141,8 @@ def _found(files: Iterable[Path]) -> Iterable[Found]:
         if {saelens.SETTINGS, saelens.WEIGHTS} <= names:
             settings = saelens.Settings(folder / saelens.SETTINGS)
 
-            def read(hook: str, writes: str, settings: saelens.Settings = settings) -> Encoder:
-                return replace(saelens.read(settings), hook=hook, writes=writes)
-
-            yield Found(folder, settings.hook, settings.writes or settings.hook, settings.model, read)
+            places = Places(settings.hook, settings.writes, settings.model, settings.transcodes)
+            yield Found(folder, places, partial(saelens.read, settings))
         if {sparsify.SETTINGS, sparsify.WEIGHTS} <= names:
             yield _lazy(folder, sparsify.places(folder), sparsify.read)
         if directions.FILE in names:
@@ -144,19 +158,23 @@ def _found(files: Iterable[Path]) -> Iterable[Found]:
                 yield _lazy(folder / name, gemma_scope.places(folder / name), gemma_scope.read)
 
 
-def _lazy(
-    path: Path, places: tuple[str | None, str | None, str | None], read: Callable[..., Encoder]
-) -> Found:
-    reads, writes, model = places
-    return Found(path, reads, writes, model, lambda hook, writes: read(path, hook, writes, model))
+def _lazy(path: Path, places: Places, read: Callable[..., Encoder]) -> Found:
+    return Found(path, places, lambda hook, writes: read(path, hook, writes, places.model))
 
 
-def _placed(one: Found, hook: str) -> tuple[int, Found]:
+def _placed(folder: Path, one: Found, hook: str) -> tuple[int, Found]:
     """The layer of an encoder, and the encoder with the hooks that it reads and writes."""
-    known = hook_name(*_parsed(one.path, one.hook)) if one.hook else None
+    reads, writes = (
+        hook_name(*_parsed(one.path, name)) if name else None
+        for name in (one.places.reads, one.places.writes)
+    )
+    known = reads
     if hook != AUTO:
-        layer = _parsed(one.path, known)[0] if known else _layer_of(one.path)
-        wanted = hook_name(*parse_hook(hook.replace("{layer}", str(layer))))
+        wanted = hook
+        if "{layer}" in hook:
+            layer = parse_hook(known)[0] if known else _layer_of(folder, one.path)
+            wanted = hook.replace("{layer}", str(layer))
+        wanted = hook_name(*parse_hook(wanted))
         if known and known != wanted:
             raise InputError(
                 f"units.hook: {one.path} reads {known}, not {wanted}: set auto, or choose another encoder."
@@ -166,9 +184,19 @@ def _placed(one: Found, hook: str) -> tuple[int, Found]:
         raise InputError(
             f"{one.path} does not say where it reads: set units.hook, as in blocks.{{layer}}.{RESIDUAL[-1]}."
         )
-    layer = parse_hook(known)[0]
-    writes = hook_name(*_parsed(one.path, one.writes)) if one.writes else known
-    return layer, replace(one, hook=known, writes=writes)
+    if not writes and not one.places.transcodes:
+        writes = known
+    if writes and _order(writes) < _order(known):
+        raise InputError(
+            f"{one.path} writes {writes}, which the model computes before {known}, where it reads: choose another "
+            "encoder."
+        )
+    return parse_hook(known)[0], replace(one, places=one.places._replace(reads=known, writes=writes))
+
+
+def _order(hook: str) -> tuple[int, int]:
+    layer, kind = parse_hook(hook)
+    return layer, KNOWN.index(kind)
 
 
 def _parsed(path: Path, hook: str | None) -> tuple[int, str]:
@@ -178,16 +206,19 @@ def _parsed(path: Path, hook: str | None) -> tuple[int, str]:
         raise InputError(f"{path}: {error}") from error
 
 
-def _layer_of(path: Path) -> int:
-    """The layer that the names of file and folders say."""
-    for part in reversed(path.parts):
+def _layer_of(folder: Path, path: Path) -> int:
+    """The layer that the name of a file says, or those of its folders up to the one that was given."""
+    for part in reversed((folder.name, *path.relative_to(folder).parts)):
         if match := _LAYER.search(part):
             return int(match[1])
     raise InputError(f"{path} does not say of which layer it is: put it into a folder such as layer_3.")
 
 
 def _same(first: str, second: str) -> bool:
-    """Whether two names are of one model: `openai-community/gpt2` is `gpt2`, but an instruct model is not its base."""
+    """Whether two names are of one model: `openai-community/gpt2` is `gpt2`, but an instruct model is not its base.
+
+    TransformerLens calls that one `gpt2-small`, and Gemma Scope 2 calls `gemma-3-1b-pt` `gemma-v3-1b-pt`.
+    """
     return _plain(first) == _plain(second) != ""
 
 
@@ -197,7 +228,8 @@ def _plain(name: str) -> str:
     name = re.sub(
         r"(?i)(\.gguf)$|\.[iq]+\d+(_\w+)*(\.gguf)?$|\.(bf16|f16|f32)(\.gguf)?$", "", name.rpartition("/")[2]
     )
-    return re.sub(r"(-pt|-hf)$", "", re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-."))
+    plain = re.sub(r"(-pt|-hf)$", "", re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-."))
+    return re.sub(r"^gemma-v(?=\d)", "gemma-", "gpt2" if plain == "gpt2-small" else plain)
 
 
 def _why_none(folder: Path, files: Sequence[Path]) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import hook_of_module
+from n2g.units.hooks import Places, hook_of_module
 from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
 
 SETTINGS, WEIGHTS = "cfg.json", "sae.safetensors"
 
 
-def places(path: Path) -> tuple[str | None, str | None, str | None]:
+def places(path: Path) -> Places:
     """Where the coder in a folder reads and writes, and the name of its model, as far as its files say."""
     transcodes = bool(read_settings(path / SETTINGS).get("transcode"))
     try:
@@ -21,10 +21,11 @@ def places(path: Path) -> tuple[str | None, str | None, str | None]:
     except InputError:
         reads = writes = None
     about = path.parent / "config.json"
-    return reads, writes, read_settings(about).get("model") if about.is_file() else None
+    model = read_settings(about).get("model") if about.is_file() else None
+    return Places(reads, writes, model, transcodes)
 
 
-def read(path: Path, hook: str, writes: str, model: str | None) -> Encoder:
+def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encoder:
     """The encoder in a folder. Raises InputError where it is not one."""
     given = read_settings(path / SETTINGS)
     k, activation = given.get("k"), given.get("activation", "topk")

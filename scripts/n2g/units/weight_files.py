@@ -13,7 +13,6 @@ import torch
 import yaml
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 from n2g.errors import InputError, first_line
 
@@ -22,8 +21,8 @@ LONGEST = 10_000_000  # bytes of a configuration
 _ROWS = 256  # of a tensor that are read at a time
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a file in float32, on the CPU.
+def read_weights(path: Path, without: str | None = None) -> dict[str, torch.Tensor]:
+    """All tensors of a file, or all but one, in float32, on the CPU.
 
     Raises:
         InputError: the file is damaged, a pickle, or of another kind.
@@ -37,12 +36,13 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             with np.load(path, allow_pickle=False) as arrays:
                 found = {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
         else:
-            found = load_file(path)
+            with safe_open(path, framework="pt") as opened:
+                found = {name: opened.get_tensor(name) for name in opened.keys() if name != without}  # noqa: SIM118
         return {name: value.float() for name, value in found.items()}
 
 
-def read_sums(path: Path, name: str) -> Float[torch.Tensor, "row column"]:
-    """The sums over the second of a tensor's three axes, in float32: it need not fit into memory.
+def read_sums(path: Path, name: str, first: int = 0) -> Float[torch.Tensor, "row column"]:
+    """The sums over the second of a tensor's three axes, from `first` on, in float32: it need not fit into memory.
 
     Raises:
         InputError: the file is missing or damaged, or has no such tensor.
@@ -50,7 +50,7 @@ def read_sums(path: Path, name: str) -> Float[torch.Tensor, "row column"]:
     with _reading(path), safe_open(path, framework="pt") as opened:
         part = opened.get_slice(name)
         rows, _, _ = part.get_shape()
-        return torch.cat([part[at : at + _ROWS].float().sum(1) for at in range(0, rows, _ROWS)])
+        return torch.cat([part[at : at + _ROWS, first:].float().sum(1) for at in range(0, rows, _ROWS)])
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from n2g.model.engine import ROWS
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import ADDED, RESIDUAL, parse_hook
+from n2g.units.hooks import ADDED, MODULES, RESIDUAL, hook_name, parse_hook
 
 TOP = 10
 DIRECTIONS = ("promoted", "suppressed", "input_aligned")
@@ -34,6 +34,7 @@ class Weights(NamedTuple):
     scale_out: Float[torch.Tensor, " d_model"]
     centred: bool
     reads_stream: bool = False  # rather than the stream after a norm
+    added: tuple[str, ...] = ADDED  # the hooks whose value is added to the stream
 
 
 def weights_of(bridge: Any, layer: int) -> Weights:
@@ -50,6 +51,7 @@ def weights_of(bridge: Any, layer: int) -> Weights:
         scale_in=_scale(block.ln2, width) + offset,
         scale_out=_scale(bridge.ln_final, width) + offset,
         centred=str(bridge.cfg.normalization_type).upper().startswith("LN"),
+        added=(*ADDED, *(own for own, added in MODULES.items() if _is_one(bridge, layer, own, added))),
     )
 
 
@@ -62,8 +64,8 @@ def latent_weights(weights: Weights, encoder: Encoder) -> Weights | None:
         weights: of their layer of the model.
         encoder: with its decoder.
     """
-    reads, writes = (parse_hook(name)[1] for name in (encoder.hook, encoder.writes))
-    if writes not in (*RESIDUAL, *ADDED) or encoder.decoder is None:
+    reads, writes = (parse_hook(name)[1] if name else None for name in (encoder.hook, encoder.writes))
+    if writes not in (*RESIDUAL, *weights.added) or encoder.decoder is None:
         return None
     scales = {**dict.fromkeys(RESIDUAL, torch.ones_like(weights.scale_in)), "mlp.hook_in": weights.scale_in}
     w_in = encoder.weight.T if reads in scales else torch.zeros_like(encoder.decoder).T
@@ -114,6 +116,12 @@ def strongest(values: Float[torch.Tensor, "row n"], top: int) -> list[list[tuple
     known = values.isfinite().all(-1).tolist()
     rows = zip(known, best.indices.tolist(), best.values.tolist(), strict=True)
     return [list(zip(tokens, numbers, strict=True)) if good else [] for good, tokens, numbers in rows]
+
+
+def _is_one(bridge: Any, layer: int, first: str, second: str) -> bool:
+    """Whether two hooks of a layer are one: nothing comes between the module and the stream."""
+    points = [bridge.hook_dict.get(hook_name(layer, kind)) for kind in (first, second)]
+    return points[0] is not None and points[0] is points[1]
 
 
 def _tensor(part: Any) -> torch.Tensor:
