@@ -65,6 +65,23 @@ def save_llama(folder: Path, context: int = 64) -> Path:
     )
 
 
+def save_gemma(folder: Path) -> Path:
+    """A gated model with a norm behind attention and MLP, and heads wider than its stream: 2 layers of 24 neurons."""
+    from transformers import Gemma2ForCausalLM
+
+    return _save_random(
+        folder,
+        Gemma2ForCausalLM,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=12,
+        max_position_embeddings=64,
+    )
+
+
 def save_bert(folder: Path) -> Path:
     """A masked language model, whose mask is `</s>`."""
     from transformers import AutoTokenizer, BertForMaskedLM

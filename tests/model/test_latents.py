@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,16 @@ import test_engine
 import tiny
 import torch
 
+from n2g.errors import InputError
+from n2g.explain.block import Runner
+from n2g.model.checkpoint import boot, read_description
+from n2g.model.conversion import convert
 from n2g.model.engine import Engine
 from n2g.model.next_token import Change, NextToken
 from n2g.model.prompts import Prompt
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import KNOWN, hook_name
+from n2g.weights.logits import latent_weights, weights_of
 
 LATENTS = 300
 WIDTHS = {"mlp.hook_post": {"llama": 24, "gpt2": 64, "neox": 40, "opt": 32}}
@@ -174,3 +181,77 @@ def test_hooks_of_the_residual_stream_change_all_that_follows(model: Any, one: s
     )
     assert torch.allclose(first, second, rtol=1e-3, atol=1e-4 * first.abs().max())
     assert not torch.allclose(first, model(ids, return_type="logits"), rtol=1e-2)
+
+
+@pytest.fixture(scope="module", params=["gemma", "llama", "neox"])
+def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A model, and its checkpoint. The first has a norm behind attention and MLP, and heads wider than its stream."""
+    folder = tmp_path_factory.mktemp(request.param)
+    save = {"gemma": tiny.save_gemma, "llama": tiny.save_llama, "neox": tiny.save_neox}[request.param]
+    save(folder / "model")
+    convert(sorted((folder / "model").iterdir()), folder / "checkpoint")
+    bridge = boot(folder / "checkpoint")
+    bridge.kind = request.param
+    return bridge, folder / "checkpoint"
+
+
+def test_a_checkpoint_says_which_hooks_its_model_has_and_how_wide_they_are(
+    described: tuple[Any, Path],
+) -> None:
+    bridge, folder = described
+    known = read_description(folder).hooks
+    _, cache = bridge.run_with_cache(torch.tensor([[0, 5, 3, 8]]))
+    for kind in KNOWN:
+        names = [hook_name(layer, kind) for layer in range(bridge.cfg.n_layers)]
+        if all(name in cache for name in names):
+            assert {cache[name].numel() // 4 for name in names} == {known[kind]}
+        else:
+            assert kind not in known
+    assert ("hook_resid_mid" in known) == (bridge.kind != "neox")
+    assert known["attn.hook_z"] == (24 if bridge.kind == "gemma" else 16)
+
+
+def test_descriptions_of_earlier_versions_have_no_hooks(described: tuple[Any, Path], tmp_path: Path) -> None:
+    content = json.loads((described[1] / "checkpoint.json").read_text())
+    content.pop("hooks")
+    (tmp_path / "checkpoint.json").write_text(json.dumps(content))
+    assert read_description(tmp_path).hooks == {}
+
+
+@pytest.mark.parametrize("kind", ["mlp.hook_post", "attn.hook_z", "hook_resid_post"])
+def test_a_width_that_divides_the_models_is_not_read(described: tuple[Any, Path], kind: str) -> None:
+    bridge, folder = described
+    one = encoder(1, kind, 8, "relu")
+    engine, width = Engine(bridge, encoders={1: one}), read_description(folder).hooks[kind]
+    sentence = f"layer 1 reads 8 numbers of a token, but {one.hook} of the model has {width}: choose"
+    tokens = torch.tensor([[0, 5, 3, 8]])
+    with pytest.raises(InputError, match=sentence):
+        engine.read(tokens, [1])
+    with pytest.raises(InputError, match=sentence):
+        engine.ask(1, [Prompt((0,), (5, 3))], [0])
+
+
+def test_outputs_of_modules_are_added_to_the_stream_where_no_norm_follows(
+    described: tuple[Any, Path],
+) -> None:
+    bridge, _ = described
+    _, cache = bridge.run_with_cache(torch.tensor([[0, 5, 3, 8]]))
+    for kind, added in (("attn.hook_out", "hook_attn_out"), ("mlp.hook_out", "hook_mlp_out")):
+        own, whole = (cache[hook_name(1, name)] for name in (kind, added))
+        assert torch.equal(own, whole) == (bridge.kind != "gemma")
+        one = replace(encoder(1, kind, 16, "relu"), decoder=torch.randn(LATENTS, 16))
+        assert (latent_weights(weights_of(bridge, 1), one) is None) == (bridge.kind == "gemma")
+        whole = replace(one, writes=hook_name(1, added))
+        assert latent_weights(weights_of(bridge, 1), whole)
+
+
+def test_one_latent_of_a_typed_text_is_computed_alone(
+    described: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = encoders(described[0], "hook_resid_post", "relu")
+    engine = Engine(described[0], encoders=known)
+    expected = engine.read(torch.tensor([[0, 5, 3, 8]]), [1])[1][0, 1:, 7]
+    monkeypatch.delattr(Encoder, "encode")
+    words = [str(token) for token in range(tiny.VOCABULARY)]
+    run = Runner(engine, 1, lambda texts: [[5, 3, 8] for _ in texts], 0, 64, words).of((7, "negative"))
+    assert run("any")[1].tolist() == (-expected.double()).tolist()

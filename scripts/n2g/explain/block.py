@@ -145,7 +145,8 @@ class Runner:
             ids = [self._bos, *self._encode([sentence])[0]][: self._longest]
             with self._lock:
                 tokens = torch.tensor([ids], device=self._engine.device)
-                found = self._engine.read(tokens, [self._layer])[self._layer][0, 1:, neuron]
+                columns = {self._layer: [slice(neuron, neuron + 1)]}
+                found = self._engine.read_columns(tokens, columns)[self._layer][0][0, 1:, 0]
             values = torch.nan_to_num(found.float(), 0, 0, 0).cpu().numpy().astype(np.float64)
             return shown(ids[1:], self._words), sign * values
 

@@ -94,7 +94,7 @@ def training_means(
 def _activations(
     engine: Engine, layer: int, columns: Int[torch.Tensor, " neuron"], batch: Batch
 ) -> Float[torch.Tensor, "document position neuron"]:
-    return engine.read(batch.tokens, [layer])[layer].index_select(-1, columns).double()
+    return engine.read_columns(batch.tokens, {layer: [columns]})[layer][0].double()
 
 
 class _Sums:
