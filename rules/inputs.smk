@@ -101,7 +101,7 @@ if LATENTS:
         shell:
             "python {params.script:q} units {params.options} --output {output:q} > {log:q} 2>&1"
 
-    # Checked against the model before anything runs.
+    # Checked against the converted model before any stage works with it.
     rule units:
         input:
             checkpoint=CHECKPOINT,

@@ -17,6 +17,7 @@ import tiny_stages as stages
 from n2g.errors import InputError
 from n2g.files.tables import read_table
 from n2g.graphs.trie import NeuronGraph
+from n2g.model.forward_pass import ForwardPass
 from n2g.queries.atlas import load_atlas
 from n2g.queries.trace import trace
 from n2g.workflow.model_options import open_engine
@@ -116,8 +117,14 @@ def test_what_latents_do_where_they_fire(made: Made) -> None:
         assert fires["promoted"][0] == token and fires["promoted_by"][0] > 0
 
 
-def test_latents_are_rewritten_by_their_graphs(made: Made, tmp_path: Path) -> None:
-    """They are what their graphs say, so that predictions stay; with the latents at their means they do not."""
+def test_latents_are_rewritten_by_their_graphs(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what their graphs say, so that predictions stay; with the latents at their means they do not.
+
+    Their means are taken without computing all other latents of the layer.
+    """
+    monkeypatch.delattr(ForwardPass, "read")
     where = ("--run", made.output, "--blocks", BLOCKS[0], "--corpus", made.planted.corpus)
     model = ("--checkpoint", made.planted.checkpoint, "--units", made.planted.units, "--device", "cpu")
     settings = ("--settings", json.dumps(stages.SETTINGS))
