@@ -119,7 +119,7 @@ if LATENTS:
             source=lambda wildcards, input: (
                 f"$(dirname {input.fetched})/files" if input.fetched else shlex.quote(str(UNITS_PLACE.path))
             ),
-            options=options(hook="units.hook"),
+            options=options(hook="units.hook", file="units.file"),
             names=model_names(config),
             state=state_of(UNITS_FILES),
             code=code_digest("units"),

@@ -13,6 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--source", type=Path, required=True, help="folder with the encoders")
+    parser.add_argument("--file", help="what the folder is called within the source, if it is a part of it")
     parser.add_argument("--hook", default=AUTO, help="where they read, if their files do not say")
     parser.add_argument(
         "--names", nargs="*", default=[], help="all that the model is called; none: any name will do"
@@ -24,7 +25,7 @@ def main() -> None:
 
     model = read_description(given.checkpoint)
     subject = Subject(model.n_layers, model.d_model, given.names, model.hooks)
-    found = convert_encoders(given.source, given.hook, subject, given.output)
+    found = convert_encoders(given.source, given.hook, subject, given.output, given.file)
     print(f"{found.latents} latents in each of the layers {', '.join(map(str, found.numbers))}")
 
 

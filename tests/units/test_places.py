@@ -197,6 +197,13 @@ def test_the_layer_is_what_folders_of_the_source_say(
         assert [*find_encoders(source, hook)] == [layer]
 
 
+def test_the_layer_may_stand_in_the_part_of_the_source_that_is_wanted(tmp_path: Path) -> None:
+    part = f"layer_{LAYER}/width_16k"
+    (tmp_path / part).mkdir(parents=True)
+    save_nameless(tmp_path / part)
+    assert [*find_encoders(tmp_path / part, "blocks.{layer}.hook_resid_post", part)] == [LAYER]
+
+
 def test_a_hook_with_its_layer_says_which_layer(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     save_nameless(tmp_path / "made")

@@ -21,7 +21,9 @@ _SETTINGS = ("hook", "writes", "activation", "k", "norm", "centred", "across", "
 _TENSORS = ("weight", "bias", "decoder", "before", "threshold", "gate", "gain")
 
 
-def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) -> Latents:
+def convert_encoders(
+    source: Path, hook: str, subject: Subject, output: Path, part: str | None = None
+) -> Latents:
     """Read all encoders of a folder and write them in one form.
 
     Args:
@@ -29,11 +31,12 @@ def convert_encoders(source: Path, hook: str, subject: Subject, output: Path) ->
         hook: where they read if their files do not say, or `auto`.
         subject: the model that they must fit.
         output: `units.json` of the folder that is written.
+        part: what the folder is called within the source, if it is a part of it.
 
     Raises:
         InputError: there are none, or they are not of this model; one layer has more latents than another.
     """
-    found = find_encoders(source, hook)
+    found = find_encoders(source, hook, part)
     check_subject(found, subject)
     folder = output.parent
     output.unlink(missing_ok=True)  # it comes last, when all that it names is there

@@ -58,12 +58,13 @@ class Found:
     read: Callable[[str, str | None], Encoder]
 
 
-def find_encoders(folder: Path, hook: str = AUTO) -> dict[int, Found]:
+def find_encoders(folder: Path, hook: str = AUTO, part: str | None = None) -> dict[int, Found]:
     """Layer -> its encoder, in the order of the layers; each knows where it reads.
 
     Args:
         folder: with the files of one encoder or of several, at any depth.
         hook: where they read if their files do not say, such as `blocks.{layer}.hook_resid_post`.
+        part: what the folder is called within the source, if it is a part of it.
 
     Raises:
         InputError: there is none, one is of an unknown kind, two are of the same layer, or one does not say where it
@@ -77,7 +78,9 @@ def find_encoders(folder: Path, hook: str = AUTO) -> dict[int, Found]:
         ) from error
     found: dict[int, Found] = {}
     for one in _found(files):
-        layer, placed = _placed(folder, one, hook)
+        layer, placed = _placed(
+            (*Path(part or folder.name).parts, *one.path.relative_to(folder).parts), one, hook
+        )
         if layer in found:
             raise InputError(
                 f"{found[layer].path} and {one.path} are both of layer {layer}: give a folder with only one of them."
@@ -162,8 +165,11 @@ def _lazy(path: Path, places: Places, read: Callable[..., Encoder]) -> Found:
     return Found(path, places, lambda hook, writes: read(path, hook, writes, places.model))
 
 
-def _placed(folder: Path, one: Found, hook: str) -> tuple[int, Found]:
-    """The layer of an encoder, and the encoder with the hooks that it reads and writes."""
+def _placed(names: Sequence[str], one: Found, hook: str) -> tuple[int, Found]:
+    """The layer of an encoder, and the encoder with the hooks that it reads and writes.
+
+    names: of folders and file, from the source on.
+    """
     reads, writes = (
         hook_name(*_parsed(one.path, name)) if name else None
         for name in (one.places.reads, one.places.writes)
@@ -172,7 +178,7 @@ def _placed(folder: Path, one: Found, hook: str) -> tuple[int, Found]:
     if hook != AUTO:
         wanted = hook
         if "{layer}" in hook:
-            layer = parse_hook(known)[0] if known else _layer_of(folder, one.path)
+            layer = parse_hook(known)[0] if known else _layer_of(one.path, names)
             wanted = hook.replace("{layer}", str(layer))
         wanted = hook_name(*parse_hook(wanted))
         if known and known != wanted:
@@ -206,9 +212,9 @@ def _parsed(path: Path, hook: str | None) -> tuple[int, str]:
         raise InputError(f"{path}: {error}") from error
 
 
-def _layer_of(folder: Path, path: Path) -> int:
-    """The layer that the name of a file says, or those of its folders up to the one that was given."""
-    for part in reversed((folder.name, *path.relative_to(folder).parts)):
+def _layer_of(path: Path, names: Sequence[str]) -> int:
+    """The layer that the name of a file says, or those of its folders up to the source."""
+    for part in reversed(names):
         if match := _LAYER.search(part):
             return int(match[1])
     raise InputError(f"{path} does not say of which layer it is: put it into a folder such as layer_3.")
