@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from n2g.errors import InputError
-from n2g.texts.sources import files_in
+from n2g.texts.sources import PICKLES, files_in
 from n2g.units import circuit_tracer, directions, gemma_scope, saelens, sparsify
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import RESIDUAL, hook_name, parse_hook
-from n2g.units.weight_files import PICKLES
 
 AUTO = "auto"
 _LAYER = re.compile(r"(?:layers?|blocks|h)[._](\d+)(?!\d)")
