@@ -9,7 +9,7 @@ from pathlib import Path
 
 import planted_latents
 import pytest
-from tiny_run import RUN, checkout, configure, snakemake
+from tiny_run import RUN, checkout, configure, planned, snakemake
 
 INFO = "saes-1.0.dist-info"
 
@@ -44,6 +44,12 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     configure(run, units=units, layers="0-1", neurons="0-1")
     status, said = snakemake(run)
     assert status == 0, said
+    configure(run, units=units | {"hook": "blocks.{layer}.hook_resid_post"}, layers="0-1", neurons="0-1")
+    status, said = snakemake(run, "--dry-run")
+    assert status == 0, said
+    assert "rule units:" in said
+    assert planned(said)["inputs"] == 1, "they are converted again, but not fetched"
+    configure(run, units=units, layers="0-1", neurons="0-1")
     (fetched,) = (run / "resources" / "encoders").rglob("fetched.json")
     assert set(json.loads(fetched.read_bytes())["files"]) == {n for n in files if n.startswith("saes/")}
     record = json.loads((run / RUN / "1" / "00000-00001" / "render" / "L1.F1.json").read_bytes())
