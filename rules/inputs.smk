@@ -79,12 +79,12 @@ if config["model"]["tokenizer"]:
 
 if LATENTS:
     with exit_with_sentence():
-        UNITS_PLACE = Source.parse(config["units"]["source"], config["units"]["file"])
+        UNITS_PLACE = Source.parse(*(config["units"][key] for key in ("source", "file", "sha256")))
         UNITS_FILES = UNITS_PLACE.local_files(wanted_files("units"))
 
     rule fetch_units:
         output:
-            local(f"resources/encoders/{units_key(config['units'], '')}/fetched.json"),
+            local(f"resources/encoders/{UNITS_PLACE.key}/fetched.json"),
         log:
             run_log("fetch_units").format(run=RUN),
         benchmark:

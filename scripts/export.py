@@ -33,19 +33,21 @@ def main() -> None:
     table = read_table(given.run / "corpus" / "documents.parquet", "documents")
     words = load_words(given.run / "corpus")
 
-    kind = "latents" if given.units else "neurons"
+    latents = read_latents(given.units) if given.units else None
+    kind = "latents" if latents else "neurons"
     folders = block_folders(given.run, given.blocks)
 
     def blocks() -> Iterator[list[Neuron]]:
         for layer, folder in folders:
-            yield list(read_neurons(folder, layer, documents, words, given.seed, kind))
+            writes = latents.layers[layer].writes if latents else None
+            yield list(read_neurons(folder, layer, documents, words, given.seed, kind, writes))
 
     model = read_json(given.checkpoint)
     sources = [
         {"name": part["name"] or part["source"], "licence": part["licence"], "url": part["url"]}
         for part in (given.config["model"], given.config["corpus"])
     ]
-    each = read_latents(given.units).latents if given.units else model["d_mlp"]
+    each = latents.latents if latents else model["d_mlp"]
     about = About(given.config["run"], *sources, (model["n_layers"], each))
     drawings = {dot.stem: dot for _, folder in folders for dot in (folder / "render").glob("*.dot")}
     titles = {name: table[name].to_pylist() for name in ("title", "sha256")}

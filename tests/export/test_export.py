@@ -213,17 +213,23 @@ def test_uploads_are_what_neuronpedia_accepts(exported: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"),
+    ("reads", "writes", "name"),
     [
-        ("hook_resid_post", "3-res-n2g"),
-        ("hook_resid_pre", "3-res-n2g"),
-        ("hook_mlp_out", "3-mlp-n2g"),
-        ("attn.hook_z", "3-att-n2g"),
-        ("mlp.hook_in", "3-transcoder-n2g"),
+        ("hook_resid_post", "hook_resid_post", "3-res-n2g"),
+        ("hook_resid_pre", "hook_resid_pre", "3-res-n2g"),
+        ("hook_mlp_out", "hook_mlp_out", "3-mlp-n2g"),
+        ("mlp.hook_post", "mlp.hook_post", "3-mlp-n2g"),
+        ("ln1.hook_normalized", "ln1.hook_normalized", "3-att-n2g"),
+        ("attn.hook_z", "attn.hook_z", "3-att-n2g"),
+        ("hook_attn_out", "hook_attn_out", "3-att-n2g"),
+        ("mlp.hook_in", "hook_mlp_out", "3-transcoder-n2g"),
+        ("hook_resid_mid", "hook_mlp_out", "3-transcoder-n2g"),
     ],
 )
-def test_sources_of_latents_say_where_they_are_read(kind: str, name: str) -> None:
-    latent = SimpleNamespace(id=NeuronId(3, 42, letter="F"), hook=f"blocks.3.{kind}")
+def test_sources_of_latents_say_what_they_are_of(reads: str, writes: str, name: str) -> None:
+    latent = SimpleNamespace(
+        id=NeuronId(3, 42, letter="F"), hook=f"blocks.3.{reads}", writes=f"blocks.3.{writes}"
+    )
     assert neuronpedia.source(latent) == name
     assert neuronpedia.source(SimpleNamespace(id=NeuronId(3, 42), hook="blocks.3.mlp.hook_post")) == "3-n2g"
 

@@ -58,34 +58,89 @@ def test_a_wheel_gives_the_one_file(wheel: Path, tmp_path: Path) -> None:
     ]
 
 
+ENCODERS = [
+    *("one/layer_1/cfg.json", "one/layer_1/w.safetensors", "one/layer_1/w.pt"),
+    *("set/config.yaml", "set/layer_3.safetensors", "set/layer_4.safetensors", "set/layer_3.md"),
+    *("sparse/config.json", "sparse/layers.3.mlp/cfg.json", "sparse/layers.3.mlp/sae.safetensors"),
+    *("two/layer_1/w.npz", "two/layer_1/[a].npz"),
+    *("pickles/layer_1/config.json", "pickles/layer_1/ae.pt"),
+]
+
+
+def save_encoders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, held: list[str]
+) -> tuple[Source, list[str]]:
+    """A wheel or a repository with these files, and a list of what comes out of it."""
+    came: list[str] = []
+    if kind == "repository":
+        save_hub(tmp_path, monkeypatch, held, came)
+        return Source.parse("hf:org/saes@v1"), came
+    folders = {f"{parent}/" for name in held for parent in Path(name).parents if parent.name}
+    entries = dict.fromkeys(sorted(folders), b"") | {name: name.encode() for name in held}
+    path = save_wheel(tmp_path, monkeypatch, entries)
+
+    def unpack_and_tell(archive: Path, name: str, folder: Path) -> Path:
+        came.append(name)
+        return unpack(archive, name, folder)
+
+    monkeypatch.setattr("n2g.texts.fetch.unpack", unpack_and_tell)
+    return Source.parse("pypi:texts==1.0", None, sha256(path.read_bytes())), came
+
+
 @pytest.mark.parametrize(
     ("only", "taken"),
     [
-        (None, ["one/layer_1/cfg.json", "one/layer_1/w.safetensors", "two/layer_1/w.npz"]),
-        ("one", ["one/layer_1/cfg.json", "one/layer_1/w.safetensors"]),
-        ("one/layer_1/", ["one/layer_1/cfg.json", "one/layer_1/w.safetensors"]),
-        ("*/layer_1/w.*", ["one/layer_1/w.safetensors", "two/layer_1/w.npz"]),
+        (None, [name for name in ENCODERS if not name.endswith((".pt", ".md"))]),
+        ("one", ENCODERS[:2]),
+        ("one/layer_1/", ENCODERS[:2]),
+        ("one/layer_*", ENCODERS[:2]),
+        ("one/layer_1/w.*", ENCODERS[:2]),
+        ("set/layer_3*", ["set/config.yaml", "set/layer_3.safetensors"]),
+        ("set/layer_3.safetensors", ["set/config.yaml", "set/layer_3.safetensors"]),
+        ("sparse/layers.3.mlp", ENCODERS[7:10]),
+        ("*/layer_1/[[]a].npz", ["two/layer_1/[a].npz"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["wheel", "repository"])
 def test_encoders_of_a_download(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, only: str | None, taken: list[str]
 ) -> None:
-    held = ["one/layer_1/cfg.json", "one/layer_1/w.safetensors", "one/layer_1/w.pt", "two/layer_1/w.npz"]
-    files = {name: name.encode() for name in held}
-    if kind == "wheel":
-        path = save_wheel(tmp_path, monkeypatch, files)
-        source = Source.parse("pypi:texts==1.0", None, sha256(path.read_bytes()))
-    else:
-        save_hub(tmp_path, monkeypatch, held)
-        source = Source.parse("hf:org/saes@v1")
+    source, came = save_encoders(tmp_path, monkeypatch, kind, ENCODERS)
     manifest = fetch(source, tmp_path / "out", wanted_files("units"), only=only)
-    assert list(manifest["files"]) == taken
-    assert sorted(path.name for path in (tmp_path / "out" / "files").rglob("*.*")) == sorted(
-        Path(name).name for name in taken
-    )
-    with pytest.raises(InputError, match=r"(texts|org/saes), three, contains none"):
-        fetch(source, tmp_path / "out", wanted_files("units"), only="three")
+    assert list(manifest["files"]) == sorted(taken)
+    assert sorted(came) == sorted(taken)
+    files = tmp_path / "out" / "files"
+    found = [path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(taken)
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [
+        ("three", r"three, contains none of \*\.safetensors, .*: correct units\.file\."),
+        ("set/layer_3.md", r"set/layer_3\.md, contains none of .*: correct units\.file\."),
+        ("pickles", r"pickles, has pickles \(pickles/layer_1/ae\.pt\), which can run code"),
+        ("one/*.pt", r"one/\*\.pt, has pickles \(one/layer_1/w\.pt\), which can run code"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["wheel", "repository"])
+def test_a_place_without_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, only: str, said: str
+) -> None:
+    source, came = save_encoders(tmp_path, monkeypatch, kind, ENCODERS)
+    with pytest.raises(InputError, match=rf"^(texts|org/saes), {said}"):
+        fetch(source, tmp_path / "out", wanted_files("units"), only=only)
+    assert came == []
+
+
+@pytest.mark.parametrize("held", [["a/ae.pt"], ["config.json", "a/ae.pt"]])
+@pytest.mark.parametrize("kind", ["wheel", "repository"])
+def test_a_source_of_pickles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, held: list[str]
+) -> None:
+    source, _ = save_encoders(tmp_path, monkeypatch, kind, held)
+    with pytest.raises(InputError, match=r"^(texts|org/saes) has pickles \(a/ae\.pt\), which can run code"):
+        fetch(source, tmp_path / "out", wanted_files("units"))
 
 
 @pytest.mark.parametrize("given", [None, "0" * 64])
@@ -122,8 +177,10 @@ def test_unpacking_stays_in_its_folder_and_refuses_damage(tmp_path: Path) -> Non
         unpack(archive, "a.txt", tmp_path / "inside")
 
 
-def save_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> dict[str, str]:
-    """Every repository of the hub holds these files; gives what was asked for last."""
+def save_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], came: list[str] | None = None
+) -> dict[str, str]:
+    """Every repository of the hub holds these files; gives what was asked for last. came: gets what is downloaded."""
     hub = tmp_path / "hub"
     for name in names:
         (hub / name).parent.mkdir(parents=True, exist_ok=True)
@@ -136,14 +193,16 @@ def save_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]) 
         from huggingface_hub.utils import filter_repo_objects
 
         asked.update(more, name=name)
-        names = [str(path.relative_to(hub)) for path in hub.rglob("*") if path.is_file()]
         for wanted in filter_repo_objects(
             names, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
         ):
             (local_dir / wanted).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(hub / wanted, local_dir / wanted)
+            if came is not None:
+                came.append(wanted)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda *_, **__: names)
     return asked
 
 

@@ -239,6 +239,47 @@ def test_damaged_settings(tmp_path: Path, content: str) -> None:
         find_encoders(folder)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("metadata", [1], "metadata is \\[1\\], not a group of keys: correct it"),
+        ("normalize_activations", [], "normalize_activations \\[\\] is not known"),
+        ("hook_name", 3, "hook_name is 3, not a text: correct it"),
+        ("hook_name_out", {}, "hook_name_out is {}, not a text: correct it"),
+        ("model_name", 3, "model_name is 3, not a text: correct it"),
+        ("model_from_pretrained_kwargs", [1], "model_from_pretrained_kwargs is \\[1\\], not a group of keys"),
+        ("activation_fn_kwargs", [1], "activation_fn_kwargs is \\[1\\], not a group of keys"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_settings_of_the_wrong_kind(tmp_path: Path, key: str, value: object, said: str, inside: bool) -> None:
+    folder = foreign.save_saelens(tmp_path, "standard", foreign.weights())
+    path = folder / "cfg.json"
+    content = json.loads(path.read_bytes())
+    metadata = content.setdefault("metadata", {})
+    metadata.pop(key, None)
+    (metadata if inside and key != "metadata" else content)[key] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"cfg\.json: {said}"):
+        find_encoders(folder)
+
+
+def test_more_winners_than_latents(tmp_path: Path) -> None:
+    folder = foreign.save_saelens(tmp_path / "made", "topk", foreign.weights(), k=LATENTS + 1)
+    with pytest.raises(InputError, match=rf"k is {LATENTS + 1}, which {LATENTS} latents cannot have"):
+        convert_encoders(folder, "auto", SUBJECT, tmp_path / "units" / "units.json")
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1e-30, float("nan")])
+def test_a_direction_without_length(tmp_path: Path, wrong: float) -> None:
+    vectors = {"anger": torch.ones(WIDTH), "none": torch.full((WIDTH,), wrong)}
+    made = tmp_path / "made"
+    made.mkdir()
+    save_file(vectors, made / "directions.safetensors", metadata={"hook": "blocks.1.hook_resid_post"})
+    with pytest.raises(InputError, match="the direction 'none' has no length: leave it out"):
+        convert_encoders(made, "auto", SUBJECT, tmp_path / "units" / "units.json")
+
+
 def test_unknown_kind_of_circuit_tracer(tmp_path: Path) -> None:
     folder = foreign.save_circuit_tracer(tmp_path, foreign.weights())
     (folder / "config.yaml").write_text(json.dumps({"model_kind": "crosscoder"}))

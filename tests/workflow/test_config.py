@@ -203,6 +203,16 @@ def test_layers_without_latents() -> None:
             check_selection(selection | {key: value}, [3, 7], 40)
 
 
+def test_latents_that_no_name_can_say() -> None:
+    selection = {"layers": "0", "neurons": "all", "neuron": None, "block_size": 256}
+    sentence = r"^neurons: 131071 is beyond what names of latents can say: choose from 0-99999\."
+    with pytest.raises(ConfigError, match=sentence):
+        check_selection(selection, [0], 131072)
+    blocks = selected_blocks(selection | {"neurons": "99900-99999"}, [0], 131072)
+    assert [str(block) for _, block in blocks] == ["99900-99999"]
+    check_selection(selection, [0], 100_000)
+
+
 def test_the_keys_of_latents_have_defaults() -> None:
     latents = complete_config(MINIMAL | {"units": {"source": "."}})
     assert latents["units"] == {

@@ -1,4 +1,4 @@
-"""The whole workflow on latents whose encoders come out of a wheel, and one of them again."""
+"""The whole workflow on latents whose encoders come out of a wheel, one of them again, and their export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import planted_latents
 import pytest
-from tiny_run import RUN, checkout, configure, snakemake
+from tiny_run import RUN, checkout, configure, planned, snakemake
 
 INFO = "saes-1.0.dist-info"
 
@@ -44,6 +44,11 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     configure(run, units=units, layers="0-1", neurons="0-1")
     status, said = snakemake(run)
     assert status == 0, said
+    configure(run, units=units | {"hook": "blocks.{layer}.hook_resid_post"}, layers="0-1", neurons="0-1")
+    status, said = snakemake(run, "--dry-run")
+    assert status == 0, said
+    assert planned(said)["inputs"] == 1, "they are converted again, but not fetched"
+    configure(run, units=units, layers="0-1", neurons="0-1")
     (fetched,) = (run / "resources" / "encoders").rglob("fetched.json")
     assert set(json.loads(fetched.read_bytes())["files"]) == {n for n in files if n.startswith("saes/")}
     record = json.loads((run / RUN / "1" / "00000-00001" / "render" / "L1.F1.json").read_bytes())
@@ -53,3 +58,8 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     status, said = snakemake(run, "reproduce", "--config", "neuron=L1.F1")
     assert status == 0, said
     assert f"L1.F1 reproduced {record['digest']}" in said
+
+    status, said = snakemake(run, "export")
+    assert status == 0, said
+    (uploads,) = (run / RUN / "export" / "neuronpedia" / "upload").iterdir()
+    assert sorted(path.name for path in uploads.iterdir()) == ["0-res-n2g", "1-res-n2g"]

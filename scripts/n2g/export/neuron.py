@@ -44,6 +44,7 @@ class Neuron:
         means: (token, mean activation), the largest first.
         connections: its rows of `connections.parquet`.
         words: text of each token id.
+        writes: of a latent, the hook whose value its decoder reconstructs.
     """
 
     id: NeuronId
@@ -54,6 +55,7 @@ class Neuron:
     means: tuple[tuple[int, float], ...]
     connections: tuple[Mapping[str, Any], ...]
     words: Sequence[str]
+    writes: str | None = None
 
     @property
     def hook(self) -> str:
@@ -95,6 +97,7 @@ def read_neurons(
     words: Sequence[str],
     seed: int = 0,
     kind: str = "neurons",
+    writes: str | None = None,
 ) -> Iterator[Neuron]:
     """The neurons of a block, in the order of its statistics.
 
@@ -105,6 +108,7 @@ def read_neurons(
         words: text of each token id.
         seed: of the choice of random sequences.
         kind: `neurons` or `latents`.
+        writes: of latents, the hook whose value their decoder reconstructs.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -132,4 +136,5 @@ def read_neurons(
             means=tuple(sorted(token_means, key=lambda pair: (-pair[1], pair[0]))),
             connections=tuple(connections[key].to_pylist() if key in connections else ()),
             words=words,
+            writes=writes,
         )

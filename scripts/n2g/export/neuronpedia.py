@@ -23,14 +23,6 @@ LOGITS = 20
 LONGEST_TEXT, LONGEST_SEQUENCE = 512, 1024
 CREATOR = "clkht01d40000jv08hvalcvly"  # the account that Neuronpedia's own tools give to imports
 
-# What Neuronpedia calls where latents are read; elsewhere transcoders do.
-_PLACES = {
-    **dict.fromkeys(RESIDUAL, "res"),
-    "hook_mlp_out": "mlp",
-    "attn.hook_z": "att",
-    "hook_attn_out": "att",
-}
-
 
 @dataclass(frozen=True)
 class Model:
@@ -57,11 +49,15 @@ def source(neuron: Neuron) -> str:
 
 
 def source_set(neuron: Neuron) -> str:
-    """The set of sources that holds a neuron; of latents, it says where they are read."""
+    """The set of sources that holds a neuron; of latents, it says as Neuronpedia does what they are of."""
     name = "n2g-negative" if neuron.id.negative else "n2g"
     if neuron.id.letter == "N":
         return name
-    return f"{_PLACES.get(parse_hook(neuron.hook)[1], 'transcoder')}-{name}"
+    if neuron.writes != neuron.hook:
+        return f"transcoder-{name}"
+    kind = parse_hook(neuron.hook)[1]
+    place = "res" if kind in RESIDUAL else "att" if "attn" in kind or kind.startswith("ln1.") else "mlp"
+    return f"{place}-{name}"
 
 
 def feature(model: Model, neuron: Neuron) -> dict[str, Any]:

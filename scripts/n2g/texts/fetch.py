@@ -12,15 +12,25 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import asdict
-from fnmatch import fnmatchcase
-from pathlib import Path
+from glob import escape
+from pathlib import Path, PurePosixPath
 
 from n2g.errors import InputError, first_line, why_not_written
 from n2g.files.atomic import filling, write_bytes
 from n2g.files.digests import file_digest
 from n2g.texts.network import check_network
-from n2g.texts.sources import MANIFEST, Source, matching_files, other_files
+from n2g.texts.sources import (
+    MANIFEST,
+    PICKLES,
+    UNITS_SETTINGS,
+    Source,
+    is_at,
+    matching_files,
+    matching_names,
+    other_files,
+)
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -42,7 +52,8 @@ def fetch(
         folder: where to; files from an earlier, different fetch in it are removed.
         patterns: names of the files wanted when the source names no single one.
         repo_type: ``model`` or ``dataset``, for Hugging Face repositories.
-        only: of a download that names no single file, the folder to take, or a name pattern for paths in it.
+        only: of a download that names no single file, the folder or file to take, or a name pattern for paths in it;
+            see `matching_names`.
 
     Returns:
         The manifest: ``source`` (its fields), ``root`` (folder of the files, relative to the manifest or
@@ -60,15 +71,40 @@ def fetch(
                 _fetch_wheel(source, incoming, patterns, only)
             elif source.kind == "hf":
                 _fetch_repository(source, incoming, patterns, repo_type, only)
-            manifest = _place(source, incoming, folder, patterns, only)
+            manifest = _place(source, incoming, folder, patterns)
         write_bytes(folder / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
     return manifest
 
 
-def _inside(place: str | None, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Patterns for the paths of wanted files at any depth: all, or those at a place, which may itself be a pattern."""
-    names = tuple(pattern.removeprefix("**/") for pattern in patterns)
-    return names if place is None else (place, *(f"{place.rstrip('/')}/{name}" for name in names))
+def _chosen(source: Source, names: Iterable[str], patterns: tuple[str, ...], only: str | None) -> list[str]:
+    """The names of a download's files that are wanted.
+
+    Raises:
+        InputError: there is none, or there are pickles in place of weights.
+    """
+    files = [name for name in sorted(names) if not name.endswith("/")]
+    chosen = matching_names(files, patterns, only)
+    if not _only_settings(chosen):
+        return chosen
+    where = f"{source.name}, {only}," if only else source.name
+    there = (name for name in files if only is None or is_at(name, only))
+    if pickles := [name for name in there if PurePosixPath(name).suffix in PICKLES]:
+        raise InputError(
+            f"{where} has pickles ({pickles[0]}), which can run code when they are read, and no plain weights: choose "
+            "another source."
+        )
+    if chosen:
+        return chosen
+    remedy = "correct units.file" if only else "choose another source"
+    raise InputError(f"{where} contains none of {_said(patterns)}: {remedy}.")
+
+
+def _only_settings(names: Iterable[str]) -> bool:
+    return all(PurePosixPath(name).name in UNITS_SETTINGS for name in names)
+
+
+def _said(patterns: tuple[str, ...]) -> str:
+    return ", ".join(pattern.removeprefix("**/") for pattern in patterns)
 
 
 def fetched_files(manifest: Path) -> list[Path]:
@@ -102,7 +138,7 @@ def _read_manifest(manifest: Path) -> dict:
         raise InputError(f"{manifest} cannot be read: delete its folder and run again.") from error
 
 
-def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ...], only: str | None) -> dict:
+def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ...]) -> dict:
     """Check what was downloaded, move it into place, and describe it."""
     if source.kind == "local":
         source.check_exists()
@@ -114,9 +150,7 @@ def _place(source: Source, incoming: Path, folder: Path, patterns: tuple[str, ..
     if not files:
         if source.kind == "local" and any(root.glob("*.gguf")):
             raise InputError(f"{source.name} is a folder of .gguf files: name one in model.file.")
-        names = ", ".join(pattern.removeprefix("**/") for pattern in patterns)
-        where = f"{source.name}, {only}," if only else source.name
-        raise InputError(f"{where} contains none of {names}: choose another source.")
+        raise InputError(f"{source.name} contains none of {_said(patterns)}: choose another source.")
     for file in files:
         _check_pointer(file)
     digests = {file.relative_to(root).as_posix(): file_digest(file) for file in files}
@@ -175,16 +209,11 @@ def _fetch_wheel(source: Source, incoming: Path, patterns: tuple[str, ...], only
             "and the connection."
         )
     _check_digest(f"The wheel of {source.name}=={source.version}", file_digest(wheels[0]), source.sha256)
-    for name in [source.file] if source.file else _members(wheels[0], patterns, only):
+    with zipfile.ZipFile(wheels[0]) as opened:
+        names = opened.namelist()
+    for name in [source.file] if source.file else _chosen(source, names, patterns, only):
         unpack(wheels[0], name, incoming)
     wheels[0].unlink()
-
-
-def _members(archive: Path, patterns: tuple[str, ...], only: str | None) -> list[str]:
-    """Paths of the files in an archive that are wanted, at any depth."""
-    wanted = _inside(only, patterns)
-    with zipfile.ZipFile(archive) as opened:
-        return [path for path in opened.namelist() if any(fnmatchcase(path, pattern) for pattern in wanted)]
 
 
 def unpack(archive: Path, name: str, folder: Path) -> Path:
@@ -212,19 +241,28 @@ def _fetch_repository(
     source: Source, incoming: Path, patterns: tuple[str, ...], repo_type: str, only: str | None
 ) -> None:
     """Download the wanted files of a Hugging Face repository at its revision."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import list_repo_files, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    def chosen() -> list[str]:
+        held = list_repo_files(source.name, repo_type=repo_type, revision=source.version)
+        return _chosen(source, held, patterns, only)
 
     check_network()
     try:
+        wanted = [pattern.removeprefix("**/") for pattern in patterns]
+        if source.file or only:
+            wanted = [escape(name) for name in ([source.file] if source.file else chosen())]
         snapshot_download(
             source.name,
             repo_type=repo_type,
             revision=source.version,
-            allow_patterns=[source.file] if source.file else list(_inside(only, patterns)),
+            allow_patterns=wanted,
             ignore_patterns=None if source.file or patterns[0].startswith("**/") else ["*/*"],
             local_dir=incoming,
         )
+        if not source.file and _only_settings(file.name for file in matching_files(incoming, patterns)):
+            chosen()  # says why there is no more
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         if why_not_written(error):
             raise

@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from n2g.errors import InputError
 
@@ -43,6 +43,8 @@ LINE_SUFFIXES = (".jsonl", ".ndjson")
 TEXT_SUFFIXES = (".json", *LINE_SUFFIXES, ".parquet", ".txt")
 TEXT_FILES = tuple(f"**/*{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", ".gz"))
 UNITS_FILES = ("**/*.safetensors", "**/*.npz", "**/*.json", "**/*.yaml")
+PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
+UNITS_SETTINGS = ("cfg.json", "config.json", "config.yaml")  # lie beside the weights, or in a folder above
 _NO_TEXTS = ("dataset_info.json", "dataset_infos.json", "state.json")  # metadata of Hugging Face data sets
 
 
@@ -191,15 +193,39 @@ def state_of_folder(folder: str | None) -> str | None:
 
 def matching_files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files in a folder that match one of the patterns, sorted by path. ``**/`` means: at any depth, in any case."""
-    deep = tuple(pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))
+    deep = any(pattern.startswith("**/") for pattern in patterns)
     every = files_in(folder) if deep else (file for file in folder.iterdir() if not file.is_dir())
-    found = {
-        file
-        for file in every
-        if (file.parent == folder and any(fnmatchcase(file.name, pattern) for pattern in patterns))
-        or any(fnmatchcase(file.name.lower(), pattern) for pattern in deep)
-    }
-    return sorted(file for file in found if file.name not in (MANIFEST, *_NO_TEXTS))
+    return sorted(file for file in every if _is_wanted(file.relative_to(folder), patterns))
+
+
+def matching_names(names: Iterable[str], patterns: tuple[str, ...], only: str | None) -> list[str]:
+    """The same of the names of a download's files.
+
+    Args:
+        names: paths in the download.
+        patterns: as of `matching_files`.
+        only: the folder or file to take, or a name pattern for paths; settings of encoders beside and above it are
+            taken too.
+    """
+    every = [path for name in sorted(names) if _is_wanted(path := PurePosixPath(name), patterns)]
+    taken = [path for path in every if only is None or is_at(str(path), only)]
+    folders = {folder for path in taken for folder in path.parents}
+    settings = [path for path in every if path.name in UNITS_SETTINGS and path.parent in folders]
+    return [str(path) for path in sorted({*taken, *settings})]
+
+
+def is_at(name: str, place: str) -> bool:
+    """Whether a path is a place or in it; the place is a folder, a file, or a name pattern for paths."""
+    place = place.rstrip("/")
+    return fnmatchcase(name, place) or fnmatchcase(name, f"{place}/*")
+
+
+def _is_wanted(path: PurePath, patterns: tuple[str, ...]) -> bool:
+    deep = (pattern.removeprefix("**/") for pattern in patterns if pattern.startswith("**/"))
+    return path.name not in (MANIFEST, *_NO_TEXTS) and (
+        (len(path.parts) == 1 and any(fnmatchcase(path.name, pattern) for pattern in patterns))
+        or any(fnmatchcase(path.name.lower(), pattern) for pattern in deep)
+    )
 
 
 def other_files(folder: Path, files: Iterable[Path]) -> dict[str, int]:

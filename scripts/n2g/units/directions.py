@@ -41,6 +41,9 @@ def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encode
     width = next(iter(vectors.values())).numel()
     check_shapes(path, {name: (vectors[name], (width,)) for name in names})
     weight = torch.stack([vectors[name] for name in names])
+    lengths = weight.square().sum(-1)
+    if zero := [name for name, length in zip(names, lengths, strict=True) if not length > 0]:
+        raise InputError(f"{path}: the direction {zero[0]!r} has no length: leave it out, or correct it.")
     return Encoder(
         hook=hook,
         writes=writes,

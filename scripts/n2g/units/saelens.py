@@ -27,6 +27,15 @@ _NORMS = {
 }
 
 
+# What values must be where they are not null; others are left out of account, or looked at below.
+_KINDS: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(
+        ("metadata", "activation_fn_kwargs", "model_from_pretrained_kwargs"), (dict, "a group of keys")
+    ),
+    **dict.fromkeys(("hook_name", "hook_point", "hook_name_out", "model_name"), (str, "a text")),
+}
+
+
 class Settings:
     """What cfg.json says, under the names of the newest version."""
 
@@ -34,7 +43,9 @@ class Settings:
         """Raises InputError where an encoder of this kind cannot be read, before any weights are."""
         self.path = path
         given = read_settings(path)
+        _check_kinds(path, given)
         about = {**given, **(given.get("metadata") or {})}
+        _check_kinds(path, about)
         old = _version(about.get("sae_lens_version")) < 6
         kind = given.get("architecture", "standard" if old else None)
         named = about.get("activation_fn", about.get("activation_fn_str", "relu")) if old else "relu"
@@ -57,7 +68,7 @@ class Settings:
             raise InputError(f"{path}: has no k, which topk needs: add it.")
         self.subtracts = self._subtracts(about, old)
         norm = about.get("normalize_activations")
-        if norm not in _NORMS:
+        if isinstance(norm, list | dict) or norm not in _NORMS:
             raise InputError(f"{path}: normalize_activations {norm!r} is not known: choose another encoder.")
         self.norm = _NORMS[norm]
         self.rescales = bool(about.get("rescale_acts_by_decoder_norm"))
@@ -105,6 +116,10 @@ def read(settings: Settings, hook: str, writes: str | None) -> Encoder:
         }
         | {name: (weights[name], (latents,)) for name in names[3:]},
     )
+    if settings.kind == "topk" and settings.k and settings.k > latents:
+        raise InputError(
+            f"{settings.path}: k is {settings.k}, which {latents} latents cannot have: correct it."
+        )
     gain = weights["r_mag"].exp() if gated else decoder.norm(dim=-1) if settings.rescales else None
     return Encoder(
         hook=hook,
@@ -128,6 +143,12 @@ def read(settings: Settings, hook: str, writes: str | None) -> Encoder:
         centred=settings.centred and parse_hook(hook)[1] in (*RESIDUAL, *ADDED, *MODULES),
         model=settings.model,
     )
+
+
+def _check_kinds(path: Path, given: Mapping[str, Any]) -> None:
+    for name, (kind, said) in _KINDS.items():
+        if given.get(name) is not None and not isinstance(given[name], kind):
+            raise InputError(f"{path}: {name} is {given[name]!r}, not {said}: correct it.")
 
 
 def _version(text: object) -> int:

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from n2g.errors import InputError
-from n2g.texts.sources import files_in
+from n2g.texts.sources import PICKLES, files_in
 from n2g.units import circuit_tracer, directions, gemma_scope, saelens, sparsify
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import KNOWN, RESIDUAL, Places, hook_name, parse_hook
-from n2g.units.weight_files import PICKLES
 
 AUTO = "auto"
 _LAYER = re.compile(r"(?:^|[^a-z])(?:layers?|blocks|h)[._](\d+)(?!\d)")

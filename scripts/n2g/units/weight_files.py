@@ -15,8 +15,8 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
 from n2g.errors import InputError, first_line
+from n2g.texts.sources import PICKLES
 
-PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 LONGEST = 10_000_000  # bytes of a configuration
 _ROWS = 256  # of a tensor that are read at a time
 

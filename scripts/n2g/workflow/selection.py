@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from n2g.errors import ConfigError, InputError
-from n2g.ids import Block, NeuronId, parse_numbers, to_blocks
+from n2g.ids import LARGEST, Block, NeuronId, parse_numbers, to_blocks
 from n2g.workflow.config_mistakes import about_key
 
 
@@ -22,14 +22,16 @@ def check_selection(
         n_neurons: hidden MLP neurons in a layer, or latents.
 
     Raises:
-        ConfigError: a layer or neuron does not exist.
+        ConfigError: a layer or neuron does not exist, or its number is too large.
     """
     if n_layers is None or n_neurons is None:
         return
     with about_key("layers"):
         _layers(config["layers"], n_layers)
     with about_key("neurons"):
-        parse_numbers(config["neurons"], n_neurons)
+        largest = parse_numbers(config["neurons"], n_neurons)[-1]
+        if largest > LARGEST:
+            raise InputError(f"{largest} is beyond what names of latents can say: choose from 0-{LARGEST}.")
     known = range(n_layers) if isinstance(n_layers, int) else sorted(n_layers)
     if config.get("neuron"):
         neuron = NeuronId.parse(config["neuron"])
