@@ -29,7 +29,7 @@ rule effects:
         code=code_digest("effects"),
         lock=lock_digest(),
     message:
-        "Measuring what neurons do: layer {wildcards.layer}, neurons {wildcards.block}"
+        f"Measuring what {KIND} do: layer {{wildcards.layer}}, {KIND} {{wildcards.block}}"
     shell:
         "python {params.script:q} --checkpoint {input.checkpoint:q} --corpus $(dirname {input.tokens:q})"
         " --block $(dirname {output:q}) --layer {wildcards.layer} --settings {params.settings:q} {params.options}"
