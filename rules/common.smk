@@ -1,7 +1,6 @@
 # Paths, selections and params that every rule file uses; longer Python is in scripts/n2g/workflow.
 import os
 import re
-import shlex
 import sys
 from functools import cache, partial
 from pathlib import Path

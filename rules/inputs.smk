@@ -116,8 +116,8 @@ if LATENTS:
             "../envs/model.yaml"
         params:
             script=script("units"),
-            source=lambda wildcards, input: (
-                f"$(dirname {input.fetched})/files" if input.fetched else shlex.quote(str(UNITS_PLACE.path))
+            source=lambda wildcards, input: str(
+                Path(str(input.fetched)).parent / "files" if input.fetched else UNITS_PLACE.path
             ),
             options=options(hook="units.hook", file="units.file"),
             names=model_names(config),
@@ -127,9 +127,8 @@ if LATENTS:
         message:
             "Converting the encoders"
         shell:
-            "python {params.script:q} --checkpoint {input.checkpoint:q} --source {params.source} {params.options}"
-            " --names {params.names:q}"
-            " --output {output:q} > {log:q} 2>&1"
+            "python {params.script:q} --checkpoint {input.checkpoint:q} --source {params.source:q} {params.options}"
+            " --names {params.names:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule checkpoint:

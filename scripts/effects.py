@@ -10,6 +10,7 @@ from n2g.scores.effects import effect_rows, means, measure
 from n2g.scores.evaluate import hold_out
 from n2g.settings import Settings
 from n2g.texts.corpus_files import load_documents
+from n2g.units.encoder import FIXED
 from n2g.workflow.model_options import add_block_options, add_model_options, open_engine
 from n2g.workflow.run_script import run_script
 
@@ -28,10 +29,8 @@ def main() -> None:
     places = choose_places(texts, observations, graphs, share, given.seed)
     chosen = [one.some(0, given.places) for one in places]
     engine = open_engine(given, [given.layer], [0], changes=True)
-    if not all(encoder.can_be_changed for encoder in engine.encoders.values()):
-        print(
-            "What these latents do cannot be measured: they write into several layers, or into hook_resid_mid."
-        )
+    if not engine.can_change:
+        print(f"What these latents do cannot be measured: {FIXED}.")
         chosen = []
     measured = measure(engine, documents, given.layer, chosen, means(documents, observations))
     write_rows(given.output, "effects", list(effect_rows(measured, seed=given.seed)))

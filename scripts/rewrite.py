@@ -15,6 +15,7 @@ from n2g.scores.rewrite_conditions import measure, prepare
 from n2g.scores.windows import sample
 from n2g.settings import Settings
 from n2g.texts.corpus_files import load_documents
+from n2g.units.encoder import FIXED
 from n2g.workflow.model_options import add_model_options, open_engine
 from n2g.workflow.run_options import add_run_options
 from n2g.workflow.run_script import run_script
@@ -39,15 +40,14 @@ def main() -> None:
             "corpus: has no test document, on which the loss could be measured: give it more texts."
         )
     (layer,) = {layer for layer, _ in folders}
+    engine = open_engine(given, [layer], [0], changes=True)
+    if not engine.can_change:
+        raise InputError(
+            f"layer: the latents of {layer} cannot be rewritten, as {FIXED}: choose another layer."
+        )
     found = load_layer(
         given.corpus, [folder for _, folder in folders], Settings.from_options(given.settings), passage.index
     )
-    engine = open_engine(given, [layer], found.neurons, changes=True)
-    if not all(encoder.can_be_changed for encoder in engine.encoders.values()):
-        raise InputError(
-            f"layer: the latents of {layer} cannot be rewritten, as they write into several layers, or into "
-            "hook_resid_mid: choose another layer."
-        )
     prepared = prepare(engine, documents, passage, layer, found, given.train_tokens, given.seed)
     where = (engine, documents, passage, layer, found.neurons)
     tokens = predicted_tokens(documents, passage)

@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,7 +36,7 @@ PRELOADED = (
 )
 COLD = ("PYTHONHASHSEED", "PYTHONPATH")  # are read when Python starts
 CLIENT = f"""#!{sys.executable} -IS
-import array, json, os, socket, sys
+import json, os, socket, sys
 script = sys.argv[1:2]
 if not (script and script[0].endswith(".py")) or any(name in os.environ for name in {COLD}):
     os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
@@ -57,6 +58,7 @@ def folder_with_python() -> Path:
     program.write_text(CLIENT)
     program.chmod(0o755)
     server = subprocess.Popen([sys.executable, __file__, folder / "socket"], stdout=subprocess.PIPE)
+    atexit.register(shutil.rmtree, folder)
     atexit.register(server.kill)
     assert server.stdout is not None and server.stdout.readline() == b"ready\n"
     return folder

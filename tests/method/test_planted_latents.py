@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -133,6 +134,21 @@ def test_latents_are_rewritten_by_their_graphs(
     kept = {row["condition"]: row["kept"] for row in rows}
     assert kept["graph"] > 0.99 and kept["mean"] == 0
     assert all(row["kept"] > 0.99 for row in stages.rows(tmp_path, "rewrite_neurons"))
+
+
+def test_latents_that_cannot_be_set_are_left_alone(made: Made, tmp_path: Path) -> None:
+    units = Path(shutil.copytree(made.planted.units.parent, tmp_path / "units")) / "units.json"
+    content = json.loads(units.read_text())
+    content["layers"]["0"]["across"] = True
+    units.write_text(json.dumps(content))
+    model = ("--checkpoint", made.planted.checkpoint, "--units", units, "--device", "cpu")
+    given = (*model, "--corpus", made.planted.corpus, "--settings", json.dumps(stages.SETTINGS))
+    where = ("--run", made.output, "--blocks", BLOCKS[0])
+    with pytest.raises(InputError, match="cannot be rewritten, as they write into several layers"):
+        stages.stage("rewrite", *given, *where, "--tokens", 500, "--output", tmp_path)
+    table = tmp_path / "effects.parquet"
+    stages.stage("effects", *given, "--block", made.output / BLOCKS[0], "--layer", 0, "--output", table)
+    assert not stages.rows(tmp_path, "effects")
 
 
 def test_weights_of_latents(made: Made) -> None:

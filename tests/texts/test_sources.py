@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from wheels import save_wheel
 
 from n2g.errors import InputError
 from n2g.files.atomic import write_bytes
@@ -20,29 +21,11 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def save_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> Path:
-    """A wheel that pip finds without a network."""
-    index = tmp_path / "index"
-    index.mkdir()
-    path = index / "texts-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-        archive.writestr("texts-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: texts\nVersion: 1.0\n")
-        archive.writestr(
-            "texts-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr("texts-1.0.dist-info/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    return path
-
-
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A wheel with a text and a program."""
     files = {"texts/a.txt": b"hello", "texts/code.py": b"raise SystemExit('this must never run')"}
-    return save_wheel(tmp_path, monkeypatch, files)
+    return save_wheel(tmp_path / "index", "texts", files, monkeypatch)
 
 
 def test_a_wheel_gives_the_one_file(wheel: Path, tmp_path: Path) -> None:
@@ -77,7 +60,7 @@ def save_encoders(
         return Source.parse("hf:org/saes@v1"), came
     folders = {f"{parent}/" for name in held for parent in Path(name).parents if parent.name}
     entries = dict.fromkeys(sorted(folders), b"") | {name: name.encode() for name in held}
-    path = save_wheel(tmp_path, monkeypatch, entries)
+    path = save_wheel(tmp_path / "index", "texts", entries, monkeypatch)
 
     def unpack_and_tell(archive: Path, name: str, folder: Path) -> Path:
         came.append(name)

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from pathlib import Path
 
 import planted_latents
 import pytest
 from tiny_run import RUN, checkout, configure, planned, snakemake
-
-INFO = "saes-1.0.dist-info"
-
-
-def save_wheel(path: Path, files: dict[str, Path]) -> str:
-    """A wheel with these files that is never installed; its SHA-256."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, file in files.items():
-            archive.write(file, name)
-        archive.writestr("encoders/code.py", "raise SystemExit('this must never run')")
-        archive.writestr(f"{INFO}/METADATA", "Metadata-Version: 2.1\nName: saes\nVersion: 1.0\n")
-        archive.writestr(f"{INFO}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{INFO}/RECORD", "")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+from wheels import save_wheel
 
 
 @pytest.mark.slow
 def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted_latents.make(tmp_path / "made")
     encoders = tmp_path / "made" / "encoders"
-    files = {f"saes/{path.relative_to(encoders)}": path for path in encoders.rglob("*") if path.is_file()}
+    files = {
+        f"saes/{path.relative_to(encoders)}": path.read_bytes()
+        for path in encoders.rglob("*")
+        if path.is_file()
+    }
     # The same once more, of which `file` takes one.
-    files |= {name.replace("saes/", "others/"): path for name, path in files.items()}
-    digest = save_wheel(tmp_path / "saes-1.0-py3-none-any.whl", files)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    files |= {name.replace("saes/", "others/"): content for name, content in files.items()}
+    program = {"encoders/code.py": b"raise SystemExit('this must never run')"}
+    wheel = save_wheel(tmp_path / "index", "saes", files | program, monkeypatch)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
 
     run = checkout(tmp_path / "run")
     (run / "model").symlink_to(tmp_path / "made" / "model")

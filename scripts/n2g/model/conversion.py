@@ -316,7 +316,7 @@ def _look(model: TransformerBridge) -> tuple[int, dict[str, int]]:
     if model.cfg.n_ctx < 2:
         raise InputError(f"{kind} takes texts of {model.cfg.n_ctx} tokens: correct that in its config.json.")
     every: dict[str, torch.Tensor] = {}
-    names = (hook_name(layer, kind) for layer in layers for kind in KNOWN)
+    names = [hook_name(layer, known) for layer in layers for known in KNOWN]
     hooks = [
         (name, lambda value, hook, name=name: every.update({name: value}))
         for name in names
@@ -342,14 +342,9 @@ def _look(model: TransformerBridge) -> tuple[int, dict[str, int]]:
             f"{kind} has layers of {' and '.join(map(str, sorted(widths)))} neurons: choose a model whose "
             "layers have the same width."
         )
-    sizes = {
-        kind: {every[name].numel() / tokens.numel() if name in every else 0 for name in names}
-        for kind in KNOWN
-        if (names := [hook_name(layer, kind) for layer in layers])
-    }
-    return widths.pop(), {
-        kind: int(size.pop()) for kind, size in sizes.items() if len(size) == 1 and 0 not in size
-    }
+    numbers = {name: value.numel() // tokens.numel() for name, value in every.items()}
+    sizes = {known: {numbers.get(hook_name(layer, known), 0) for layer in layers} for known in KNOWN}
+    return widths.pop(), {known: max(size) for known, size in sizes.items() if len(size) == 1 and size != {0}}
 
 
 def _special_token(folder: Path, name: str, d_vocab: int) -> int | None:

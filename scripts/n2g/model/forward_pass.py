@@ -37,6 +37,11 @@ class ForwardPass:
     def __post_init__(self) -> None:
         self._points = self.bridge.hook_dict
 
+    @property
+    def can_change(self) -> bool:
+        """Whether the units that it reads can be set to values: neurons can, latents not always."""
+        return all(encoder.can_be_changed for encoder in self.encoders.values())
+
     @torch.no_grad()
     def read(
         self, tokens: Int[torch.Tensor, "batch position"], layers: Sequence[int]
@@ -144,6 +149,12 @@ class ForwardPass:
 
     def _changing(self, tokens: torch.Tensor, changes: Mapping[int, Callable]) -> list[tuple[str, Callable]]:
         """Hooks that change the activations of layers."""
+        if self.encoders:
+            return [
+                hook
+                for layer, change in changes.items()
+                for hook in self._changing_latents(tokens, layer, change)
+            ]
 
         def changed(change: Callable) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
@@ -151,12 +162,6 @@ class ForwardPass:
 
             return hook
 
-        if self.encoders:
-            return [
-                hook
-                for layer, change in changes.items()
-                for hook in self._changing_latents(tokens, layer, change)
-            ]
         return [(self.hook.format(layer=layer), changed(change)) for layer, change in changes.items()]
 
     def _changing_latents(
@@ -268,8 +273,8 @@ class ForwardPass:
 
         def keep(layer: int) -> Callable:
             def hook(value: torch.Tensor, hook: Any) -> None:
-                narrow = narrows and layer == deepest
-                value = self._by_row(layer, value, len(tokens), 1 if narrow else tokens.shape[1])
+                positions = 1 if narrows and layer == deepest else tokens.shape[1]
+                value = self._by_row(layer, value, len(tokens), positions)
                 if throughout:
                     at = value[:, first : first + padded]
                 else:

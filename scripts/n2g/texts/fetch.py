@@ -261,7 +261,9 @@ def _fetch_repository(
             ignore_patterns=None if source.file or patterns[0].startswith("**/") else ["*/*"],
             local_dir=incoming,
         )
-        if not source.file and _only_settings(file.name for file in matching_files(incoming, patterns)):
+        if not (source.file or only) and _only_settings(
+            file.name for file in matching_files(incoming, patterns)
+        ):
             chosen()  # says why there is no more
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         if why_not_written(error):

@@ -23,6 +23,9 @@ from jaxtyping import Float, Int
 ACTIVATIONS = ("relu", "jumprelu", "gated", "topk", "groupmax", "linear")
 NORMS = ("none", "constant_norm", "layer_norm")
 
+# Why `can_be_changed` may be false.
+FIXED = "they write into several layers or into hook_resid_mid, or their files do not say where"
+
 # Latents are encoded in tiles of so many, which begin at its multiples: the sum of a latent must not depend on which
 # others are asked for with it.
 TILE = 256

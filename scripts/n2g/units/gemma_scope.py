@@ -53,8 +53,8 @@ def places(path: Path) -> Places:
 def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encoder:
     """The encoder of a file. Raises InputError where it is not one."""
     layer = CROSS_LAYER.fullmatch(path.name)
-    rows = "w_dec" if layer else None
-    weights = {re.sub("^W_", "w_", name): value for name, value in read_weights(path, rows).items()}
+    found = read_weights(path, without="w_dec" if layer else None)
+    weights = {re.sub("^W_", "w_", name): value for name, value in found.items()}
     require(path, weights, ["w_enc", "b_enc", "threshold"])
     if layer:
         weights["w_dec"] = read_sums(path, "w_dec", int(layer[1]))

@@ -103,7 +103,7 @@ def open_engine(
         wanted = [encoder.hook, encoder.writes] if changes and encoder.can_be_changed else [encoder.hook]
         for hook in (hook for hook in wanted if hook not in bridge.hook_dict):
             raise InputError(
-                f"units: {model.architecture} has no {hook}, where the latents of layer {layer} are read: "
+                f"units: {model.architecture} has no {hook}, which the latents of layer {layer} need: "
                 "choose encoders of this model."
             )
     placed = {layer: encoder.to(device) for layer, encoder in encoders.items()}
