@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +24,7 @@ import pyarrow as pa  # noqa: E402
 from workload import SCRIPTS, Run  # noqa: E402
 
 from n2g.files.tables import read_table, write_table  # noqa: E402
+from n2g.ids import NeuronId  # noqa: E402
 
 TABLES = ("statistics", "evaluate", "logits", "connections")
 
@@ -54,7 +55,7 @@ class Site:
 def measure(run: Run, folder: Path, times: int, processes: int = 1) -> Site:
     """Build the site in `folder` from `times` renumbered copies of every record of the run's blocks."""
     renders = [_copies(block, folder / str(layer), times) for layer, block in run.blocks.items()]
-    config = {key: run.config[key] for key in ("run", "model", "corpus", "poles")} | {"poles": ["positive"]}
+    config = {key: run.config[key] for key in ("run", "model", "corpus", "units")} | {"poles": ["positive"]}
     options = {
         "run": folder,
         "corpus": run.corpus,
@@ -67,6 +68,8 @@ def measure(run: Run, folder: Path, times: int, processes: int = 1) -> Site:
         "out": folder / "atlas",
         "processes": processes,
     }
+    if run.units:
+        options["units"] = run.units
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     begin = time.perf_counter()
     blocks = ["/".join(render.parts[-3:-1]) for render in renders]
@@ -108,7 +111,7 @@ def _copies(block: Path, layer: Path, times: int) -> Path:
         record = json.loads(file.read_text(encoding="utf-8"))
         for time_ in range(times):
             number = time_ * len(files) + at
-            name = f"L{layer.name}.N{number}"
+            name = str(replace(NeuronId.parse(record["id"]), neuron=number))
             text = json.dumps(
                 record | {"id": name, "neuron": number}, ensure_ascii=False, separators=(",", ":")
             )

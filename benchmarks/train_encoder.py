@@ -11,6 +11,11 @@ is read. The others train on the former: a TopK autoencoder of the residual stre
 transcoder of its MLP, which is saved with a threshold. They write cfg.json and sae_weights.safetensors into a folder of
 `encoders`, which `units: {source: encoders/sae}` reads, and beside them quality.json: what validation documents say of
 the encoder, and how far our reader is from SAELens. `encoders/states` is large and can be deleted then.
+
+    python benchmarks/train_encoder.py untrained encoders --latents 65536
+
+instead writes `encoders/untrained`, a JumpReLU autoencoder of random directions, to see what many latents cost: each
+has the threshold that the same share of the training states exceeds.
 """
 
 from __future__ import annotations
@@ -59,6 +64,12 @@ def main() -> None:
     second.add_argument("--rate", type=float, default=1e-3, help="learning rate")
     second.add_argument("--seed", type=int, default=0)
     second.set_defaults(do=train)
+    third = steps.add_parser("untrained", help="in either environment")
+    third.add_argument("output", type=Path, help="the same folder")
+    third.add_argument("--latents", type=int, default=65_536)
+    third.add_argument("--share", type=float, default=0.001, help="of the tokens at which a latent is active")
+    third.add_argument("--seed", type=int, default=0)
+    third.set_defaults(do=untrained)
     given = parser.parse_args()
     given.do(given)
 
@@ -149,6 +160,42 @@ def train(given: argparse.Namespace) -> None:
     }
     (folder / "quality.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found))
+
+
+def untrained(given: argparse.Namespace) -> None:
+    """Write an autoencoder of random directions, in the form of SAELens."""
+    from safetensors.torch import save_file
+
+    from n2g.units.saelens import SETTINGS, WEIGHTS
+
+    about = json.loads((given.output / "states" / "about.json").read_text())
+    reads = HOOKS["sae"][0]
+    known = np.load(given.output / "states" / f"train_{reads}.npy")
+    sample = np.random.default_rng(given.seed).choice(len(known), min(len(known), 20_000), replace=False)
+    states = torch.from_numpy(known[np.sort(sample)].astype(np.float32))
+    torch.manual_seed(given.seed)
+    directions = torch.nn.functional.normalize(torch.randn(given.latents, states.shape[1]), dim=1)
+    active = max(round(given.share * len(states)), 1)
+    thresholds = torch.cat([(part @ states.T).topk(active).values[:, -1] for part in directions.split(1024)])
+    folder = given.output / "untrained"
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        "W_enc": directions.T.contiguous(),
+        "W_dec": directions,
+        "b_enc": torch.zeros(given.latents),
+        "b_dec": torch.zeros(states.shape[1]),
+        "threshold": thresholds.clamp(min=1e-6),
+    }
+    save_file(weights, folder / WEIGHTS)
+    hook = f"blocks.{about['layer']}.{reads}"
+    settings = {
+        "architecture": "jumprelu",
+        "d_in": states.shape[1],
+        "d_sae": given.latents,
+        "apply_b_dec_to_input": False,
+        "metadata": {"model_name": about["model_name"], "hook_name": hook, "sae_lens_version": "6.0.0"},
+    }
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
 
 
 def autoencoder(width: int, latents: int, k: int, about: Any) -> tuple[Any, Any]:

@@ -25,7 +25,9 @@ from n2g.errors import InputError
 from n2g.files.tables import read_table, write_table
 from n2g.ids import Block, block_folder
 from n2g.model.checkpoint import Description, checkpoint_key, read_description
+from n2g.units.description import latents_size, units_key
 from n2g.workflow.config import load_config
+from n2g.workflow.params import kind_of
 from n2g.workflow.selection import selected_blocks
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -35,8 +37,8 @@ BLOCK_STAGES = ("prune", "saliency", "augment")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its configuration, its folder, its model, all selected blocks with their layers, and the folder
-    of the largest block of each layer, of which pieces are measured."""
+    """A finished run: its configuration, its folder, its model, all selected blocks with their layers, the folder of the
+    largest block of each layer, of which pieces are measured, and what reads its latents, where it is about those."""
 
     config: Mapping[str, Any]
     root: Path
@@ -44,6 +46,7 @@ class Run:
     model: Description
     selected: Sequence[tuple[int, Block]]
     blocks: Mapping[int, Path]
+    units: Path | None = None
 
     @classmethod
     def open(cls, configuration: Path) -> Run:
@@ -57,10 +60,14 @@ class Run:
         if not (root / "summary.json").is_file() or not checkpoint.is_file():
             raise InputError(f"There is no finished run in {root} to measure: run `make atlas` first.")
         model = read_description(checkpoint)
-        selected = selected_blocks(config, model.n_layers, model.d_mlp)
+        size, units = (model.n_layers, model.d_mlp), None
+        if kind_of(config) == "latents":
+            units = Path("resources/units") / units_key(config["units"], str(checkpoint)) / "units.json"
+            size = latents_size(units) or size
+        selected = selected_blocks(config, *size)
         largest = max((block for _, block in selected), key=lambda block: len(block.neurons))
         blocks = {layer: block_folder(root, layer, largest) for layer, _ in selected}
-        return cls(config, root, checkpoint, model, selected, blocks)
+        return cls(config, root, checkpoint, model, selected, blocks, units)
 
     @property
     def corpus(self) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import planted_latents
 import pytest
-from tiny_run import RUN, checkout, configure, planned, snakemake
+from tiny_run import ROOT, RUN, checkout, configure, planned, snakemake
 from wheels import save_wheel
 
 
@@ -53,3 +55,11 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     assert status == 0, said
     (uploads,) = (run / RUN / "export" / "neuronpedia" / "upload").iterdir()
     assert sorted(path.name for path in uploads.iterdir()) == ["0-res-n2g", "1-res-n2g"]
+
+    # The benchmark of the site takes renumbered copies of latents as it does of neurons.
+    program = ROOT / "benchmarks" / "pages.py"
+    subprocess.run([sys.executable, program, "8", "--keep", tmp_path / "site"], cwd=run, check=True)
+    pages = (tmp_path / "site" / "neurons").glob("L*/F*/index.html")
+    assert sorted("/".join(page.parts[-3:-1]) for page in pages) == [
+        f"L{layer}/F{number}" for layer in (0, 1) for number in range(4)
+    ]
