@@ -206,7 +206,8 @@ def write_effects(root: Path, layers: int = 2) -> None:
     """What the first neuron of each layer does, as its record says."""
     for layer in range(layers):
         (folder,) = (root / str(layer)).iterdir()
-        known = json.loads((folder / "render" / f"L{layer}.N0.json").read_text())["effects"]
+        (record,) = folder.glob(f"render/L{layer}.?0.json")
+        known = json.loads(record.read_text())["effects"]
         rows = []
         for name, effect in known.items():
             row = {"neuron": 0, "pole": "positive", "set": name}

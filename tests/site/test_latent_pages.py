@@ -17,7 +17,7 @@ EXPECTED = tuple(f"L{layer}.F{latent}" for layer in range(2) for latent in range
 SPOKEN = ("title", "aria-label", "placeholder", "alt", "content")
 # Of the method, of this project, and of how it is used.
 NAMES = r"Neuron to Graph: Interpreting Language Model Neurons|Neuron to Graph|Neuron Atlas|snakemake neuron|neuron=L"
-NAMES += r"|neurons\.csv|neurons/"
+NAMES += r"|(rewrite_)?neurons\.(csv|parquet)|neurons/"
 
 
 class Words(HTMLParser):
@@ -41,8 +41,17 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     renders = fake_records.write(folder, letter="F")
     config = fake_records.CONFIG | {"units": fake_records.UNITS, "site_url": "https://example.org/"}
     encoders = {layer: f"TopK (k = 32), reads blocks.{layer}.hook_resid_post" for layer in range(2)}
+    fake_records.write_effects(folder)
     atlas = SiteInputs(
-        config, fake_records.summary(), EXPECTED, None, (), (), COUNTS, (2, 4), encoders=encoders
+        config,
+        fake_records.summary(),
+        EXPECTED,
+        tables=("effects",),
+        run_tables=(fake_records.write_similar(folder / "similar.parquet"),),
+        counts=COUNTS,
+        size=(2, 4),
+        rewritten=(fake_records.write_rewritten(folder / "0"),),
+        encoders=encoders,
     )
     build(atlas, renders, ROOT / "site", folder / "no docs", folder / "atlas")
     return folder / "atlas"
@@ -53,6 +62,12 @@ def test_nothing_is_called_a_neuron(atlas: Path) -> None:
         said = re.sub(NAMES, "", "\n".join(Words(path).found))
         assert re.findall(r".*neuron.*", said, re.IGNORECASE) == [], path
         assert "atent" in said or "This page has moved" in said, path
+
+
+def test_rewritten_layers_are_those_of_latents(atlas: Path) -> None:
+    said = " ".join("".join(Words(atlas / "rewrite/index.html").found).split())
+    assert "4 of 4 latents, rewritten by the graphs of one pole." in said
+    assert "L0.F0" in said
 
 
 def test_scripts_know_what_the_pages_are_about(atlas: Path) -> None:

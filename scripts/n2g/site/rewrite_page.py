@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment
 
 from n2g.files.tables import read_table
+from n2g.ids import NeuronId
 from n2g.site import shell
 from n2g.site.plots import distribution, intervals
 from n2g.site.summary_figures import LISTED
@@ -113,8 +114,7 @@ def _neurons(found: Mapping[tuple[int, int], Mapping[str, Any]], rows: list[dict
     """The neurons with the largest effects, each by the first of its poles, and how all are distributed."""
     names: dict[tuple[int, int], str] = {}
     for one in rows:
-        neuron = one["id"].partition(".N")[2].rstrip("-")
-        names.setdefault((one["layer"], int(neuron)), one["id"])
+        names.setdefault((one["layer"], NeuronId.parse(one["id"]).neuron), one["id"])
     known: list[dict[str, Any]] = [{**row, "id": names[key]} for key, row in found.items() if key in names]
     listed = sorted(known, key=lambda row: -row["mean_effect"])[:LISTED]
     plots = [
