@@ -37,8 +37,8 @@ BLOCK_STAGES = ("prune", "saliency", "augment")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its configuration, its folder, its model, all selected blocks with their layers, the folder of the
-    largest block of each layer, of which pieces are measured, and what reads its latents, where it is about those."""
+    """A finished run: its configuration, its folder, its model, all selected blocks with their layers, the folder of
+    the largest block of each layer, of which pieces are measured, and what reads its latents, if it is about those."""
 
     config: Mapping[str, Any]
     root: Path

@@ -28,7 +28,7 @@ rule export:
         script=script("export"),
         run=lambda wildcards, output: os.path.dirname(output[0]),
         blocks=name_blocks(SELECTED),
-        config=as_json({key: config[key] for key in ("run", "model", "corpus")}),
+        config=as_json({key: config[key] for key in ("run", "model", "corpus", "units")}),
         options=options(seed="seed") + UNITS_OPTION,
         code=code_digest("export"),
         lock=lock_digest(),

@@ -19,6 +19,8 @@ rule manifest:
         model=shared(f"resources/models/{MODEL.key}/fetched.json"),
         checkpoint=CHECKPOINT,
         texts=shared(f"resources/texts/{TEXTS.key}/fetched.json"),
+        units=UNITS,
+        encoders=rules.fetch_units.output if LATENTS and UNITS_PLACE.kind != "local" else [],
     output:
         run_file("manifest.json"),
     log:
@@ -35,6 +37,9 @@ rule manifest:
         parts=lambda wildcards, output: len(PASSES),
         without=[name for name, wanted in OPTIONAL.items() if not wanted],
         base=os.path.relpath(BASE),
+        units=lambda wildcards, input: "".join(
+            f" --{name}={path}" for name in ("units", "encoders") for path in [input.get(name)] if path
+        ),
         code=code_digest("manifest"),
         lock=lock_digest(),
     message:
@@ -42,4 +47,4 @@ rule manifest:
     shell:
         "python {params.script:q} --config {params.config:q} --blocks {params.blocks} --parts {params.parts}"
         " --without {params.without} --base {params.base:q} --model {input.model:q}"
-        " --checkpoint {input.checkpoint:q} --texts {input.texts:q} --output {output:q} > {log:q} 2>&1"
+        " --checkpoint {input.checkpoint:q} --texts {input.texts:q}{params.units} --output {output:q} > {log:q} 2>&1"

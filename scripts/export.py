@@ -23,7 +23,9 @@ def main() -> None:
     parser.add_argument(
         "--units", type=Path, help="units.json, where latents are described instead of neurons"
     )
-    parser.add_argument("--config", type=json.loads, required=True, help="run, model and corpus, as JSON")
+    parser.add_argument(
+        "--config", type=json.loads, required=True, help="run, model, corpus and units, as JSON"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed for choosing random documents")
     parser.add_argument("--schema", type=Path, required=True, help="JSON Schema of the records")
     parser.add_argument("--output", type=Path, required=True, help="folder of the export")
@@ -43,12 +45,15 @@ def main() -> None:
             yield list(read_neurons(folder, layer, documents, words, given.seed, kind, writes))
 
     model = read_json(given.checkpoint)
-    sources = [
-        {"name": part["name"] or part["source"], "licence": part["licence"], "url": part["url"]}
-        for part in (given.config["model"], given.config["corpus"])
-    ]
+
+    def source(name: str) -> dict[str, str | None]:
+        part = given.config[name]
+        return {"name": part["name"] or part["source"], "licence": part["licence"], "url": part["url"]}
+
     each = latents.latents if latents else model["d_mlp"]
-    about = About(given.config["run"], *sources, (model["n_layers"], each))
+    size = (model["n_layers"], each)
+    encoders = source("units") if latents else None
+    about = About(given.config["run"], source("model"), source("corpus"), size, encoders)
     drawings = {dot.stem: dot for _, folder in folders for dot in (folder / "render").glob("*.dot")}
     titles = {name: table[name].to_pylist() for name in ("title", "sha256")}
     with replacing(given.output) as folder:

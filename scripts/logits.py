@@ -24,17 +24,15 @@ def main() -> None:
 
     bridge = boot(given.checkpoint, "cpu")
     weights = [weights_of(bridge, layer) for layer in range(read_description(given.checkpoint).n_layers)]
-    if given.units:
-        layers = sorted({number for number, _ in parse_blocks(given.blocks)})
-        latents = {
-            number: latent_weights(weights[number], load_encoder(given.units, number, decoder=True))
-            for number in layers
-        }
-    for number, block in parse_blocks(given.blocks):
+    encoded: int | None = None
+    for number, block in parse_blocks(given.blocks):  # those of a layer after each other
+        if number != encoded:
+            own, encoded = weights[number], number
+            if given.units:
+                own = latent_weights(own, load_encoder(given.units, number, decoder=True))
         units = [(neuron, pole) for neuron in block.neurons for pole in given.poles.split(",")]
         signs = [-1.0 if pole == "negative" else 1.0 for _, pole in units]
         neurons, folder = [neuron for neuron, _ in units], block_folder(given.output, number, block)
-        own = latents[number] if given.units else weights[number]
         tokens = lens(own, neurons, signs) if own else [{}] * len(neurons)
         rows = [
             {

@@ -21,11 +21,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="manifest of the fetched model")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the model's checkpoint.json")
     parser.add_argument("--texts", type=Path, required=True, help="manifest of the fetched texts")
+    parser.add_argument("--units", type=Path, help="units.json, where latents are described")
+    parser.add_argument("--encoders", type=Path, help="manifest of the fetched encoders, if they were")
     parser.add_argument("--output", type=Path, required=True, help="manifest.json in the run's folder")
     given = parser.parse_args()
 
     run, blocks = given.output.parent, parse_blocks(given.blocks)
-    inputs = (given.base, given.model, given.checkpoint, given.texts)
+    inputs = (given.base, given.model, given.checkpoint, given.texts, given.units, given.encoders)
     spent = costs(run / "benchmarks", blocks, given.parts, given.without)
     write_json(given.output, manifest(given.config, run, blocks, *inputs) | {"costs": spent})
 

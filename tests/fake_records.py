@@ -49,7 +49,13 @@ CONFIG = {
     },
     "corpus": {"source": "texts.txt", "name": None, "licence": "CC0", "url": None},
 }
-UNITS = {"source": "saes/<b>fake</b>", "hook": "auto", "model": None}
+UNITS = {
+    "source": "saes/<b>fake</b>",
+    "hook": "auto",
+    "model": None,
+    "name": "<i>Fake</i> encoders",
+    "licence": "CC BY 4.0",
+}
 PREDICTORS = ("graph", "paper", "token_lookup")
 SETS = ("top", "quantile", "random")
 

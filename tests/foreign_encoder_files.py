@@ -150,13 +150,17 @@ def save_sparsify(folder: Path, w: Weights, module: str = f"layers.{LAYER}", **c
     return folder
 
 
-def save_circuit_tracer(folder: Path, w: Weights, threshold: bool = True) -> Path:
+def save_circuit_tracer(
+    folder: Path, w: Weights, threshold: bool = True, stored_k: int | None = None, **said: object
+) -> Path:
+    """stored_k: a tensor, as of a set with TopK."""
     folder.mkdir(parents=True, exist_ok=True)
     hooks = {"feature_input_hook": "mlp.hook_in", "feature_output_hook": "mlp.hook_out"}
     config = {"model_name": "someone/tiny", "model_kind": "transcoder_set", **hooks, "scan": "tiny"}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | said))
     parts = tensors(W_enc=w.enc.T, W_dec=w.dec, b_enc=w.b_enc, b_dec=w.b_dec)
     parts |= tensors(**{"activation_function.threshold": w.threshold}) if threshold else {}
+    parts |= {"k": torch.tensor(stored_k)} if stored_k else {}
     save_file(parts, folder / f"layer_{LAYER}.safetensors")
     return folder
 
@@ -180,11 +184,13 @@ def save_cross_layer(folder: Path, w: Weights, threshold: bool = True) -> Path:
 
 def save_cross_layer_gemma_scope_2(folder: Path, w: Weights) -> Path:
     """A file for each layer; of earlier layers than its own, the rows of the decoder count for nothing."""
-    folder = folder / "clt"
+    folder = folder / "clt" / "width_262k_l0_medium_affine"
     folder.mkdir(parents=True, exist_ok=True)
     rows = np.stack([*[w.dec * 7] * LAYER, w.dec * 2, -w.dec], 1)
     parts = tensors(w_enc=w.enc, w_dec=rows, b_enc=w.b_enc, b_dec=w.b_dec, threshold=w.threshold)
-    save_file(parts, folder / f"layer_{LAYER}_width_16k_l0_small_affine.safetensors")
+    save_file(parts, folder / f"params_layer_{LAYER}.safetensors")
+    config = {"architecture": "jump_relu", "model_name": "tiny"}
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
@@ -213,6 +219,10 @@ def gated(x: np.ndarray, w: Weights) -> np.ndarray:
 
 def topk(x: np.ndarray, w: Weights) -> np.ndarray:
     return top(pre(x, w, True), K)
+
+
+def topk_transcoder(x: np.ndarray, w: Weights) -> np.ndarray:
+    return top(pre(x, w, False), K)
 
 
 def rescaled_topk(x: np.ndarray, w: Weights) -> np.ndarray:
@@ -298,10 +308,25 @@ FORMATS: dict[str, tuple[Save, Callable[[np.ndarray, Weights], np.ndarray], str]
     "sparsify groupmax": (lambda f, w: save_sparsify(f, w, activation="groupmax", k=6), groupmax, HOOK),
     "sparsify transcoder": (
         lambda f, w: save_sparsify(f, w, f"layers.{LAYER}.mlp", transcode=True),
-        lambda x, w: top(pre(x, w, False), K),
+        topk_transcoder,
         MLP_IN,
     ),
     "circuit-tracer": (save_circuit_tracer, jump, MLP_IN),
+    "circuit-tracer topk": (
+        lambda f, w: save_circuit_tracer(f, w, False, activation="topk", k=K),
+        topk_transcoder,
+        MLP_IN,
+    ),
+    "circuit-tracer topk, as it is saved": (
+        lambda f, w: save_circuit_tracer(f, w, False, K),
+        topk_transcoder,
+        MLP_IN,
+    ),
+    "circuit-tracer relu in spite of thresholds": (
+        lambda f, w: save_circuit_tracer(f, w, activation="relu"),
+        relu_transcoder,
+        MLP_IN,
+    ),
     "circuit-tracer cross-layer": (save_cross_layer, jump, MLP_IN),
     "circuit-tracer cross-layer relu": (
         lambda f, w: save_cross_layer(f, w, False),

@@ -158,7 +158,12 @@ def test_answers_do_not_depend_on_what_else_is_asked(model: Any, shared: bool) -
 
 def test_nor_in_a_model_as_wide_as_real_ones(tmp_path: Path) -> None:
     """Matrix kernels choose by all sizes how they add: widths of a few dozen numbers show little of it."""
-    sizes = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3}
+    sizes = {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+    }
     tiny.save_llama(tmp_path / "model", num_hidden_layers=2, **sizes)
     convert(sorted((tmp_path / "model").iterdir()), tmp_path / "checkpoint")
     bridge = boot(tmp_path / "checkpoint")

@@ -79,6 +79,30 @@ def test_the_same_run_gives_the_same_bytes(described: Path) -> None:
     assert str(described.parents[1]) not in json.dumps(written)
 
 
+@pytest.mark.parametrize("downloaded", [True, False])
+def test_the_encoders_of_latents_are_in_it(described: Path, tmp_path: Path, downloaded: bool) -> None:
+    run = Path(shutil.copytree(described, tmp_path / "run"))
+    manifest = json.loads((run / "manifest.json").read_text())
+    source = {"kind": "pypi", "name": "saes", "version": "1.0"}
+    fetched = {
+        "source": source,
+        "files": {"layer_3/cfg.json": "12" * 32, "layer_3/sae.safetensors": "34" * 32},
+    }
+    layers = {"3": {"hook": "blocks.3.hook_resid_post", "sha256": "56" * 32}}
+    manifest["units"] = {"fetched": fetched if downloaded else None, "layers": layers}
+    manifest["config"]["units"] = {"source": "encoders/saes", "name": None, "licence": "CC0-1.0", "url": None}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "ro-crate-metadata.json").write_text(json.dumps(describe(run, FILES, BLOCKS)))
+    crate = ROCrate(run)
+    encoders = crate.get("#units")
+    assert (encoders["name"], encoders["license"]) == ("saes", "CC0-1.0")
+    parts = encoders["hasPart"]
+    digests = {one["sha256"] for one in (parts if isinstance(parts, list) else [parts])}
+    assert digests == ({"12" * 32, "34" * 32} if downloaded else {"56" * 32})
+    assert crate.description.startswith("Latents of saes, which read ")
+    assert crate.get("0/00000-00001/")["name"].startswith("Layer 0, latents 0 to 1")
+
+
 def test_a_crate_of_code_that_did_not_run_is_refused(described: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "files.md").write_text("edited")

@@ -82,11 +82,14 @@ def test_scripts_know_what_the_pages_are_about(atlas: Path) -> None:
 
 def test_the_source_is_named(atlas: Path) -> None:
     home = "".join(Words(atlas / "index.html").found)
-    assert "from saes/<b>fake</b>: layer 0, TopK (k = 32), reads blocks.0.hook_resid_post" in home
+    assert (
+        "<i>Fake</i> encoders, CC BY 4.0, from saes/<b>fake</b>: layer 0, TopK (k = 32), reads blocks.0.hook_resid_post"
+        in home
+    )
     assert "All 8 latents of" in " ".join(home.split())
     layer = "".join(Words(atlas / "layers/L1/index.html").found)
     assert "TopK (k = 32), reads blocks.1.hook_resid_post. 4 latents" in layer
     page = atlas / "neurons/L0/F0/index.html"
-    assert "saes/<b>fake</b>" in Words(page).found
+    assert "<i>Fake</i> encoders (CC BY 4.0), saes/<b>fake</b>" in Words(page).found
     assert fake_records.HOSTILE[0] in Words(page).found  # its name, as text
     assert "<script>window" not in page.read_text()

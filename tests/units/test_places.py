@@ -223,6 +223,89 @@ def test_module_outputs_are_before_a_norm_behind_them(tmp_path: Path) -> None:
     assert converted(tmp_path).hook == f"blocks.{LAYER}.mlp.hook_out"
 
 
+def said_of(folder: Path, name: str, **changes: Any) -> None:
+    """Change what a configuration says, in JSON or YAML; None removes a key."""
+    (path,) = folder.rglob(name)
+    given = yaml.safe_load(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in given.items() if value is not None}))
+
+
+def test_modules_are_hooks_for_saelens_too(tmp_path: Path) -> None:
+    foreign.save_saelens(
+        tmp_path / "made", "standard", foreign.weights(), hook_name=f"model.layers.{LAYER}.mlp"
+    )
+    assert converted(tmp_path).hook == f"blocks.{LAYER}.mlp.hook_out"
+
+
+def test_an_unknown_module_leaves_it_to_the_configuration(tmp_path: Path) -> None:
+    foreign.save_gemma_scope_2(tmp_path / "made", foreign.weights())
+    said_of(tmp_path / "made", "config.json", hf_hook_point_in=f"model.layers.{LAYER}.laurel.output")
+    with pytest.raises(InputError, match=r"params\.safetensors does not say where it reads: set units\.hook"):
+        converted(tmp_path)
+    assert converted(tmp_path, "blocks.{layer}.mlp.hook_in").hook == MLP_IN
+
+
+def test_gemma_scope_2_without_settings_needs_only_the_hook(tmp_path: Path) -> None:
+    made = foreign.save_gemma_scope_2(tmp_path / "made", foreign.weights())
+    (made / "config.json").unlink()
+    with pytest.raises(InputError, match=r"params\.safetensors does not say where it reads: set units\.hook"):
+        converted(tmp_path)
+    assert converted(tmp_path, "blocks.{layer}.hook_mlp_out").writes == f"blocks.{LAYER}.hook_mlp_out"
+
+
+def save_crosscoder(folder: Path) -> None:
+    made = foreign.save_cross_layer_gemma_scope_2(folder, foreign.weights())
+    made.rename(folder / "layer_7_13_17_22_width_65k_l0_medium")
+
+
+def save_embedding(folder: Path) -> None:
+    made = foreign.save_gemma_scope(folder, foreign.weights())
+    made.parent.parent.rename(folder / "embedding")
+
+
+def save_folded(folder: Path) -> None:
+    foreign.save_saelens(
+        folder,
+        "standard",
+        foreign.weights(),
+        hook_name=f"blocks.{LAYER}.attn.hook_z",
+        model_from_pretrained_kwargs={"fold_value_biases": True},
+    )
+
+
+def save_list(folder: Path) -> None:
+    folder.mkdir()
+    listed = ["hf://someone/transcoders/layer_0/params.npz?revision=abc"]
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"model_kind": "transcoder_set", "transcoders": listed})
+    )
+
+
+def save_with(**said: Any) -> Any:
+    """A set of circuit-tracer whose configuration says something else."""
+    return lambda folder: foreign.save_circuit_tracer(folder, foreign.weights(), **said)
+
+
+REFUSED = {
+    "crosscoder": (save_crosscoder, "is a crosscoder, whose latents read several layers at once: choose"),
+    "embedding": (save_embedding, "reads embeddings before they are scaled: choose an encoder of a layer"),
+    "folded": (save_folded, r"reads attn\.hook_z of a model that fold_value_biases has changed: choose"),
+    "list": (save_list, "has no transcoders beside it, but lists those of elsewhere, such as hf://someone/"),
+    "name": (save_with(model_name=3), "is of the model 3, which is no text: correct its settings"),
+    "activation": (save_with(activation="gelu"), "activation 'gelu' is not known: choose transcoders with"),
+    "no k": (save_with(activation="topk"), "k is None, which 48 latents cannot have: correct it"),
+    "large k": (save_with(stored_k=49), "k is 49, which 48 latents cannot have: correct it"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    save, sentence = REFUSED[kind]
+    save(tmp_path / "made")
+    with pytest.raises(InputError, match=sentence):
+        converted(tmp_path)
+
+
 def test_rows_for_all_layers_are_never_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     foreign.save_cross_layer_gemma_scope_2(tmp_path / "made", foreign.weights())
     read, plain = [], weight_files.safe_open

@@ -1,5 +1,6 @@
 """The configuration: schema, defaults, and one sentence for each mistake."""
 
+import json
 from pathlib import Path
 
 import jsonschema
@@ -52,6 +53,7 @@ def test_the_shipped_configuration_shows_every_key_but_rare_ones() -> None:
     }
     rare = {"model.tokenizer", "corpus.bos", "corpus.separator"}
     rare |= {"units.source", "units.file", "units.sha256", "units.hook", "units.model"}
+    rare |= {"units.name", "units.licence", "units.url"}
     assert {key for key, _, _ in describe_keys()} - {"settings"} == (shown - {"settings"}) | rare
 
 
@@ -95,6 +97,11 @@ def test_defaults_are_filled_in_and_the_input_is_left_alone() -> None:
         ("explain.simulator", "gpt", "is needed with explain.simulator"),
         ("model.url", "javascript:alert(1)", "must match"),
         ("corpus.url", "example.org", "must match"),
+        (
+            "units",
+            {"source": ".", "url": "javascript:alert(1)"},
+            "units.url: 'javascript:alert(1)' has the wrong form",
+        ),
         ("against", "a/b", "must match"),
         ("against", "default", "is the run itself"),
         ("against", "unknown", "results/unknown is not a finished run"),
@@ -221,7 +228,24 @@ def test_the_keys_of_latents_have_defaults() -> None:
         "sha256": None,
         "hook": "auto",
         "model": None,
+        "name": None,
+        "licence": None,
+        "url": None,
     }
+
+
+def test_a_run_of_latents_is_not_compared_with_one_of_neurons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run, units in (("latents", {"source": "saes"}), ("neurons", "neurons")):
+        (tmp_path / "results" / run).mkdir(parents=True)
+        (tmp_path / "results" / run / "manifest.json").write_text(json.dumps({"config": {"units": units}}))
+    assert complete_config(changed("against", "neurons"))["against"] == "neurons"
+    with pytest.raises(
+        ConfigError, match=r"^against: results/latents describes latents, not neurons: name another run\.$"
+    ):
+        complete_config(changed("against", "latents"))
 
 
 def test_names_of_the_model() -> None:

@@ -33,6 +33,7 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     (run / "model").symlink_to(tmp_path / "made" / "model")
     (run / "texts.txt").symlink_to(tmp_path / "made" / "texts" / "texts.txt")
     units = {"source": "pypi:saes==1.0", "file": "saes/layer_*", "sha256": digest, "model": "tiny"}
+    units |= {"name": "Planted latents", "licence": "CC0-1.0"}
     configure(run, units=units, layers="0-1", neurons="0-1")
     status, said = snakemake(run)
     assert status == 0, said
@@ -43,6 +44,12 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     configure(run, units=units, layers="0-1", neurons="0-1")
     (fetched,) = (run / "resources" / "encoders").rglob("fetched.json")
     assert set(json.loads(fetched.read_bytes())["files"]) == {n for n in files if n.startswith("saes/")}
+    manifest = json.loads((run / RUN / "manifest.json").read_bytes())
+    assert manifest["units"]["fetched"] == json.loads(fetched.read_bytes())
+    assert {layer: len(one["sha256"]) for layer, one in manifest["units"]["layers"].items()} == {
+        "0": 64,
+        "1": 64,
+    }
     record = json.loads((run / RUN / "1" / "00000-00001" / "render" / "L1.F1.json").read_bytes())
     assert record["status"] == "ok"
     assert (run / RUN / "atlas" / "neurons" / "L1" / "F1" / "index.html").exists()
@@ -55,6 +62,8 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     assert status == 0, said
     (uploads,) = (run / RUN / "export" / "neuronpedia" / "upload").iterdir()
     assert sorted(path.name for path in uploads.iterdir()) == ["0-res-n2g", "1-res-n2g"]
+    licence = (run / RUN / "export" / "LICENCE.md").read_text()
+    assert "The encoders: Planted latents. Licence: CC0-1.0." in licence
 
     # The benchmark of the site takes renumbered copies of latents as it does of neurons.
     program = ROOT / "benchmarks" / "pages.py"

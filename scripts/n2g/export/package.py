@@ -33,13 +33,14 @@ class About:
     """What an export says of its origin.
 
     run: the run's name. model, texts: `name`, `licence` and `url` of both, where known. size: layers of the model, and
-    neurons of each.
+    neurons of each. encoders: the same of these, where latents are described.
     """
 
     run: str
     model: Mapping[str, str | None]
     texts: Mapping[str, str | None]
     size: tuple[int, int]
+    encoders: Mapping[str, str | None] | None = None
 
     @property
     def on_neuronpedia(self) -> neuronpedia.Model:
@@ -146,7 +147,10 @@ def _licence(about: About) -> str:
     lines += [
         "Graphs, sentences, scores and statistics may be used under the MIT licence, as Neuron Atlas itself."
     ]
-    for kind, source in (("model", about.model), ("texts", about.texts)):
+    sources = {"model": about.model, "texts": about.texts, "encoders": about.encoders}
+    for kind, source in sources.items():
+        if source is None:
+            continue
         said = f"- The {kind}: {source['name']}. Licence: {source['licence'] or 'not stated'}."
         lines += ["", said + (f" <{source['url']}>" if source["url"] else "")]
     lines += [

@@ -63,8 +63,10 @@ def describe(run: Path, files: Sequence[str], blocks: Iterable[tuple[int, Block]
     crate.metadata.extra_contexts.append(TERMS)
     crate.datePublished = manifest["finished"]
     crate.name = f"Neuron Atlas: {config['run']}"
+    of_latents = "units" in manifest
+    described = f"Latents of {_name(manifest, 'units')}, which read" if of_latents else "Neurons of"
     crate.description = (
-        f"Neurons of {_name(manifest, 'model')} as small graphs, fitted to {_name(manifest, 'corpus')}."
+        f"{described} {_name(manifest, 'model')}, as small graphs, fitted to {_name(manifest, 'corpus')}."
     )
     crate.license = _add(crate, "#licence", "CreativeWork", **_licence(manifest))
     crate.root_dataset["conformsTo"] = [
@@ -72,7 +74,7 @@ def describe(run: Path, files: Sequence[str], blocks: Iterable[tuple[int, Block]
         for address, (name, version) in PROFILES.items()
     ]
     workflow = _workflow(crate, run, manifest)
-    inputs = [_input(crate, manifest, part) for part in ("model", "corpus")]
+    inputs = [_input(crate, manifest, part) for part in ("model", "corpus", "units") if part in manifest]
     values = [
         _value(crate, name, value) for name, value in _flat(config | {"settings": manifest["settings"]})
     ]
@@ -81,7 +83,8 @@ def describe(run: Path, files: Sequence[str], blocks: Iterable[tuple[int, Block]
     results = [crate.add_file(dest_path=name, properties=_about(run / name)) for name in files]
     results.append(crate.add_dataset(dest_path="atlas", properties={"name": "The site"}))
     for layer, block in blocks:
-        name = f"Layer {layer}, neurons {block.first} to {block.last}: tables, graphs and records"
+        kind = "latents" if of_latents else "neurons"
+        name = f"Layer {layer}, {kind} {block.first} to {block.last}: tables, graphs and records"
         results.append(crate.add_dataset(dest_path=f"{layer}/{block}", properties={"name": name}))
     action = crate.add_action(
         workflow,
@@ -149,11 +152,19 @@ def _workflow(crate: ROCrate, run: Path, manifest: Mapping[str, Any]) -> Entity:
 
 
 def _input(crate: ROCrate, manifest: Mapping[str, Any], part: str) -> Entity:
-    """Add the fetched model or texts: files that are not in the crate, named by their digests as RFC 6920 does."""
+    """Add the model, the texts or the encoders: files that are not in the crate, named by their digests (RFC 6920).
+
+    Of encoders in a local folder these are the files that they were converted to.
+    """
     about, fetched = manifest["config"][part], manifest[part]["fetched"]
-    source = fetched["source"]
+    source = fetched["source"] if fetched else {"kind": "local"}
+    known = (
+        fetched["files"]
+        if fetched
+        else {f"layer_{layer}.safetensors": one["sha256"] for layer, one in manifest[part]["layers"].items()}
+    )
     files = []
-    for name, digest in fetched["files"].items():
+    for name, digest in known.items():
         address = f"ni:///sha-256;{urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip('=')}"
         properties = {"name": name, "encodingFormat": _format(name), "sha256": digest}
         files.append(crate.add_file(address, properties=properties))
@@ -193,7 +204,9 @@ def _flat(config: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any
 
 
 def _name(manifest: Mapping[str, Any], part: str) -> str:
-    return manifest["config"][part]["name"] or manifest[part]["fetched"]["source"]["name"]
+    fetched = manifest[part]["fetched"]
+    named = fetched["source"]["name"] if fetched else Path(manifest["config"][part]["source"]).name
+    return manifest["config"][part]["name"] or named
 
 
 def _licence(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from n2g.files.digests import file_digest, files_digest
 from n2g.files.tables import read_json
 from n2g.ids import Block, block_folder
 from n2g.settings import Settings
+from n2g.units.description import read_latents
 from n2g.workflow.benchmark_files import read_benchmark
 from n2g.workflow.code_digests import SOURCES, source_files
 
@@ -114,6 +115,8 @@ def manifest(
     model: Path,
     checkpoint: Path,
     texts: Path,
+    units: Path | None = None,
+    encoders: Path | None = None,
 ) -> dict[str, Any]:
     """The manifest of a finished run, but for its costs.
 
@@ -124,14 +127,22 @@ def manifest(
         base: the checkout.
         model, texts: manifests of what was fetched.
         checkpoint: the model's `checkpoint.json`.
+        units: where latents are described, their `units.json`.
+        encoders: the manifest of what was fetched of them, unless they come from a local folder.
     """
     chosen = {**config["settings"], "method": config["method"], "seed": config["seed"]}
     settings = Settings.from_options(chosen | {"bos": read_json(run / "corpus" / "corpus.json")["bos"]})
     renders = (block_folder(run, layer, block) / "render" for layer, block in blocks)
+    latents = {}
+    if units:
+        layers = read_latents(units).layers.items()
+        known = {str(number): {"hook": one.hook, "sha256": one.sha256} for number, one in layers}
+        latents["units"] = {"fetched": read_json(encoders) if encoders else None, "layers": known}
     return {
         "code": describe_code(base),
         "model": {"fetched": read_json(model), "checkpoint": read_json(checkpoint)},
         "corpus": {"fetched": read_json(texts), "tokens": file_digest(run / "corpus" / "tokens.npy")},
+        **latents,
         "config": dict(config),
         "settings": json.loads(json.dumps(vars(settings))),
         "hardware": hardware(config["device"]),

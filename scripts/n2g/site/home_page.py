@@ -11,7 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from n2g.site import shell, wording
-from n2g.site.navigation import tools
+from n2g.site.navigation import source_of, tools
 from n2g.site.plots import spread
 from n2g.site.summary_figures import across_layers, best_first, by_layer, predictor_meanings, worst_first
 
@@ -41,7 +41,7 @@ def stamp_home(
         total=len(rows),
         part=_part(atlas, layers),
         encoders=[(layer, atlas.encoders[layer]) for layer in layers if layer in atlas.encoders],
-        source=atlas.config["units"]["source"] if atlas.encoders else None,
+        source=source_of(atlas.config["units"]) if atlas.encoders else None,
         layers=[{"layer": layer} for layer in layers],
         tools=tools(atlas),
         shown=shown,

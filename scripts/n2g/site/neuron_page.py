@@ -314,7 +314,7 @@ def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("Run", known.get("run")),
         ("Model", _source(model)),
-        ("Latents", (known.get("units") or {}).get("source")),
+        ("Latents", _source(known["units"]) if known.get("units") else None),
         ("Texts", _source(corpus)),
         ("Hook", known.get("hook")),
         ("Settings", _pairs({key: known.get(key) for key in SETTINGS} | (known.get("settings") or {}))),

@@ -7,7 +7,9 @@ layer and writes into this and all later ones. What it adds to the residual stre
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,6 +37,7 @@ def layers(folder: Path) -> dict[int, Path]:
 def places(path: Path, layer: int) -> Places:
     """Where a transcoder reads and writes, and the name of its model, as far as the configuration says."""
     given = read_settings(path.with_name(SETTINGS))
+    _activation(path, given)
     hooks = (given.get("feature_input_hook"), given.get("feature_output_hook"))
     reads, writes = (hook_name(layer, kind) if isinstance(kind, str) else None for kind in hooks)
     return Places(reads, writes, given.get("model_name"), transcodes=True)
@@ -46,7 +49,9 @@ def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encode
     weights = _of_all_layers(path, layer[1]) if layer else read_weights(path)
     require(path, weights, ["W_enc", "W_dec", "b_enc"])
     latents, width = weights["W_enc"].shape if weights["W_enc"].ndim == 2 else (0, 0)
-    threshold = weights.get("activation_function.threshold")
+    given = read_settings(path.with_name(SETTINGS))
+    activation = _activation(path, given) or ("topk" if "k" in weights else None)
+    threshold = None if activation else weights.get("activation_function.threshold")
     if threshold is not None and threshold.numel() == 1:
         threshold = threshold.reshape(1).expand(latents).contiguous()
     check_shapes(
@@ -61,14 +66,39 @@ def read(path: Path, hook: str, writes: str | None, model: str | None) -> Encode
     return Encoder(
         hook=hook,
         writes=writes,
-        activation="relu" if threshold is None else "jumprelu",
+        activation=activation or ("relu" if threshold is None else "jumprelu"),
         weight=weights["W_enc"],
         bias=weights["b_enc"],
         decoder=weights["W_dec"],
         threshold=threshold,
+        k=_k(path, given, weights, latents) if activation == "topk" else None,
         across=layer is not None,
         model=model,
     )
+
+
+def _activation(path: Path, given: Mapping[str, Any]) -> str | None:
+    """The activation function that the configuration names; None where the files' tensors say which it is.
+
+    Raises InputError where it is not known.
+    """
+    named = given.get("activation")
+    if named not in (None, "relu", "topk", "jumprelu", "jump_relu"):
+        raise InputError(
+            f"{path.with_name(SETTINGS)}: activation {named!r} is not known: choose transcoders with relu, jumprelu or "
+            "topk."
+        )
+    return named if named in ("relu", "topk") else None
+
+
+def _k(path: Path, given: Mapping[str, Any], weights: Mapping[str, torch.Tensor], latents: int) -> int:
+    """How many latents win. Raises InputError where neither configuration nor file says it."""
+    k = given.get("k", int(weights["k"].item()) if "k" in weights else None)
+    if isinstance(k, bool) or not isinstance(k, int) or not 0 < k <= latents:
+        raise InputError(
+            f"{path.with_name(SETTINGS)}: k is {k!r}, which {latents} latents cannot have: correct it."
+        )
+    return k
 
 
 def _of_all_layers(path: Path, layer: str) -> dict[str, torch.Tensor]:

@@ -74,8 +74,9 @@ class Latents:
 
 
 def units_key(units: Mapping[str, Any], checkpoint: str) -> str:
-    """Folder name for converted encoders, different for every section of the configuration and every model."""
-    text = json.dumps([dict(units), checkpoint], sort_keys=True)
+    """Folder name for converted encoders, different for all that decides on them and for every model."""
+    named = {key: units[key] for key in ("source", "file", "sha256", "hook", "model")}
+    text = json.dumps([named, checkpoint], sort_keys=True)
     stem = Path(units["source"]).name
     name = "".join(c if c.isalnum() or c == "." else "-" for c in stem).strip("-.")[:60]
     return f"{name or 'units'}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -79,17 +79,14 @@ def hook_name(layer: int, kind: str) -> str:
     return f"blocks.{layer}.{kind}"
 
 
-def hook_of_module(module: str, side: str = "output") -> str:
-    """The hook that gives the same as the `input` or `output` of a module of `transformers`.
+def known_module(module: str, side: str = "output") -> str | None:
+    """The hook that gives the same as the `input` or `output` of a module of `transformers`, if one is known to.
 
-    >>> hook_of_module("model.layers.3.mlp", "input")
+    >>> known_module("model.layers.3.mlp", "input")
     'blocks.3.mlp.hook_in'
-
-    Raises:
-        InputError: none is known to.
     """
     for pattern, sides in _MODULES.items():
         kind = sides[side == "output"]
         if kind and (match := re.search(pattern, module)):
             return hook_name(int(match[1]), kind)
-    raise InputError(f"the {side} of the module {module} is not known as a hook: set units.hook.")
+    return None

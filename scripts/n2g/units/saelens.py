@@ -8,7 +8,7 @@ from typing import Any
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import ADDED, MODULES, RESIDUAL, parse_hook
+from n2g.units.hooks import ADDED, MODULES, RESIDUAL, known_module, parse_hook
 from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
 
 SETTINGS, WEIGHTS = "cfg.json", "sae_weights.safetensors"
@@ -76,7 +76,8 @@ class Settings:
         self.hook: str | None = about.get("hook_name", about.get("hook_point"))
         if self.hook and self.hook.endswith(".hook_mlp_in"):
             self.hook = _after_norm(path, self.hook, about.get("hf_hook_name"))
-        self.writes: str | None = about.get("hook_name_out")
+        self.hook = _hook(self.hook)
+        self.writes: str | None = _hook(about.get("hook_name_out"))
         if about.get("hook_head_index", about.get("hook_point_head_index")) is not None:
             raise InputError(
                 f"{path}: reads a single head, which is not supported: choose an encoder of a whole hook."
@@ -157,6 +158,11 @@ def _version(text: object) -> int:
     return int(first) if first.isdigit() else 0
 
 
+def _hook(name: str | None) -> str | None:
+    """A hook, also where it is named as a module of a model of `transformers`."""
+    return name if name is None or name.startswith("blocks.") else known_module(name) or name
+
+
 def _after_norm(path: Path, hook: str, module: object) -> str:
     """The hook behind the MLP's norm, where the name of a module says that it is meant.
 
@@ -175,5 +181,10 @@ def _centred(path: Path, changes: Mapping[str, Any], hook: str | None) -> bool:
     if changes.get("fold_ln") and hook and parse_hook(hook)[1] == "mlp.hook_in":
         raise InputError(
             f"{path}: reads a model whose LayerNorm is folded into its MLP: choose another encoder."
+        )
+    folded = [name for name in ("fold_value_biases", "refactor_factored_attn_matrices") if changes.get(name)]
+    if folded and hook and parse_hook(hook)[1] == "attn.hook_z":
+        raise InputError(
+            f"{path}: reads attn.hook_z of a model that {folded[0]} has changed: choose another encoder."
         )
     return bool(changes.get("center_writing_weights"))

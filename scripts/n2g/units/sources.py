@@ -17,6 +17,7 @@ from n2g.texts.sources import PICKLES, files_in
 from n2g.units import circuit_tracer, directions, gemma_scope, saelens, sparsify
 from n2g.units.encoder import Encoder
 from n2g.units.hooks import KNOWN, RESIDUAL, Places, hook_name, parse_hook
+from n2g.units.weight_files import read_settings
 
 AUTO = "auto"
 _LAYER = re.compile(r"(?:^|[^a-z])(?:layers?|blocks|h)[._](\d+)(?!\d)")
@@ -99,6 +100,8 @@ def check_subject(encoders: dict[int, Found], subject: Subject) -> None:
                 "of this model."
             )
         model = one.places.model
+        if model is not None and not isinstance(model, str):
+            raise InputError(f"{one.path} is of the model {model!r}, which is no text: correct its settings.")
         if model and subject.names and not any(_same(model, name) for name in subject.names):
             raise InputError(
                 f"{one.path} is of the model {model}, not of {subject.names[0]}: choose encoders of this model, or "
@@ -154,7 +157,7 @@ def _found(files: Iterable[Path]) -> Iterable[Found]:
         for name in sorted(names):
             if (
                 name == gemma_scope.FIRST
-                or (name == gemma_scope.SECOND and gemma_scope.SETTINGS in names)
+                or name == gemma_scope.SECOND
                 or gemma_scope.CROSS_LAYER.fullmatch(name)
             ):
                 yield _lazy(folder / name, gemma_scope.places(folder / name), gemma_scope.read)
@@ -244,6 +247,16 @@ def _why_none(folder: Path, files: Sequence[Path]) -> str:
             f"{pickles[0]} is a pickle, which can run code when it is read: have its maker's tools write it as "
             ".safetensors."
         )
+    for path in files:
+        if (
+            path.name == circuit_tracer.SETTINGS
+            and isinstance(listed := read_settings(path).get("transcoders"), list)
+            and listed
+        ):
+            return (
+                f"{path} has no transcoders beside it, but lists those of elsewhere, such as {listed[0]}: name "
+                "their own repository in units.source and units.file."
+            )
     return (
         f"{os.fspath(folder)} has no encoders: give a folder with {saelens.WEIGHTS}, {sparsify.WEIGHTS}, "
         f"{gemma_scope.FIRST}, {gemma_scope.SECOND}, {directions.FILE}, or {circuit_tracer.SETTINGS} and "

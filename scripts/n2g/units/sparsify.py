@@ -6,7 +6,7 @@ from pathlib import Path
 
 from n2g.errors import InputError
 from n2g.units.encoder import Encoder
-from n2g.units.hooks import Places, hook_of_module
+from n2g.units.hooks import Places, known_module
 from n2g.units.weight_files import check_shapes, read_settings, read_weights, require
 
 SETTINGS, WEIGHTS = "cfg.json", "sae.safetensors"
@@ -15,11 +15,8 @@ SETTINGS, WEIGHTS = "cfg.json", "sae.safetensors"
 def places(path: Path) -> Places:
     """Where the coder in a folder reads and writes, and the name of its model, as far as its files say."""
     transcodes = bool(read_settings(path / SETTINGS).get("transcode"))
-    try:
-        reads = hook_of_module(path.name, "input" if transcodes else "output")
-        writes = hook_of_module(path.name)
-    except InputError:
-        reads = writes = None
+    reads = known_module(path.name, "input" if transcodes else "output")
+    writes = known_module(path.name) if reads else None
     about = path.parent / "config.json"
     model = read_settings(about).get("model") if about.is_file() else None
     return Places(reads, writes, model, transcodes)

@@ -21,6 +21,7 @@ from n2g.errors import ConfigError, InputError
 from n2g.ids import LETTERS, NeuronId, parse_numbers
 from n2g.texts.sources import Source, wanted_files
 from n2g.workflow.endpoint_access import endpoint_key
+from n2g.workflow.params import kind_of
 
 _TYPES = {
     "string": "a text",
@@ -66,7 +67,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
             "pair_tokens: needs the pairs of the texts: set corpus.further_tokens, at least to 0."
         )
     _check_units(config["units"], config["neuron"])
-    _check_against(config["run"], config["against"])
+    _check_against(config)
     _check_settings(config["settings"], config["corpus"]["max_length"])
     _check_proposer(config["proposer"], config["masked_lm"])
     _check_explain(config["explain"])
@@ -98,11 +99,21 @@ def _check_units(units: str | Mapping[str, Any], neuron: str | None) -> None:
             raise ConfigError("units.sha256: can only be checked for a wheel: set null.")
 
 
-def _check_against(run: str, other: str | None) -> None:
-    if other == run:
+def _check_against(config: Mapping[str, Any]) -> None:
+    other = config["against"]
+    if other is None:
+        return
+    if other == config["run"]:
         raise ConfigError("against: is the run itself: name another one.")
-    if other is not None and not Path("results", other, "manifest.json").is_file():
-        raise ConfigError(f"against: results/{other} is not a finished run: finish it, or name another one.")
+    try:
+        known = json.loads(Path("results", other, "manifest.json").read_bytes())["config"]
+    except (OSError, ValueError, KeyError):
+        raise ConfigError(
+            f"against: results/{other} is not a finished run: finish it, or name another one."
+        ) from None
+    kinds = [kind_of({"units": "neurons", **one}) for one in (known, config)]
+    if kinds[0] != kinds[1]:
+        raise ConfigError(f"against: results/{other} describes {kinds[0]}, not {kinds[1]}: name another run.")
 
 
 def _check_settings(given: Mapping[str, Any], max_length: int) -> None:
