@@ -1,5 +1,6 @@
 """How well is a neuron's effect known? The tokens that it promotes and suppresses, measured on one sample of held-out
-firings, against those that its weights alone name, and against those measured on other firings.
+firings, against those that its weights alone name, those measured on other firings, and those of another neuron: tokens
+that are likely everywhere are in many lists.
 
     python benchmarks/effect_lists.py --run results/smollm2 --checkpoint resources/checkpoints/.../checkpoint.json \\
         --blocks 0/00000-00031 3/00000-00031 5/00000-00031
@@ -87,9 +88,10 @@ def precisions(
     first: Sequence[Measured], second: Sequence[Measured], folder: Path
 ) -> Iterator[dict[str, float]]:
     """Of each neuron with enough firings the average precision of each list, by where it comes from, against the first
-    sample's list."""
+    sample's list. `another` is the second sample's list of the neuron before it in the layer."""
     weights = dict(by_unit(read_table(folder / "logits.parquet", "logits")))
-    for here, there in zip(effect_rows(first), effect_rows(second), strict=True):
+    theirs = list(effect_rows(second))
+    for at, (here, there) in enumerate(zip(effect_rows(first), theirs, strict=True)):
         if min(here["places"], there["places"]) < LEAST:
             continue
         named = sorted(weights[here["neuron"], here["pole"]].to_pylist(), key=lambda row: row["rank"])
@@ -97,6 +99,7 @@ def precisions(
         yield {
             "weights": fmean(list_precision(alone[name], here[name]) for name in LISTS),
             "measured": fmean(list_precision(there[name], here[name]) for name in LISTS),
+            "another": fmean(list_precision(theirs[at - 1][name], here[name]) for name in LISTS),
         }
 
 
@@ -112,6 +115,7 @@ def summary(rows: Sequence[dict[str, float]]) -> dict[str, object]:
         "neurons": len(rows),
         "weights": round(float(weights.mean()), 3),
         "measured": round(float(measured.mean()), 3),
+        "another": round(fmean(row["another"] for row in rows), 3),
         "ratio": round(float(measured.mean() / weights.mean()), 2) if weights.any() else None,
         "interval": [round(float(end), 2) for end in np.percentile(ratios, ENDS)] if len(ratios) else None,
         "weights_better": int((weights > measured).sum()),

@@ -40,17 +40,23 @@ def test_lists_are_compared_with_the_first_sample(tmp_path: Path) -> None:
         for rank, token in enumerate((30, 5))
     ]
     write_rows(tmp_path / "logits.parquet", "logits", rows)
-    (found,) = bench.precisions([measured([5, 6])], [measured([5, 6])], tmp_path)
+    pairs = [measured([5, 6])] * 2, [measured([5, 6]), measured([7, 6])]
+    first, second = bench.precisions(*pairs, tmp_path)
     # Nothing is suppressed, so that each mean of two lists is half of what is promoted.
-    assert found == {"weights": (1 / 2) / 2 / 2, "measured": 1 / 2}
+    assert first == {"weights": (1 / 2) / 2 / 2, "measured": 1 / 2, "another": (1 / 2) / 2 / 2}
+    assert second == {"weights": (1 / 2) / 2 / 2, "measured": (1 / 2) / 2 / 2, "another": 1 / 2}
     assert not list(bench.precisions([measured([5, 6])], [measured([5, 6], count=3)], tmp_path))
 
 
 def test_the_summary_has_the_ratio_of_means() -> None:
-    rows = [{"weights": 0.1, "measured": 0.3}, {"weights": 0.3, "measured": 0.3}]
+    rows = [
+        {"weights": 0.1, "measured": 0.3, "another": 0.2},
+        {"weights": 0.3, "measured": 0.3, "another": 0.4},
+    ]
     found = bench.summary(rows)
+    assert found["another"] == 0.3
     assert (found["weights"], found["measured"], found["ratio"]) == (0.2, 0.3, 1.5)
     assert found["interval"] == [1.0, 3.0] and found["weights_better"] == 0
-    nothing = bench.summary([{"weights": 0.0, "measured": 0.3}])
+    nothing = bench.summary([{"weights": 0.0, "measured": 0.3, "another": 0.0}])
     assert nothing["ratio"] is None and nothing["interval"] is None
     assert bench.summary([]) == {"neurons": 0}
