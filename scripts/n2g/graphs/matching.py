@@ -47,6 +47,7 @@ class Index(Protocol):
     @property
     def tokens(self) -> np.ndarray: ...
     def positions(self, token: int) -> np.ndarray: ...
+    def each(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]: ...
     def begins_of(self, positions: np.ndarray) -> np.ndarray: ...
     def every(self) -> np.ndarray: ...
     def parts(self) -> Iterable[Index]: ...
@@ -74,6 +75,17 @@ class TokenIndex:
         low, high = np.searchsorted(tokens, [token, token + 1])
         found = order[low:high]
         return found[found >= self.begins[found]]
+
+    def each(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The positions of several tokens, one token after the other, and which of `tokens` stands there."""
+        order, known = self._order
+        wanted = np.asarray(tokens, dtype=np.int64)
+        low = np.searchsorted(known, wanted)
+        counts = np.searchsorted(known, wanted, side="right") - low
+        which = np.repeat(np.arange(len(wanted)), counts)
+        found = order[np.arange(len(which)) + (low - (np.cumsum(counts) - counts))[which]]
+        inside = found >= self.begins[found]
+        return found[inside], which[inside]
 
     def parts(self) -> Sequence[TokenIndex]:
         """These sequences, some at a time."""
@@ -140,14 +152,13 @@ def first(index: Index, element: Element) -> Frontier:
     """Matches of the first element of a pattern."""
     frontier = Frontier()
     if element.kind in ("token", "class"):
-        found = [index.positions(token) for token in element.tokens]
-        weights = [np.full(len(p), w) for p, w in zip(found, element.weights, strict=True)]
-        if len(found) == 1:
-            frontier.add(1, found[0], weights[0])
+        if len(element.tokens) == 1:
+            pivots = index.positions(element.tokens[0])
+            frontier.add(1, pivots, np.full(len(pivots), element.weights[0]))
             return frontier
-        pivots, products = np.concatenate(found), np.concatenate(weights)
+        pivots, which = index.each(element.tokens)
         order = np.argsort(pivots, kind="stable")
-        frontier.add(1, pivots[order], products[order])
+        frontier.add(1, pivots[order], np.asarray(element.weights, dtype=np.float64)[which[order]])
         return frontier
     every = index.every()
     return step(index, Frontier({0: (every, np.ones(len(every)))}), element)
@@ -161,10 +172,19 @@ def match_pattern(index: Index, elements: Sequence[Element]) -> tuple[np.ndarray
     return collect(frontier)
 
 
-def gathered(matches: Iterable[Match]) -> tuple[list[Match], np.ndarray]:
-    """The positions (int64, ascending) where anything matches, and the matches with positions counted among them."""
+def gathered(matches: Iterable[Match], size: int) -> tuple[list[Match], np.ndarray]:
+    """The positions (int64, ascending) where anything matches, and the matches with positions counted among them.
+
+    size: one more than the last position that there is.
+    """
     matches = list(matches)
-    places = np.unique(np.concatenate([np.zeros(0, np.int64), *(match.positions for match in matches)]))
+    every = np.concatenate([np.zeros(0, np.int64), *(match.positions for match in matches)])
+    if len(every) < size // 64:
+        places = np.unique(every)
+    else:  # quicker than to sort so many
+        anything = np.zeros(size, dtype=bool)
+        anything[every] = True
+        places = np.flatnonzero(anything)
     return [replace(match, positions=np.searchsorted(places, match.positions)) for match in matches], places
 
 

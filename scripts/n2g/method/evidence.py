@@ -59,6 +59,11 @@ class Texts:
             found = [some[slice(*np.searchsorted(some, [self.begins[0], self.ends[-1]]))] for some in found]
         return found[0] if len(found) == 1 else np.sort(np.concatenate(found), kind="stable")
 
+    def each(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The positions of several tokens, one token after the other, and which of `tokens` stands there."""
+        found = [self.positions(token) for token in tokens]
+        return np.concatenate(found), np.repeat(np.arange(len(found)), [len(one) for one in found])
+
     def begins_of(self, positions: np.ndarray) -> np.ndarray:
         """For each position in these texts the first one of its document that counts as text."""
         return self.begins[np.searchsorted(self.begins, positions + 1, side="right") - 1]
