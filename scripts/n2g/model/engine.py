@@ -21,7 +21,7 @@ from n2g.model.prompts import Prompt
 
 # A batch is filled up to a multiple of this many rows. In fewer rows, or in the last few of an odd number, some
 # kernels add in another order or take another exponential, so an answer would depend on what is asked alongside it.
-ROWS = 16
+ROWS = 8
 # Suffixes are padded to the next of these lengths, whatever else is asked with them.
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 

@@ -173,7 +173,7 @@ class Encoder:
     def _winners(self, rows: torch.Tensor, wanted: torch.Tensor | None) -> torch.Tensor:
         """All latents of rows that are prepared, or those that are wanted, where only the largest of a token count."""
         found = []
-        for part in rows.split(max(16, CHUNK // self.latents // 16 * 16)):
+        for part in rows.split(max(8, CHUNK // self.latents // 8 * 8)):
             values = torch.cat([self._tile(part, begin) for begin in range(0, self.latents, TILE)], -1)
             if self.activation == "groupmax":
                 values = values.unflatten(-1, (self.k or 1, -1))
