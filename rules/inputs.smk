@@ -77,6 +77,7 @@ if config["model"]["tokenizer"]:
             "python {params.script:q} tokenizer {params.options} --output {output:q} > {log:q} 2>&1"
 
 
+FETCHED_UNITS = []
 if LATENTS:
     with exit_with_sentence():
         UNITS_PLACE = Source.parse(*(config["units"][key] for key in ("source", "file", "sha256")))
@@ -101,11 +102,14 @@ if LATENTS:
         shell:
             "python {params.script:q} units {params.options} --output {output:q} > {log:q} 2>&1"
 
+    if UNITS_PLACE.kind != "local":
+        FETCHED_UNITS = rules.fetch_units.output
+
     # Checked against the converted model before any stage works with it.
     rule units:
         input:
             checkpoint=CHECKPOINT,
-            fetched=rules.fetch_units.output if UNITS_PLACE.kind != "local" else [],
+            fetched=FETCHED_UNITS,
         output:
             local(UNITS_FILE),
         log:

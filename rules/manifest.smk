@@ -20,7 +20,7 @@ rule manifest:
         checkpoint=CHECKPOINT,
         texts=shared(f"resources/texts/{TEXTS.key}/fetched.json"),
         units=UNITS,
-        encoders=rules.fetch_units.output if LATENTS and UNITS_PLACE.kind != "local" else [],
+        encoders=FETCHED_UNITS,
     output:
         run_file("manifest.json"),
     log:
@@ -37,9 +37,8 @@ rule manifest:
         parts=lambda wildcards, output: len(PASSES),
         without=[name for name, wanted in OPTIONAL.items() if not wanted],
         base=os.path.relpath(BASE),
-        units=lambda wildcards, input: "".join(
-            f" --{name}={path}" for name in ("units", "encoders") for path in [input.get(name)] if path
-        ),
+        units=UNITS_OPTION,
+        encoders=lambda wildcards, input: f" --encoders={input.encoders}" if input.encoders else "",
         code=code_digest("manifest"),
         lock=lock_digest(),
     message:
@@ -47,4 +46,4 @@ rule manifest:
     shell:
         "python {params.script:q} --config {params.config:q} --blocks {params.blocks} --parts {params.parts}"
         " --without {params.without} --base {params.base:q} --model {input.model:q}"
-        " --checkpoint {input.checkpoint:q} --texts {input.texts:q}{params.units} --output {output:q} > {log:q} 2>&1"
+        " --checkpoint {input.checkpoint:q} --texts {input.texts:q}{params.units}{params.encoders} --output {output:q} > {log:q} 2>&1"

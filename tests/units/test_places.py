@@ -218,6 +218,11 @@ def test_layers_of_gemma_scope_stand_after_the_release(tmp_path: Path) -> None:
     assert converted(tmp_path / "layer_2").hook == HOOK
 
 
+def test_folders_above_the_source_may_be_called_anything(tmp_path: Path) -> None:
+    foreign.save_gemma_scope(tmp_path / "embedding" / "made", foreign.weights())
+    assert converted(tmp_path / "embedding").hook == HOOK
+
+
 def test_module_outputs_are_before_a_norm_behind_them(tmp_path: Path) -> None:
     foreign.save_sparsify(tmp_path / "made", foreign.weights(), f"layers.{LAYER}.mlp")
     assert converted(tmp_path).hook == f"blocks.{LAYER}.mlp.hook_out"
