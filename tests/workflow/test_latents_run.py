@@ -10,6 +10,7 @@ from pathlib import Path
 
 import planted_latents
 import pytest
+from test_workflow import OF_LATENTS, documented
 from tiny_run import ROOT, RUN, checkout, configure, planned, snakemake
 from wheels import save_wheel
 
@@ -41,6 +42,13 @@ def test_latents_from_a_wheel_and_one_again(tmp_path: Path, monkeypatch: pytest.
     status, said = snakemake(run, "--dry-run")
     assert status == 0, said
     assert planned(said)["inputs"] == 1, "they are converted again, but not fetched"
+    configure(run, units=units, layers="0-1", neurons="0-1")
+    for key in OF_LATENTS:
+        about = units | {key.partition(".")[2]: "https://example.org/saes"}
+        configure(run, units=about, layers="0-1", neurons="0-1")
+        status, said = snakemake(run, "--dry-run")
+        assert status == 0, said
+        assert set(planned(said)) == documented()[key]
     configure(run, units=units, layers="0-1", neurons="0-1")
     (fetched,) = (run / "resources" / "encoders").rglob("fetched.json")
     assert set(json.loads(fetched.read_bytes())["files"]) == {n for n in files if n.startswith("saes/")}
