@@ -172,19 +172,17 @@ def match_pattern(index: Index, elements: Sequence[Element]) -> tuple[np.ndarray
     return collect(frontier)
 
 
-def gathered(matches: Iterable[Match], size: int) -> tuple[list[Match], np.ndarray]:
-    """The positions (int64, ascending) where anything matches, and the matches with positions counted among them.
-
-    size: one more than the last position that there is.
-    """
+def gathered(matches: Iterable[Match]) -> tuple[list[Match], np.ndarray]:
+    """The positions (int64, ascending) where anything matches, and the matches with positions counted among them."""
     matches = list(matches)
     every = np.concatenate([np.zeros(0, np.int64), *(match.positions for match in matches)])
-    if len(every) < size // 64:
+    lowest, highest = (every.min(), every.max()) if len(every) else (0, 0)
+    if len(every) < (highest - lowest) // 64:
         places = np.unique(every)
     else:  # quicker than to sort so many
-        anything = np.zeros(size, dtype=bool)
-        anything[every] = True
-        places = np.flatnonzero(anything)
+        anything = np.zeros(highest - lowest + 1, dtype=bool)
+        anything[every - lowest] = True
+        places = np.flatnonzero(anything) + lowest
     return [replace(match, positions=np.searchsorted(places, match.positions)) for match in matches], places
 
 

@@ -79,7 +79,7 @@ def choose(
         patterns = to_patterns(train.choose(fired, sweep, least), settings.trust)
         for nodes in settings.max_nodes:
             graph = NeuronGraph(best_supported(patterns, nodes), bos=settings.bos, method="atlas")
-            matches, places = gathered(graph.matches(texts), len(texts.tokens))
+            matches, places = gathered(graph.matches(texts))
             predicted, _ = graph.decide(matches, len(places))
             hit, close = validation.at(places) >= validation.threshold, near[texts.rows(places)]
             fires = predicted >= settings.decision_threshold * train.evidence.threshold

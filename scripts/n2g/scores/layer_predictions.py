@@ -27,7 +27,7 @@ def predict_layer(graphs: Graphs, neurons: Sequence[int], index: TokenIndex) -> 
     for row, neuron in enumerate(neurons):
         for pole, sign in SIGNS.items():
             if (graph := graphs.get((neuron, pole))) is not None:
-                matches, places = gathered(graph.matches(index), len(index.tokens))
+                matches, places = gathered(graph.matches(index))
                 values, _ = graph.decide(matches, len(places))
                 predicted[row, places] += sign * values
                 decided[row, places] = True

@@ -33,7 +33,7 @@ def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
     fewer = {node: frozenset(lost) for node, lost in ends.items()}
     hits, said = Counter[frozenset](), Counter[frozenset]()
     for texts in held.texts.parts():
-        matches, places = gathered(graph.matches(texts), len(texts.tokens))
+        matches, places = gathered(graph.matches(texts))
         fires = held.at(places) >= held.threshold
         matched = {match.node for match in matches}
         known: dict[frozenset[int], tuple[int, int]] = {}
@@ -69,7 +69,7 @@ def node_shares(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
         return {}
     sums = np.zeros(graph.trie.number_of_nodes())
     for texts in held.texts.parts():
-        matches, places = gathered(graph.matches(texts), len(texts.tokens))
+        matches, places = gathered(graph.matches(texts))
         predicted, decided = graph.decide(matches, len(places))
         found = (
             (predicted >= graph.decision_threshold) & (predicted > 0) & (held.at(places) >= held.threshold)
