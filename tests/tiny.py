@@ -49,20 +49,18 @@ def _save_random(folder: Path, model: type, **config: object) -> Path:
     return folder
 
 
-def save_llama(folder: Path, context: int = 64) -> Path:
-    """A gated model: 3 layers of 24 neurons."""
+def save_llama(folder: Path, context: int = 64, **sizes: int) -> Path:
+    """A gated model: 3 layers of 24 neurons, or of other sizes."""
     from transformers import LlamaForCausalLM
 
-    return _save_random(
-        folder,
-        LlamaForCausalLM,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=context,
-    )
+    small = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+    return _save_random(folder, LlamaForCausalLM, **small | sizes, max_position_embeddings=context)
 
 
 def save_gemma(folder: Path) -> Path:

@@ -156,6 +156,27 @@ def test_answers_do_not_depend_on_what_else_is_asked(model: Any, shared: bool) -
     assert not len(ask(everything[::-2], batch_tokens=64))
 
 
+def test_nor_in_a_model_as_wide_as_real_ones(tmp_path: Path) -> None:
+    """Matrix kernels choose by all sizes how they add: widths of a few dozen numbers show little of it."""
+    sizes = {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+    }
+    tiny.save_llama(tmp_path / "model", num_hidden_layers=2, **sizes)
+    convert(sorted((tmp_path / "model").iterdir()), tmp_path / "checkpoint")
+    bridge = boot(tmp_path / "checkpoint")
+    prompts, neurons = draw(9)
+    together = Engine(bridge).ask(1, prompts, neurons)
+    for threads, count in ((1, 1), (2, 1), (1, 9), (2, 20), (1, 31), (2, 200)):
+        torch.set_num_threads(threads)
+        for begin in range(0, len(prompts), 2 * count + 5):
+            some = slice(begin, begin + count)
+            apart = Engine(bridge).ask(1, prompts[some], neurons[some])
+            np.testing.assert_array_equal(apart.view(np.int32), together[some].view(np.int32))
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_on_a_gpu_batches_have_the_same_shape_whatever_is_asked_beside(
     model: Any, shared: bool, monkeypatch: pytest.MonkeyPatch
