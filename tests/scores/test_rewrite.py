@@ -240,7 +240,7 @@ def test_in_parts_the_conditions_are_the_same(
     means = means_of(engine, documents, passage, graphs)
     lookup = np.random.default_rng(0).normal(size=(len(passage.index.tokens), NEURONS)).astype(np.float32)
     whole = Conditions(passage, EVERY, means, lookup, graphs)
-    monkeypatch.setattr("n2g.scores.rewrite_conditions.PART", 100)
+    monkeypatch.setattr("n2g.scores.rewrite_conditions.VALUES", 100 * NEURONS)
     parts = list(whole.parts(documents))
     assert len(parts) > 3
     for name, values in whole.values().items():

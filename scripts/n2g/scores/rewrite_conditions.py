@@ -18,7 +18,7 @@ from n2g.scores.training_means import TrainingMeans, training_means
 from n2g.texts.documents import Documents
 from n2g.texts.positions import parts
 
-PART = 4096  # tokens for which all conditions are in memory at once
+VALUES = 1 << 25  # of each condition, that are in memory at once: 134 MB
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Conditions:
 
     def parts(self, documents: Documents) -> Iterator[Conditions]:
         """The same for some documents at a time, so that few values are in memory at once."""
-        for part in parts(documents.lengths[self.passage.numbers], PART):
+        most = max(1, VALUES // max(1, len(self.neurons)))
+        for part in parts(documents.lengths[self.passage.numbers], most):
             numbers, bounds = self.passage.numbers[part], self.passage.bounds
             lookup = self.lookup[bounds[part.start] : bounds[part.stop]]
             yield replace(self, passage=Passage.of(documents, numbers), lookup=lookup)
