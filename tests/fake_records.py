@@ -116,7 +116,7 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
     }
     names = ("density", "maximum", "mean", "std", "skewness", "kurtosis")
     statistics = {name: round(random.random(), 4) for name in names}
-    statistics |= {"histogram": histogram, "firing": 12, "tokens": 5000}
+    statistics |= {"histogram": histogram, "firing": 12, "tokens": 5000, "lowest": -0.5, "highest": 2.0}
     if status != "ok":
         reason = "Nothing was above zero." if status == "dead" else "<b>Out of memory</b>"
         return Findings(None, status, reason, statistics)

@@ -89,7 +89,7 @@ def observations(documents: Documents, rules: Sequence[Rule], top: int = 4, pool
             pools[split].append(
                 np.concatenate(parts).astype(np.float16) if parts else np.zeros(0, np.float16)
             )
-        moments = dict.fromkeys(("mean", "std", "skewness", "kurtosis", "density"), 0.0)
+        moments = dict.fromkeys(("lowest", "highest", "mean", "std", "skewness", "kurtosis", "density"), 0.0)
         bins = [0] * (len(EDGES) + 1)
         rows["statistics"].append(
             unit

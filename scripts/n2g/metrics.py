@@ -13,6 +13,7 @@ import numpy as np
 
 Count = int | np.integer
 
+FEW = 5  # firing tokens, below which shares and scores say nothing about a graph
 COUNTS = ("tokens", "firing", "true_positives", "false_positives", "false_negatives")
 SCORES = (
     "precision",

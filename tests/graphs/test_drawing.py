@@ -160,20 +160,20 @@ def test_sentence():
     said = explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"})
     assert said == (
         "Fires on “␣a” in any context; “c” or “␣b” after “␣the”, with up to 4 tokens between; "
-        "“␣a” at the very start of a text."
+        "and 1 more pattern."
     )
 
     nodes[1]["share"], nodes[4]["share"], nodes[5]["share"] = 0.004, 0.25, 0.5
     assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}) == (
-        "Fires on “␣a” at the very start of a text (50% of activation on firing validation tokens); "
-        "“c” or “␣b” after “␣the”, with up to 4 tokens between (25%); “␣a” in any context."
+        "Fires on “␣a” at the very start of a text (50% of the activation); "
+        "“c” or “␣b” after “␣the”, with up to 4 tokens between (25%); and 1 more pattern."
     )
 
     for number in (6, 7):
         one = {"kind": "token", "tokens": [number - 5], "weights": [1.0], "end": end}
         nodes.append({"id": number, "parent": 2, **one})
     assert explain({"nodes": nodes, "scale": 1.0}, {1: " a", 2: " b", 3: "c", 4: " the"}).endswith(
-        "; “␣a” in any context; and 2 more patterns."
+        " between (25%); and 3 more patterns."
     )
 
 

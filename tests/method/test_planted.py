@@ -111,7 +111,7 @@ def test_patterns_are_as_small_as_the_rule() -> None:
         assert graph.trie.number_of_nodes() - 1 == nodes, name
 
 
-ALL = "(100% of activation on firing validation tokens)"
+ALL = "(100% of the activation)"
 SENTENCES = {
     "one token": f"Fires on “w11” {ALL} in any context.",
     "class of tokens": f"Fires on “w11”, “w12” or “w13” {ALL} in any context.",

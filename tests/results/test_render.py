@@ -53,9 +53,8 @@ def rendered(tmp_path_factory) -> Path:
     vocabulary = {"token": range(len(words)), "text": words, "special": [False] * len(words)}
     counts = np.zeros(len(EDGES) + 1, dtype=int)
     counts[[49, 60, -1]] = 100, 5, 1
-    moments = dict.fromkeys(("mean", "std", "skewness", "kurtosis", "density", "floor"), 0.1) | {
-        "nonfinite": 0
-    }
+    names = ("lowest", "highest", "mean", "std", "skewness", "kurtosis", "density", "floor")
+    moments = dict.fromkeys(names, 0.1) | {"nonfinite": 0}
     statistics = [
         moments
         | {"neuron": at, "pole": "positive", "tokens": 38, "firing": 3, "maximum": top, "histogram": counts}

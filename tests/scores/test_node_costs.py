@@ -12,7 +12,7 @@ from n2g.graphs.elements import End, Pattern, gap, one_of
 from n2g.graphs.matching import TokenIndex
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.evidence import Evidence
-from n2g.metrics import firing_scores
+from n2g.metrics import FEW, firing_scores
 from n2g.scores.member_counts import member_counts
 from n2g.scores.node_costs import node_costs, node_shares
 
@@ -75,12 +75,16 @@ def test_nothing_to_lose_where_nothing_fires():
 
 def test_shares_are_of_the_activation_on_firing_tokens():
     """The second pattern fires where the neuron does not, and the last never; a faint activation counts nowhere."""
-    known = held()
-    known.activations[[5, 8]] = 6.0, 0.5
+    twice = TokenIndex.of(TEXTS * 2, None)
+    once = held()
+    once.activations[[5, 8]] = 6.0, 0.5
+    activations = np.tile(once.activations, 2)
+    known = Evidence(twice, np.arange(len(activations)), activations, 1.0)
     graph = NeuronGraph(patterns(), decision_threshold=1.0, scale=2.0)
     expected = dict(zip((_end(graph, pattern) for pattern in patterns()), (0.8, 0.0, 0.2, 0.0), strict=True))
     assert node_shares(graph, known) == pytest.approx(expected)
     assert node_shares(NeuronGraph([], decision_threshold=1.0), known) == {}
+    assert len(once.firing) < FEW and node_shares(graph, once) == {}, "of three tokens a share says nothing"
 
 
 def test_the_members_of_a_class_are_counted_where_the_neuron_fires():

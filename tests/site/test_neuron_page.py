@@ -78,7 +78,7 @@ def test_the_saved_picture_is_the_one_that_is_seen(page: Page, address: str, lar
     assert download.value.path().read_text().count("data-node=") == len(large["graph"]["nodes"]) - 1
 
 
-def test_hits_and_misses_on_test_documents_stand_beside_each_pattern(
+def test_what_is_right_on_test_documents_stands_beside_each_pattern(
     page: Page, address: str, records: dict[str, dict]
 ) -> None:
     record = records["L0.N1"]
@@ -86,8 +86,9 @@ def test_hits_and_misses_on_test_documents_stand_beside_each_pattern(
     for row, known in zip(
         page.locator(".patterns tbody tr").all(), pattern_rows(record)[:SHOWN], strict=True
     ):
-        said = record["tested"].get(str(known["node"]), {}).get("random", [0, 0])
-        assert row.locator("td").all_inner_texts()[-2:] == [str(said[1]), str(said[0] - said[1])]
+        tested = record["tested"].get(str(known["node"]), {})
+        right = [f"{hits}/{said}" for said, hits in (tested.get(name, [0, 0]) for name in ("top", "random"))]
+        assert row.locator("td").all_inner_texts()[-2:] == right
 
 
 @pytest.mark.both
@@ -102,7 +103,17 @@ def test_a_pattern_its_node_and_the_address_are_chosen_together(
     chosen = page.locator(f"svg.graph .node.chosen[data-node='{node}']")
     expect(chosen).to_have_count(1)
     expect(page.locator(".patterns tr.chosen")).to_have_attribute("data-node", node)
-    expect(page.get_by_role("region", name="Selected node")).to_be_visible()
+    panel = page.get_by_role("region", name="Selected node")
+    expect(panel).to_be_visible()
+    expect(panel).to_be_in_viewport()
+    expect(panel.locator("h3 .pattern")).to_have_text(row.locator(".pattern").inner_text())
+    expect(row.locator(".pattern[aria-pressed=true]")).to_have_count(1)
+    path = next(path for path in strongest_paths(large["graph"]) if path[-1]["id"] == int(node))
+    within = page.locator("svg.graph .node.within")
+    expect(within).to_have_count(len(path))
+    assert set(within.evaluate_all("all => all.map((one) => Number(one.dataset.node))")) == {
+        one["id"] for one in path
+    }
     assert re.search(rf"[?&]node={node}\b", page.url)
     page.reload()
     expect(chosen).to_have_count(1)
@@ -222,12 +233,45 @@ def test_arrow_keys_read_a_text_token_by_token(page: Page, address: str, records
     page.keyboard.press("ArrowRight")
     example = record["examples"][int(item.get_attribute("data-example"))]
     at = example["pivot"] + 1
-    readout = page.locator(".readout")
+    readout = page.locator(".evidence .readout")
     expect(readout).to_contain_text("predicted")
     said = re.match(r"predicted (\S+), actual (\S+?)(:|$)", readout.inner_text())
     numbers = [float(one.replace("−", "-")) for one in said.groups()[:2]]
     assert numbers == pytest.approx([example["predictions"][at], example["activations"][at]], abs=0.01)
     expect(item.locator(".current")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator(".current")).to_have_count(0)
+    expect(readout).to_be_empty()
+
+
+@pytest.mark.both
+def test_a_text_that_has_the_focus_says_what_is_at_its_pivot(
+    page: Page, address: str, records: dict[str, dict]
+) -> None:
+    """And each part of the page says it beside its own texts."""
+    record = records["L0.N0"]
+    page.goto(address + path_of(record))
+    for part in (".evidence", ".further"):
+        item = page.locator(f"{part} [data-example]").first
+        page.locator(part).scroll_into_view_if_needed()
+        item.locator(".value").hover()
+        item.locator(".tokens[data-first]").wait_for()
+        item.locator("a.value").focus()
+        page.keyboard.press("Tab")
+        expect(item.locator(".current.pivot")).to_have_count(1)
+        expect(page.locator(f"{part} .readout")).to_contain_text("predicted")
+        expect(page.locator(f"{part} .readout")).to_be_in_viewport()
+
+
+def test_on_a_phone_the_evidence_comes_before_what_can_be_tried(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{address}neurons/L0/N0/index.html")
+    picture, evidence, tried = (
+        page.locator(one).bounding_box()["y"] for one in (".picture", ".evidence", ".try")
+    )
+    assert picture < evidence < tried
+    for link in page.locator(".md-tabs a").all():
+        expect(link).to_be_in_viewport()
 
 
 @pytest.mark.both
@@ -290,17 +334,14 @@ def test_a_bound_that_is_no_number_is_named(page: Page, address: str) -> None:
 
 
 def test_the_stronger_side_is_named(records: dict[str, dict]) -> None:
-    """As far as the bins of the histogram tell: its strongest activation lies in the last bin."""
     record = records["L0.N0"]
-    statistics = record["statistics"] | {
-        "histogram": {"edges": [-4.0, -2.0, -1.0, 1.0, 3.0], "counts": [1, 0, 9, 2]}
-    }
+    statistics = record["statistics"] | {"lowest": -3.5, "highest": 3.0}
     for pole, sign in (("positive", 1), ("negative", -1)):
         about = context(record | {"statistics": statistics, "pole": pole}, None)["about"]
         assert about["weaker"]
-        assert about["own"] == 3 * sign and about["other"] == [-2 * sign, -4 * sign]
-        assert about["ends"] == [-4, 3] if sign > 0 else about["ends"] == [-3, 4]
-    statistics = record["statistics"] | {"histogram": {"edges": [-2.0, -1.0, 1.0, 3.0], "counts": [1, 9, 2]}}
+        assert about["own"] == 3 * sign and about["other"] == -3.5 * sign
+        assert about["ends"] == [-3.5, 3] if sign > 0 else about["ends"] == [-3, 3.5]
+    statistics = record["statistics"] | {"lowest": -2.0, "highest": 3.0}
     assert not context(record | {"statistics": statistics}, None)["about"]["weaker"]
 
 
@@ -364,8 +405,8 @@ def test_more_examples_come_on_demand(page: Page, address: str, records: dict[st
     page.keyboard.press("ArrowLeft")
     example = record["examples"][int(added.get_attribute("data-example"))]
     assert example["set"] == "firing"
-    expect(page.locator(".readout")).to_contain_text("predicted")
-    said = re.match(r"predicted (\S+), actual (\S+?)(:|$)", page.locator(".readout").inner_text())
+    expect(page.locator(".evidence .readout")).to_contain_text("predicted")
+    said = re.match(r"predicted (\S+), actual (\S+?)(:|$)", page.locator(".evidence .readout").inner_text())
     numbers = [float(one.replace("−", "-")) for one in said.groups()[:2]]
     at = example["pivot"] - 1
     assert numbers == pytest.approx([example["predictions"][at], example["activations"][at]], abs=0.01)

@@ -165,5 +165,5 @@ def test_repeated_context_is_listed(page, address, records):
         words = " ".join(words for _, words in first["parts"])
         assert line.locator(".pattern").inner_text().split() == words.split()
         numbers = line.locator("td.n").all_inner_texts()
-        assert numbers[1:3] == [str(first["hits"]), str(first["misses"])]
+        assert numbers[1:3] == [first["top"], first["random"]]
         assert numbers[3:5] == [str(len(ends)), str(len(strongest_paths(record["graph"])))]

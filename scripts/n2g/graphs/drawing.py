@@ -40,7 +40,8 @@ def to_dot(graph: Mapping, vocabulary: Mapping[int, str], name: str) -> str:
     strength = activations(graph)
     dot = graphviz.Digraph(
         name,
-        graph_attr={"rankdir": "RL", "nodesep": "0.1", "ranksep": "0.35", "bgcolor": "transparent"},
+        graph_attr={"rankdir": "RL", "nodesep": "0.1", "ranksep": "0.35", "ordering": "out"}
+        | {"bgcolor": "transparent"},
         node_attr={"shape": "box", "fixedsize": "true", "style": "filled", "fontname": "Courier"}
         | {"fontsize": "12", "color": "#555555"},
         edge_attr={"dir": "back", "arrowsize": "0.5", "color": "#777777"},
@@ -128,7 +129,7 @@ def to_svg(graph: Mapping, vocabulary: Mapping[int, str], plain: str, name: str,
     marks = []
     for points in edges:
         marks.append(f'<path d="{_edge([(x, down - y) for x, y in reversed(points)])}"/>')
-    for node in graph["nodes"]:
+    for node in _in_order(graph):  # which is the order of the Tab and arrow keys
         if node["parent"] is not None:
             x, y = places[node["id"]]
             faint = is_background(node, graph, strength)

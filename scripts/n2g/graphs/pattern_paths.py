@@ -31,10 +31,15 @@ def firing_paths(graph: Mapping[str, Any]) -> Iterator[Nodes]:
 
 def strongest_paths(graph: Mapping[str, Any]) -> list[Nodes]:
     """The patterns that fire: those with the largest share of the activation first (see
-    `n2g.scores.node_costs.node_shares`), then the strongest."""
+    `n2g.scores.node_costs.node_shares`), then those with most training examples, then the strongest."""
     return sorted(
         firing_paths(graph),
-        key=lambda path: (-(path[-1].get("share") or 0.0), -path[-1]["end"]["activation"], path[-1]["id"]),
+        key=lambda path: (
+            -(path[-1].get("share") or 0.0),
+            -path[-1]["end"].get("support", 0),
+            -path[-1]["end"]["activation"],
+            path[-1]["id"],
+        ),
     )
 
 

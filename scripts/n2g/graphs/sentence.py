@@ -8,8 +8,8 @@ from n2g.graphs.drawing import ordered
 from n2g.graphs.pattern_paths import strongest_paths
 from n2g.graphs.token_display import elide, isolated, visible
 
-SHOWN = 4  # tokens of a node
-TOLD = 3  # patterns
+SHOWN = 3  # tokens of a node
+TOLD = 2  # patterns
 LEAST = 0.005  # smallest share of the activation that is given
 
 
@@ -27,10 +27,8 @@ def explain(graph: Mapping, vocabulary: Mapping[int, str]) -> str:
         Plain text. Tokens stand in quotation marks, their spaces visible. Without patterns it is "".
     """
     patterns = _patterns(graph, vocabulary)
-    told, note = (
-        [],
-        " of activation on firing validation tokens",
-    )  # the first share says what it is a share of
+    told: list[str] = []
+    note = " of the activation"  # the first share says what it is a share of
     for (words, where), share in list(patterns.items())[:TOLD]:
         if share >= LEAST:
             words, note = (

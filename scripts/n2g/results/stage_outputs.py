@@ -28,7 +28,9 @@ SHOWN = 20  # of the training documents, and of the test documents in which the 
 TEST_SHOWN = {"random": 2, "top": SHOWN}  # of a set; 4 of the others
 WHOLE = 8  # strongest documents of a split; of the others an excerpt
 TOKENS = 15  # by mean activation
-MOMENTS = ("density", "maximum", "mean", "std", "skewness", "kurtosis", "firing", "tokens")
+MOMENTS = (
+    *("density", "maximum", "lowest", "highest", "mean", "std", "skewness", "kurtosis", "firing", "tokens"),
+)
 KEYS = ("neuron", "pole", "set", "predictor")
 
 

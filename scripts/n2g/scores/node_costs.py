@@ -10,7 +10,7 @@ import numpy as np
 from n2g.graphs.matching import gathered
 from n2g.graphs.trie import NeuronGraph
 from n2g.method.evidence import Evidence
-from n2g.metrics import f1_score
+from n2g.metrics import FEW, f1_score
 
 
 def node_costs(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
@@ -62,10 +62,11 @@ def node_shares(graph: NeuronGraph, held: Evidence) -> dict[int, float]:
         held: the neuron on validation documents.
 
     Returns:
-        Shares from 0 to 1, together at most 1; nothing where the neuron never fires there.
+        Shares from 0 to 1, together at most 1; nothing where the neuron fires on fewer than `FEW` tokens there, of
+        which a share would say nothing.
     """
     firing = held.firing
-    if not len(firing):
+    if len(firing) < FEW:
         return {}
     sums = np.zeros(graph.trie.number_of_nodes())
     for texts in held.texts.parts():

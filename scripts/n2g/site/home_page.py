@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from n2g.metrics import FEW
 from n2g.site import shell, wording
 from n2g.site.navigation import source_of, tools
 from n2g.site.plots import spread
@@ -55,7 +56,7 @@ def stamp_home(
         statuses=[(name, counts[name], meaning) for name, meaning in wording.STATUSES.items()],
         documents=_documents(atlas.counts) if atlas.counts else None,
         best=(scored or rows)[:8],
-        worst=sorted(scored, key=worst_first)[:8],
+        worst=sorted((one for one in scored if one["firing"] >= FEW), key=worst_first)[:8],
     )
     shell.stamp_page(built / "index.html", content)
 

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from n2g.graphs.colours import level
 from n2g.graphs.drawing import activations, is_background
+from n2g.graphs.pattern_paths import only, strongest_paths
 from n2g.graphs.token_display import elide, excerpt, has_code, plain, shortened, visible
-from n2g.method.histogram_bins import EDGES
-from n2g.metrics import f1_interval, firing_threshold
+from n2g.metrics import FEW, f1_interval, firing_threshold
+from n2g.results.pictures import SHOWN as PATTERNS
 from n2g.settings import Settings
 from n2g.site.neuron_effects import effects_context
 from n2g.site.pattern_rows import pattern_rows
@@ -24,12 +25,9 @@ ERRORS = ("false_positives", "false_negatives")
 STAMPED = {("top", "test"): 4, ("top", "train"): 2}  # excerpts in the page; the others come from the record
 EVIDENCE = tuple(STAMPED)
 AT_ONCE = 8  # excerpts of a list; the others when someone asks for them
-PATTERNS = 8  # that are listed at once
 TITLES = 6
-FEW = 5  # firing test tokens, below which nothing is said about a graph
 RELIABLE = 0.5  # of the lower end of the interval of F1
 LONGEST = 80
-INNERMOST = float(min(abs(EDGES)))
 WEIGHTS = {
     "promoted": "Promoted tokens (direct logit effect)",
     "suppressed": "Suppressed tokens (direct logit effect)",
@@ -68,6 +66,7 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "record": record,
         "meaning": STATUSES[record["status"]],
         "drawn": _drawn(record.get("graph")),
+        "sign": -1 if record["pole"] == "negative" else 1,
         "name": shortened(plain(record["provenance"].get("name") or ""), LONGEST),
         "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
@@ -94,9 +93,13 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
 
 
 def _drawn(graph: Mapping[str, Any] | None) -> set[str]:
-    """What a graph has beside tokens, which the legend explains: `free` elements, `start`, and a `background`."""
+    """What a graph's picture has beside tokens, which the legend explains: `free` elements, `start`, and a
+    `background`."""
     if not graph:
         return set()
+    paths = strongest_paths(graph)
+    if len(paths) > PATTERNS:  # as in the short picture
+        graph = only(graph, paths[:PATTERNS])
     nodes, strength = graph["nodes"][1:], activations(graph)
     kinds = {"wildcard": "free", "gap": "free", "start": "start"}
     found = {kinds[node["kind"]] for node in nodes if node["kind"] in kinds}
@@ -148,11 +151,17 @@ def _score(metrics: Mapping[str, Any]) -> dict | None:
     top, random = (_measured(scores) for scores in found.values())
     firing = found["top"].get("firing") or 0
     word = "too few test tokens" if firing < FEW else "reliable" if top["f1_low"] >= RELIABLE else "weak"
+    means = {
+        "too few test tokens": f"the neuron fires on fewer than {FEW} tokens of the top test documents",
+        "reliable": f"the lower end of the interval of F1 is at least {RELIABLE}",
+        "weak": f"the lower end of the interval of F1 is below {RELIABLE}",
+    }
     others = {name: _measured(scores).get("f1") for name, scores in metrics["top"].items() if name != "graph"}
     known = {name: value for name, value in others.items() if value is not None and name in PREDICTORS}
     best = max(known, key=lambda name: known[name], default=None)
     return {
         "word": word,
+        "means": means[word],
         "firing": firing,
         "f1": top.get("f1"),
         "low": top.get("f1_low"),
@@ -171,13 +180,9 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the neuron is about, whatever the graph says: how often it fires, between what its activations lie, whether
     the page's pole is the weaker one, the tokens of the largest mean activation, and the titles of top documents."""
     statistics = record.get("statistics") or {}
-    edges = (statistics.get("histogram") or {}).get("edges") or []
-    sign = -1 if record["pole"] == "negative" else 1  # of the page's pole, which the edges have
-    # What is nearer to 0 than the innermost bins cannot be told from it.
-    outer = (
-        [0.0 if abs(edge) <= INNERMOST else sign * edge for edge in (edges[0], edges[-1])] if edges else []
-    )
-    ends = sorted(outer) if edges else None
+    sign = -1 if record["pole"] == "negative" else 1  # of the page's pole, which the statistics have
+    lowest, highest = statistics.get("lowest"), statistics.get("highest")
+    known = lowest is not None and highest is not None
     titles = [
         elide(plain(example["title"]), LONGEST)
         for example in record.get("examples") or []
@@ -186,12 +191,10 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "firing": statistics.get("firing"),
         "tokens": statistics.get("tokens"),
-        "ends": ends,
-        "weaker": bool(edges) and -edges[0] >= edges[-1],  # as far as the bins of the histogram tell
-        "own": edges and sign * edges[-1],
-        "other": [
-            sign * edge for edge in edges[1::-1]
-        ],  # where the strongest is, from the bin's inner edge to the outer
+        "ends": sorted((sign * lowest, sign * highest)) if known else None,
+        "weaker": known and -lowest >= highest,
+        "own": known and sign * highest,
+        "other": known and sign * lowest,
         "strongest": [
             (elide(visible(record["vocabulary"].get(str(token), f"#{token}"))), mean, count)
             for token, mean, count in record.get("top_tokens") or []

@@ -65,10 +65,10 @@ def stamp_all(
 
 def _stamp_repeats(environment: Environment, built: Path, rows: list[dict]) -> None:
     """Neurons with patterns that need an earlier occurrence of the same token: those first in which such a pattern has
-    the largest share of the activation, then the most hits on test documents."""
+    the largest share of the activation, then the most training examples."""
     known = sorted(
         (one for one in rows if one["repeat"]),
-        key=lambda one: (-(one["repeat"]["share"] or 0.0), -one["repeat"]["hits"], best_first(one)),
+        key=lambda one: (-(one["repeat"]["share"] or 0.0), -(one["repeat"]["support"] or 0), best_first(one)),
     )
     content = environment.get_template("repeats.html").render(
         home="../", rows=known[:LISTED], total=len(known), neurons=len(rows)

@@ -18,6 +18,7 @@ _NUMBER = {"numeric": True, "format": "number"}
 _TEXT = {"numeric": False, "format": "text"}
 COLUMNS = [
     {"key": "id", "title": "Neuron", "meaning": "", **_TEXT},
+    {"key": "explanation", "title": "Fires on", "meaning": "the graph in a sentence", **_TEXT},
     {"key": "status", "title": "Status", "meaning": "", **_TEXT},
     {"key": "f1", "title": "F1", "meaning": f"F1 of the graph {_TOP}", **_RATIO},
     {
@@ -58,7 +59,6 @@ COLUMNS = [
         "meaning": "fraction of patterns whose activating token also occurs in their context",
         **_RATIO,
     },
-    {"key": "explanation", "title": "Fires on", "meaning": "the graph in a sentence", **_TEXT},
 ]
 
 KEPT = {
@@ -90,7 +90,7 @@ def columns(rewritten: bool, measured: bool, unit: str = "neuron") -> list[dict[
     """The columns of the tables. rewritten: whether layers were rewritten by their graphs. measured: whether it was
     measured what neurons do. unit: what the tables are about."""
     further = [*(EFFECTS if measured else []), *([KEPT] if rewritten else [])]
-    named: list[dict[str, Any]] = [*COLUMNS[:-1], *further, COLUMNS[-1]]
+    named: list[dict[str, Any]] = [*COLUMNS, *further]
     return [one | {key: of_units(one[key], unit) for key in ("title", "meaning")} for one in named]
 
 

@@ -1,6 +1,6 @@
 // The graph: zoom, drag, and a click on a node that shows the examples that pass through it.
 import { recordOf } from "./neuron.js";
-import { prepare } from "./predict.js";
+import { pathTo, prepare } from "./predict.js";
 import { dataOf, keepInUrl, make, root } from "./site.js";
 
 const SMALLEST = 160; // pixels of an embedded picture's height
@@ -86,9 +86,9 @@ function into(frame, node) {
 }
 
 /** A row of the table that the page does not hold itself. */
-function patternRow([node, parts, share, support, hits, misses]) {
+function patternRow([node, parts, share, support, top, random]) {
   const words = parts.flatMap(([kind, text], at) => [at ? " " : "", make("span", { class: kind }, text)]);
-  const cells = [share === null ? "–" : `${Math.round(100 * share)} %`, support, hits, misses];
+  const cells = [share === null ? "–" : `${Math.round(100 * share)} %`, support, top, random];
   return make("tr", { "data-node": node }, make("th", { scope: "row" }, make("div", {}, make("span", { class: "pattern" }, ...words))), ...cells.map((text) => make("td", {}, text ?? "")));
 }
 
@@ -100,7 +100,7 @@ function choosable(canvas, table) {
     for (const [name, value] of Object.entries({ tabindex: at ? -1 : 0, role: "button", "aria-pressed": "false", "aria-label": label.slice(0, 300) })) group.setAttribute(name, value);
   });
   for (const pattern of table?.querySelectorAll(".pattern") ?? []) {
-    for (const [name, value] of Object.entries({ tabindex: 0, role: "button" })) pattern.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-pressed": "false" })) pattern.setAttribute(name, value);
   }
 }
 
@@ -117,7 +117,10 @@ export default function graph(figure) {
     " · ", saved("SVG", `${id}.svg`, "image/svg+xml", () => pictureOf(canvas.querySelector("svg"))));
   const byNode = (node) => canvas.querySelector(`.node[data-node="${CSS.escape(node)}"]`);
   const mark = (node) => {
-    for (const row of table?.querySelectorAll("tr[data-node]") ?? []) row.classList.toggle("chosen", row.dataset.node === node);
+    for (const row of table?.querySelectorAll("tr[data-node]") ?? []) {
+      row.classList.toggle("chosen", row.dataset.node === node);
+      row.querySelector(".pattern").setAttribute("aria-pressed", row.dataset.node === node);
+    }
     keepInUrl({ node });
     page.dispatchEvent(new CustomEvent("chosen", { detail: Number(node) }));
   };
@@ -126,7 +129,8 @@ export default function graph(figure) {
   function close() {
     chosen?.classList.remove("chosen");
     chosen?.setAttribute("aria-pressed", "false");
-    figure.querySelector(".through")?.remove();
+    page.querySelector(".through")?.remove();
+    for (const one of canvas.querySelectorAll(".within")) one.classList.remove("within");
     chosen = null;
     mark("");
   }
@@ -142,8 +146,21 @@ export default function graph(figure) {
     mark(node);
     into(canvas, group);
     const [{ panelOf }, record] = await Promise.all([import("./node_panel.js"), recordOf(page)]);
-    const panel = await panelOf(record, prepare(record.graph), Number(node), group.querySelector("title")?.textContent ?? "", group.classList.contains("background"));
-    if (chosen === group) figure.append(panel);
+    const prepared = prepare(record.graph);
+    const words = table?.querySelector(`tr[data-node="${CSS.escape(node)}"] .pattern`)?.cloneNode(true);
+    const panel = await panelOf(record, prepared, Number(node), group.querySelector("title")?.textContent ?? "", group.classList.contains("background"), words);
+    if (chosen !== group) return;
+    // A pattern is all nodes on the way to the one where it ends.
+    for (const one of words ? pathTo(prepared, Number(node)) : []) byNode(String(one))?.classList.add("within");
+    show(panel);
+  }
+
+  /** Beside the graph, where there are two columns: in sight of what was chosen. */
+  function show(panel) {
+    const evidence = page.querySelector(".evidence");
+    const beside = evidence && evidence.getBoundingClientRect().left > figure.getBoundingClientRect().right - 1;
+    if (beside) evidence.querySelector(".examples").before(panel);
+    else figure.append(panel);
   }
 
   /** What is chosen by a click or a key on a node or on a row of the table. */

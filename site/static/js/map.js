@@ -1,5 +1,8 @@
 // The map of all neurons: a row per layer, a cell per neuron, on one canvas whatever their number.
-import { allIds, load, pageOf, shown } from "./site.js";
+import { allIds, load, make, pageOf, shown } from "./site.js";
+
+const MARGIN = 28; // pixels left of the cells, for the layers
+const LINE = 11; // pixels from one layer's name to the next, at least
 
 export default async function map(section) {
   const [canvas, select, output] = ["canvas", "select", "output"].map((name) => section.querySelector(name));
@@ -13,7 +16,10 @@ export default async function map(section) {
   const lines = [...rows.entries()];
   const longest = Math.max(...lines.map(([, cells]) => cells.length));
   const down = canvas.clientHeight / lines.length;
+  const named = Math.ceil(LINE / down);
   let [line, column] = [0, 0];
+  const key = make("span", { class: "map-key" });
+  output.after(key);
 
   function draw() {
     const width = Math.max(1, canvas.clientWidth);
@@ -24,17 +30,21 @@ export default async function map(section) {
     const style = getComputedStyle(document.body);
     const none = style.getPropertyValue("--line");
     const colours = ["--soft", ...Array.from({ length: 9 }, (_, step) => `--c${step + 1}`)].map((name) => style.getPropertyValue(name));
-    const across = width / longest;
+    const across = (width - MARGIN) / longest;
+    pen.font = `${LINE - 2}px ${style.fontFamily}`;
+    pen.textBaseline = "middle";
+    pen.fillStyle = style.getPropertyValue("--quiet");
+    lines.forEach(([layer], row) => row % named || pen.fillText(`L${layer}`, 0, (row + 0.5) * down));
     const gap = across > 4 ? 1 : 0;
     lines.forEach(([, cells], row) => cells.forEach((at, place) => {
       const level = levels[select.value][at];
       pen.fillStyle = level === "-" ? none : colours[Number(level)];
-      pen.fillRect(place * across, row * down, Math.max(across - gap, 0.5), down - 1);
+      pen.fillRect(MARGIN + place * across, row * down, Math.max(across - gap, 0.5), down - 1);
     }));
     if (document.activeElement === canvas) {
       pen.strokeStyle = style.getPropertyValue("--md-accent-fg-color");
       pen.lineWidth = 2;
-      pen.strokeRect(column * across, row(line), across, down - 1);
+      pen.strokeRect(MARGIN + column * across, row(line), across, down - 1);
     }
   }
 
@@ -50,7 +60,8 @@ export default async function map(section) {
   function at(event) {
     const box = canvas.getBoundingClientRect();
     line = Math.min(lines.length - 1, Math.max(0, Math.floor((event.clientY - box.top) / down)));
-    column = Math.min(lines[line][1].length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * longest)));
+    const place = Math.floor(((event.clientX - box.left - MARGIN) / (box.width - MARGIN)) * longest);
+    column = Math.min(lines[line][1].length - 1, Math.max(0, place));
     say();
   }
 
@@ -69,6 +80,9 @@ export default async function map(section) {
     say();
     draw();
   });
+  const explain = () => key.replaceChildren(...(select.value === "density" ? ["≤ 10⁻⁶ ", " ≥ 0.1"] : ["0 ", " 1"]).flatMap((end, at) => (at ? [make("i"), end] : [end])), " · ", make("i", { class: "none" }), " no value");
+  select.addEventListener("change", explain);
+  explain();
   for (const kind of ["focus", "blur"]) canvas.addEventListener(kind, draw);
   select.addEventListener("change", draw);
   new ResizeObserver(draw).observe(canvas);

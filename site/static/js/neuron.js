@@ -102,21 +102,33 @@ async function chose(page, token, readout) {
   if (node) page.dispatchEvent(new CustomEvent("choose", { detail: node }));
 }
 
-/** Arrow keys walk along the tokens of an example that has the focus. */
+/** An example that has the focus says what is at its pivot; arrow keys walk along its tokens. */
 function walkable(section, readout) {
+  const page = section.closest("[data-id]");
+  const clear = () => section.querySelectorAll(".current").forEach((one) => one.classList.remove("current"));
+  const stand = (paragraph, step) => {
+    const now = Number(paragraph.dataset.at ?? paragraph.dataset.pivot) + step;
+    const token = paragraph.children[Math.min(Math.max(now, 0), paragraph.children.length - 1)];
+    paragraph.dataset.at = [...paragraph.children].indexOf(token);
+    clear();
+    token.classList.add("current");
+    pointed(page, token, readout);
+  };
+  section.addEventListener("focusin", ({ target }) => {
+    if (target.matches(".tokens[data-first]:focus-visible")) stand(target, 0);
+  });
   section.addEventListener("keydown", (event) => {
     const paragraph = event.target.closest(".tokens[data-first]");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const current = paragraph?.querySelector(".current");
-    if (current && event.key === "Enter") chose(section.closest("[data-id]"), current, readout);
+    if (event.key === "Escape") {
+      clear();
+      readout.replaceChildren();
+    }
+    if (current && event.key === "Enter") chose(page, current, readout);
     if (!paragraph || !step) return;
     event.preventDefault();
-    const now = Number(paragraph.dataset.at ?? paragraph.dataset.pivot) + step;
-    const token = paragraph.children[Math.min(Math.max(now, 0), paragraph.children.length - 1)];
-    paragraph.dataset.at = [...paragraph.children].indexOf(token);
-    for (const one of paragraph.querySelectorAll(".current")) one.classList.remove("current");
-    token.classList.add("current");
-    pointed(section.closest("[data-id]"), token, readout);
+    stand(paragraph, step);
   });
 }
 
@@ -157,8 +169,8 @@ export default function neuron(page) {
     }
     markThrough(section, record, node);
   };
-  const readout = page.querySelector(".readout") ?? make("output");
   for (const section of sections) {
+    const readout = section.querySelector(".readout") ?? make("output");
     for (const list of section.querySelectorAll("ol:is([data-later], [data-more])")) grow(page, list, () => aroundIn(section), (record) => markThrough(section, record, node));
     // Values come with the first touch.
     if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => filled.has(section) || refill(section), { once: true });

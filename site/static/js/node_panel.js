@@ -9,6 +9,7 @@ import { find, rank } from "./tokens.js";
 const LINKS = 60; // tokens of a node that are listed
 const STRONGEST = 4; // of them, other neurons with these
 const OTHERS = 12; // are listed
+const EXAMPLES = 6;
 
 /** Examples with a prediction whose path runs through the node: [example, positions that the node read]. */
 export function through(record, prepared, id) {
@@ -41,14 +42,19 @@ function tokenLinks(node, vocabulary) {
   return order.length > LINKS ? [...links, `and ${order.length - LINKS} more`] : links;
 }
 
-/** The panel below the graph for one of its nodes; `title`: of a node without tokens. */
-export async function panelOf(record, prepared, id, title, below) {
+/** The panel for a node of the graph. `title`: of one without tokens; `pattern`: the words of the pattern that ends there. */
+export async function panelOf(record, prepared, id, title, below, pattern) {
   const node = prepared.nodes.get(id);
   const missing = (node.tokens ?? []).filter((token) => !(token in record.vocabulary));
   const vocabulary = missing.length ? { ...(await wordsOf(missing).catch(() => ({}))), ...record.vocabulary } : record.vocabulary;
   const found = below ? [] : through(record, prepared, id);
   const panel = make("section", { class: "through examples", "aria-label": "Selected node", "aria-live": "polite" });
-  panel.append(make("h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
+  if (pattern) {
+    for (const name of ["role", "tabindex", "aria-pressed"]) pattern.removeAttribute(name);
+    panel.classList.add("patterned");
+    panel.append(make("h3", {}, "Pattern: ", pattern));
+  }
+  panel.append(make(pattern ? "p" : "h3", {}, node.tokens ? "Node: " : title, ...(node.tokens ? tokenLinks(node, vocabulary).flatMap((link) => [link, " "]) : [])));
   const facts = [];
   if (node.end) facts.push(`A full pattern starts here: activation ${shown(node.end.activation)}, ${node.end.support} training ${node.end.support === 1 ? "example" : "examples"}${node.end.precision === null ? "" : `, precision ${shown(node.end.precision)}`}.`);
   if (typeof node.cost === "number") facts.push(node.cost === 0 ? "Without this node, F1 on validation documents stays the same." : `Without this node, F1 on validation documents ${node.cost > 0 ? "falls" : "rises"} by ${shown(Math.abs(node.cost))}.`);
@@ -58,7 +64,7 @@ export async function panelOf(record, prepared, id, title, below) {
   const similar = node.tokens ? await others(node, vocabulary, record.id) : [];
   if (similar.length) panel.append(make("p", { class: "others" }, `Other ${unit}s with its strongest tokens: `, ...similar.flatMap((one, at) => [at ? " · " : "", make("a", { href: pageOf(one) }, one)])));
   const list = make("ol");
-  for (const [example, marked, pivot] of found.slice(0, 12)) {
+  for (const [example, marked, pivot] of found.slice(0, EXAMPLES)) {
     const paragraph = make("p", { class: "tokens", dir: "auto" });
     fill(paragraph, record, { ...example, pivot }, "16", marked);
     list.append(make("li", {}, make("span", { class: "value" }, shown(example.activations[pivot])), paragraph, make("cite", {}, `${example.split}: `, make("bdi", {}, shortened(plain(example.title ?? ""), 80)))));

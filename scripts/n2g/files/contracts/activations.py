@@ -18,6 +18,8 @@ TABLES = [
             "tokens with a NaN or infinite activation; if there are any, the neuron has failed and all else is 0",
         ),
         maximum=(pa.float64(), "largest activation on training documents (at least 0)"),
+        lowest=(pa.float64(), "smallest activation on all documents"),
+        highest=(pa.float64(), "largest activation on all documents"),
         mean=(pa.float64(), "mean activation"),
         std=(pa.float64(), "standard deviation"),
         skewness=(pa.float64(), "third standardised moment"),

@@ -1,4 +1,4 @@
-"""Moments and histogram of each unit's activations."""
+"""Moments, range and histogram of each unit's activations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from n2g.method.histogram_bins import EDGES
 
 
 class Moments:
-    """Sums of powers of the activations, and how many fall into each bin."""
+    """Sums of powers of the activations, the smallest and the largest, and how many fall into each bin."""
 
     def __init__(self, units: int, device: str):
         self._sums = torch.zeros(units, 5, dtype=torch.float64, device=device)  # count, sums of x .. x^4
+        self._lowest = torch.full((units,), torch.inf, device=device)
+        self._highest = torch.full((units,), -torch.inf, device=device)
         self._histogram = torch.zeros(units, len(EDGES) + 1, dtype=torch.int64, device=device)
         self._bins = Bins(EDGES, device)
         # On a CPU as many as its caches hold; a GPU works best on all at once.
@@ -29,6 +31,9 @@ class Moments:
             self._add(slice(begin, begin + self._chunk), columns[begin : begin + self._chunk])
 
     def _add(self, units: slice, columns: Float[torch.Tensor, "unit token"]) -> None:
+        lowest, highest = columns.aminmax(dim=1)
+        self._lowest[units] = torch.minimum(self._lowest[units], lowest)
+        self._highest[units] = torch.maximum(self._highest[units], highest)
         wide = columns.double()
         square = wide * wide
         sums = [torch.full_like(wide[:, 0], columns.shape[1]), wide.sum(1), square.sum(1)]
@@ -39,7 +44,7 @@ class Moments:
 
     def forget(self, units: Bool[torch.Tensor, " unit"]) -> None:
         """Discard everything seen of these units."""
-        self._sums[units] = 0
+        self._sums[units] = self._lowest[units] = self._highest[units] = 0
         self._histogram[units] = 0
 
     def columns(self) -> dict[str, np.ndarray | list]:
@@ -55,6 +60,8 @@ class Moments:
         positive = self._histogram[:, torch.as_tensor(lower > 0)].sum(1).cpu().numpy()
         return {
             "tokens": count.astype(np.int64),
+            "lowest": self._lowest.double().cpu().numpy(),
+            "highest": self._highest.double().cpu().numpy(),
             "mean": rounded(m1),
             "std": rounded(std),
             "skewness": rounded(np.where(std > 0, third / safe**3, 0)),
