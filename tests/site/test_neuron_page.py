@@ -87,7 +87,10 @@ def test_what_is_right_on_test_documents_stands_beside_each_pattern(
         page.locator(".patterns tbody tr").all(), pattern_rows(record)[:SHOWN], strict=True
     ):
         tested = record["tested"].get(str(known["node"]), {})
-        right = [f"{hits}/{said}" for said, hits in (tested.get(name, [0, 0]) for name in ("top", "random"))]
+        right = [
+            f"{hits}/{said}" if said else "–"
+            for said, hits in (tested.get(name, [0, 0]) for name in ("top", "random"))
+        ]
         assert row.locator("td").all_inner_texts()[-2:] == right
 
 

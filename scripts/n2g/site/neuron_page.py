@@ -109,9 +109,10 @@ def _drawn(graph: Mapping[str, Any] | None) -> set[str]:
 def _scores(metrics: Mapping[str, Any]) -> dict[str, list]:
     """Columns (test sets) and rows (predictors) of the table of scores; what was not measured is {}.
 
-    The windows are left out: their sample is large enough for a layer, not for a neuron.
+    The windows are left out, as their sample is large enough for a layer, not for a neuron; so are the quantiles,
+    which few neurons fire in and the record holds.
     """
-    known = {key: metrics[key] for key in SETS if metrics.get(key) and key != "windows"}
+    known = {key: metrics[key] for key in ("top", "random") if metrics.get(key)}
     names = [name for name in PREDICTORS if any(name in found for found in known.values())]
     columns = [
         {"title": SETS[key][0], "meaning": SETS[key][1], "firing": found[names[0]].get("firing")}

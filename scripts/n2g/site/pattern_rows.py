@@ -15,7 +15,7 @@ TOKENS = 4  # of a node that are named
 def pattern_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each pattern that fires: `node` (where it ends), `parts` (its elements in the order of the text, as classes
     and words), `share`, `support`, and of the test documents of each set how many of the tokens at which it makes the
-    graph fire are right, as in "5/6"."""
+    graph fire are right."""
     graph = record.get("graph")
     if not graph:
         return []
@@ -33,10 +33,19 @@ def pattern_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
                 ],
                 "share": last.get("share"),
                 "support": last["end"].get("support"),
-                **{name: "{1}/{0}".format(*known.get(name, (0, 0))) for name in ("top", "random")},
+                **{name: _right(*known.get(name, (0, 0))) for name in ("top", "random")},
             }
         )
     return rows
+
+
+def _right(said: int, hits: int) -> str:
+    """How many of the tokens at which a pattern makes the graph fire are right.
+
+    >>> _right(6, 5), _right(0, 0)
+    ('5/6', '–')
+    """
+    return f"{hits}/{said}" if said else "–"
 
 
 def _words(node: Mapping[str, Any], vocabulary: Mapping[str, str]) -> str:
