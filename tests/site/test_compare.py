@@ -113,3 +113,9 @@ def test_a_neuron_that_is_not_here_is_named(page, address):
     expect(page.locator("form output")).to_have_text("L7.N3 is not in this atlas; near: L1.N3, L0.N3, L1.N2.")
     page.goto(f"{address}compare/index.html?a=L0.N1&b=x")
     expect(page.locator("form output")).to_contain_text("The second neuron is missing")
+
+
+def test_the_most_alike_are_offered(page, address):
+    page.goto(f"{address}compare/index.html")
+    page.get_by_role("link", name="L0.N1 and L1.N0").click()
+    expect(page.locator(".sides h2 a")).to_have_text(["L0.N1", "L1.N0"])

@@ -12,6 +12,7 @@ from n2g.files.tables import read_table
 from n2g.ids import NeuronId
 
 SHOWN = 5  # of each kind
+PAIRS = 10  # of all, of each kind
 SIMILAR = {
     "similar": "Similar patterns",
     "subset": "Patterns include this neuron’s",
@@ -59,6 +60,23 @@ def pairs(path: Path, letter: str = "N") -> dict[str, dict[str, dict[str, float]
         found.setdefault(_name(row, letter), {}).setdefault(str(other), {})[SIMILAR[row["kind"]]] = row[
             "score"
         ]
+    return found
+
+
+def most_alike(path: Path, letter: str = "N") -> dict[str, list[tuple[str, str, float]]]:
+    """Title -> (neuron, other neuron, score) of the pairs in `similar.parquet` that are most alike by patterns and by
+    activations, each pair once; letter: in their names."""
+    found: dict[str, list[tuple[str, str, float]]] = {}
+    table = read_table(path, "similar").filter(pc.field("rank") == 0)
+    for kind in ("similar", "behaviour"):
+        best: dict[tuple[NeuronId, NeuronId], float] = {}
+        for row in table.filter(pc.field("kind") == kind).to_pylist():
+            one = NeuronId.of(row["layer"], row["neuron"], row["pole"], letter)
+            other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
+            best[min(one, other), max(one, other)] = row["score"]
+        pairs_of_kind = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]
+        if pairs_of_kind:
+            found[SIMILAR[kind]] = [(str(one), str(other), score) for (one, other), score in pairs_of_kind]
     return found
 
 
