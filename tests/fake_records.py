@@ -118,6 +118,7 @@ def findings(random: Random, texts: dict[int, str], status: str = "ok") -> Findi
     statistics = {name: round(random.random(), 4) for name in names}
     statistics |= {"histogram": histogram, "firing": 12, "tokens": 5000, "lowest": -0.5, "highest": 2.0}
     if status != "ok":
+        statistics |= {"lowest": 0.0, "highest": 0.0}
         reason = "Nothing was above zero." if status == "dead" else "<b>Out of memory</b>"
         return Findings(None, status, reason, statistics)
     scores = {name: round(random.random(), 3) for name in ("precision", "recall", "f1", "correlation")}

@@ -170,7 +170,7 @@ def test_nor_in_a_model_as_wide_as_real_ones(tmp_path: Path) -> None:
     prompts, neurons = draw(9)
     together = Engine(bridge).ask(1, prompts, neurons)
     for threads, count in ((1, 1), (2, 1), (1, 9), (2, 20), (1, 31), (2, 200)):
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads)  # the fixture sets it back
         for begin in range(0, len(prompts), 2 * count + 5):
             some = slice(begin, begin + count)
             apart = Engine(bridge).ask(1, prompts[some], neurons[some])

@@ -68,11 +68,11 @@ def test_phone_width(page, address):
 def test_sorting_a_layer(page, address):
     page.goto(f"{address}layers/L0/index.html")
     page.get_by_role("button", name="F1", exact=True).click()
-    values = [float(text) for text in page.locator("tbody tr td:nth-child(3)").all_inner_texts()]
+    values = [float(text) for text in page.locator("tbody tr td:nth-child(4)").all_inner_texts()]
     assert values == sorted(values, reverse=True)
     assert "sort=F1" in page.url
     page.reload()
-    expect(page.locator("tbody tr td:nth-child(3)")).to_have_text([f"{value:.2f}" for value in values])
+    expect(page.locator("tbody tr td:nth-child(4)")).to_have_text([f"{value:.2f}" for value in values])
 
 
 @pytest.mark.both

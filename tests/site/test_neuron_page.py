@@ -348,15 +348,31 @@ def test_the_stronger_side_is_named(records: dict[str, dict]) -> None:
     assert not context(record | {"statistics": statistics}, None)["about"]["weaker"]
 
 
-def test_the_legend_explains_what_is_drawn(records: dict[str, dict]) -> None:
+def test_the_legend_explains_what_is_drawn(
+    records: dict[str, dict], page: Page, address: str, large: dict
+) -> None:
     record = records["L0.N0"]
     nodes = [
         {"id": 0, "parent": None},
         {"id": 1, "parent": 0, "kind": "token", "tokens": [1], "weights": [1.0]},
     ]
-    assert context(record | {"graph": record["graph"] | {"nodes": nodes}}, None)["drawn"] == set()
+
+    def drawn() -> dict[str, bool]:
+        return context(record | {"graph": record["graph"] | {"nodes": nodes}}, None)["drawn"]
+
+    assert drawn() == {}
     nodes += [{"id": 2, "parent": 1, "kind": "gap", "max": 3}, {"id": 3, "parent": 2, "kind": "start"}]
-    assert context(record | {"graph": record["graph"] | {"nodes": nodes}}, None)["drawn"] == {"free", "start"}
+    assert drawn() == {"free": True, "start": True}
+    end = {"activation": 9.0, "support": 1, "precision": 1.0}
+    nodes += [nodes[1] | {"id": 4 + at, "end": end} for at in range(SHOWN + 1)]
+    assert drawn() == {"free": False, "start": False}, "only with all patterns"
+
+    known = context(large, None)["drawn"]
+    page.goto(address + path_of(large))
+    hidden = page.locator(".legend [hidden]")
+    expect(hidden).to_have_count(sum(not first for first in known.values()))
+    page.get_by_role("button", name="Show all patterns").click()
+    expect(hidden).to_have_count(0)
 
 
 def test_the_head_says_what_the_page_is_about(records: dict[str, dict], page: Page, address: str) -> None:

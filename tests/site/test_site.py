@@ -238,7 +238,18 @@ def test_both_poles_have_pages_that_lead_to_each_other(tmp_path):
     pages = tmp_path / "atlas/neurons/L0"
     assert "../../L0/N1-/index.html" in Page(pages / "N1/index.html").links
     assert "../../L0/N1/index.html" in Page(pages / "N1-/index.html").links
-    assert "negative pole" in (pages / "N1-/index.html").read_text(encoding="utf-8")
+    own, opposite = ((pages / name / "index.html").read_text(encoding="utf-8") for name in ("N1", "N1-"))
+    assert "negative pole" in opposite
+    threshold = number(record["statistics"]["maximum"] / 2)
+    assert f"(at {threshold} or above)" in own and f"(at −{threshold} or below)" in opposite
+    assert "from −0.5 to 2" in own and "from −2 to 0.5" in opposite
+
+
+def test_a_side_without_activations_is_not_the_stronger_one(tmp_path: Path) -> None:
+    (render,) = fake_records.write(tmp_path, layers=1)
+    record = json.loads((render / "L0.N1.json").read_text(encoding="utf-8"))
+    quiet = record["statistics"] | {"lowest": 0.0, "highest": 0.0}
+    assert not neuron_page.context(record | {"statistics": quiet}, None)["about"]["weaker"]
 
 
 def test_the_activation_panel_tells_the_two_thresholds_apart(tmp_path: Path) -> None:

@@ -28,9 +28,8 @@ SHOWN = 20  # of the training documents, and of the test documents in which the 
 TEST_SHOWN = {"random": 2, "top": SHOWN}  # of a set; 4 of the others
 WHOLE = 8  # strongest documents of a split; of the others an excerpt
 TOKENS = 15  # by mean activation
-MOMENTS = (
-    *("density", "maximum", "lowest", "highest", "mean", "std", "skewness", "kurtosis", "firing", "tokens"),
-)
+MOMENTS = ("density", "maximum", "lowest", "highest", "mean", "std", "skewness", "kurtosis")
+COUNTS = ("firing", "tokens")
 KEYS = ("neuron", "pole", "set", "predictor")
 
 
@@ -82,7 +81,8 @@ def read_block(
             graph=line["graph"],
             status=line["status"],
             reason=line.get("reason"),
-            statistics={name: row[name] for name in MOMENTS} | {"histogram": histogram(row["histogram"])},
+            statistics={name: row[name] for name in MOMENTS + COUNTS}
+            | {"histogram": histogram(row["histogram"])},
             metrics=_metrics(rows["evaluate"]),
             top_tokens=_strongest(rows["background"]),
             tested=_hits(rows["nodes"]),

@@ -77,11 +77,11 @@ def line_plot(
         )
     every = -(-len(layers) // LABELS)
     ticks = [(x, layer) for at, (x, layer) in enumerate(zip(across, layers, strict=True)) if at % every == 0]
-    step_up = _round_step((high - low) / 4)
-    marks = [
-        step_up * number for number in range(ceil(low / step_up - 1e-9), floor(high / step_up + 1e-9) + 1)
-    ]
-    if scale is not float:  # whole orders of magnitude
+    if scale is float:
+        apart = _round_step((high - low) / 4)
+        numbers = range(ceil(low / apart - 1e-9), floor(high / apart + 1e-9) + 1)
+        marks = [apart * number for number in numbers]
+    else:  # whole orders of magnitude
         marks = [float(power) for power in range(round(low), round(high) + 1)]
     axis = [
         (
@@ -106,11 +106,9 @@ def line_plot(
 def _round_step(least: float) -> float:
     """The next of 1, 2, 2.5 and 5 times a power of ten, for marks that are easy to read.
 
-    >>> _round_step(0.25), _round_step(9.88), _round_step(0.0)
-    (0.25, 10.0, 1.0)
+    >>> _round_step(0.25), _round_step(9.88)
+    (0.25, 10.0)
     """
-    if least <= 0:
-        return 1.0
     power = 10.0 ** floor(log10(least))
     return next(
         (factor * power for factor in (1, 2, 2.5, 5) if factor * power >= least * (1 - 1e-9)), 10 * power

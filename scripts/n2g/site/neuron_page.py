@@ -92,14 +92,17 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
     }
 
 
-def _drawn(graph: Mapping[str, Any] | None) -> set[str]:
-    """What a graph's picture has beside tokens, which the legend explains: `free` elements, `start`, and a
-    `background`."""
+def _drawn(graph: Mapping[str, Any] | None) -> dict[str, bool]:
+    """What the picture of a graph has beside tokens, which the legend explains: `free` elements, `start`, and a
+    `background`; of each, whether it is among the patterns that are shown at first."""
     if not graph:
-        return set()
+        return {}
     paths = strongest_paths(graph)
-    if len(paths) > PATTERNS:  # as in the short picture
-        graph = only(graph, paths[:PATTERNS])
+    first = only(graph, paths[:PATTERNS]) if len(paths) > PATTERNS else graph  # as in the picture
+    return {kind: kind in _kinds(first) for kind in sorted(_kinds(graph))}
+
+
+def _kinds(graph: Mapping[str, Any]) -> set[str]:
     nodes, strength = graph["nodes"][1:], activations(graph)
     kinds = {"wildcard": "free", "gap": "free", "start": "start"}
     found = {kinds[node["kind"]] for node in nodes if node["kind"] in kinds}
@@ -193,7 +196,7 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
         "firing": statistics.get("firing"),
         "tokens": statistics.get("tokens"),
         "ends": sorted((sign * lowest, sign * highest)) if known else None,
-        "weaker": known and -lowest >= highest,
+        "weaker": known and lowest < 0 and -lowest >= highest,
         "own": known and sign * highest,
         "other": known and sign * lowest,
         "strongest": [

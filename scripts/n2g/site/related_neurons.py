@@ -67,16 +67,18 @@ def most_alike(path: Path, letter: str = "N") -> dict[str, list[tuple[str, str, 
     """Title -> (neuron, other neuron, score) of the pairs in `similar.parquet` that are most alike by patterns and by
     activations, each pair once; letter: in their names."""
     found: dict[str, list[tuple[str, str, float]]] = {}
-    table = read_table(path, "similar").filter(pc.field("rank") == 0)
+    table = read_table(path, "similar")
     for kind in ("similar", "behaviour"):
-        best: dict[tuple[NeuronId, NeuronId], float] = {}
-        for row in table.filter(pc.field("kind") == kind).to_pylist():
+        # A pair is there once or twice.
+        best = table.filter(pc.field("kind") == kind).sort_by([("score", "descending")])[: 4 * PAIRS]
+        scores: dict[tuple[NeuronId, NeuronId], float] = {}
+        for row in best.to_pylist():
             one = NeuronId.of(row["layer"], row["neuron"], row["pole"], letter)
             other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
-            best[min(one, other), max(one, other)] = row["score"]
-        pairs_of_kind = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]
-        if pairs_of_kind:
-            found[SIMILAR[kind]] = [(str(one), str(other), score) for (one, other), score in pairs_of_kind]
+            scores[min(one, other), max(one, other)] = row["score"]
+        ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]
+        if ordered:
+            found[SIMILAR[kind]] = [(str(one), str(other), score) for (one, other), score in ordered]
     return found
 
 

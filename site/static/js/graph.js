@@ -135,7 +135,7 @@ export default function graph(figure) {
     mark("");
   }
 
-  async function choose(group) {
+  async function choose(group, below = false) {
     const same = chosen === group;
     close();
     if (same) return;
@@ -152,13 +152,13 @@ export default function graph(figure) {
     if (chosen !== group) return;
     // A pattern is all nodes on the way to the one where it ends.
     for (const one of words ? pathTo(prepared, Number(node)) : []) byNode(String(one))?.classList.add("within");
-    show(panel);
+    show(panel, below);
   }
 
-  /** Beside the graph, where there are two columns: in sight of what was chosen. */
-  function show(panel) {
+  /** Beside the graph, where there are two columns: in sight of what was chosen, and yet not before a text that was. */
+  function show(panel, below) {
     const evidence = page.querySelector(".evidence");
-    const beside = evidence && evidence.getBoundingClientRect().left > figure.getBoundingClientRect().right - 1;
+    const beside = evidence && !below && evidence.getBoundingClientRect().left > figure.getBoundingClientRect().right - 1;
     if (beside) evidence.querySelector(".examples").before(panel);
     else figure.append(panel);
   }
@@ -201,6 +201,7 @@ export default function graph(figure) {
     button.remove();
     canvas.replaceChildren(document.adoptNode(new DOMParser().parseFromString(svg, "text/html").querySelector("svg")));
     table.tBodies[0].append(...rows.map(patternRow));
+    for (const said of figure.querySelectorAll(".legend [hidden]")) said.hidden = false;
     choosable(canvas, table);
     page.dispatchEvent(new Event("rows"));
   }
@@ -208,12 +209,12 @@ export default function graph(figure) {
   table?.nextElementSibling?.append(...(button ? [button] : []));
 
   /** What a token of an example or the address chooses may be in a pattern that is not shown yet. */
-  async function find(node) {
+  async function find(node, below) {
     if (!byNode(node) && button?.isConnected) await showAll();
     const group = byNode(node);
-    if (group && group !== chosen) choose(group);
+    if (group && group !== chosen) choose(group, below);
   }
-  page.addEventListener("choose", ({ detail }) => find(String(detail)));
+  page.addEventListener("choose", ({ detail }) => find(String(detail), true));
   const asked = new URL(location).searchParams.get("node");
   if (asked) find(asked);
 }

@@ -106,6 +106,12 @@ async function chose(page, token, readout) {
 function walkable(section, readout) {
   const page = section.closest("[data-id]");
   const clear = () => section.querySelectorAll(".current").forEach((one) => one.classList.remove("current"));
+  const leave = () => {
+    clear();
+    for (const one of page.querySelectorAll(".lit")) one.classList.remove("lit");
+    for (const one of section.querySelectorAll(".tokens .marked")) one.classList.remove("marked");
+    readout.replaceChildren();
+  };
   const stand = (paragraph, step) => {
     const now = Number(paragraph.dataset.at ?? paragraph.dataset.pivot) + step;
     const token = paragraph.children[Math.min(Math.max(now, 0), paragraph.children.length - 1)];
@@ -121,10 +127,7 @@ function walkable(section, readout) {
     const paragraph = event.target.closest(".tokens[data-first]");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const current = paragraph?.querySelector(".current");
-    if (event.key === "Escape") {
-      clear();
-      readout.replaceChildren();
-    }
+    if (event.key === "Escape") leave();
     if (current && event.key === "Enter") chose(page, current, readout);
     if (!paragraph || !step) return;
     event.preventDefault();

@@ -60,8 +60,8 @@ class Moments:
         positive = self._histogram[:, torch.as_tensor(lower > 0)].sum(1).cpu().numpy()
         return {
             "tokens": count.astype(np.int64),
-            "lowest": self._lowest.double().cpu().numpy(),
-            "highest": self._highest.double().cpu().numpy(),
+            "lowest": self._lowest.double().cpu().numpy() + 0.0,  # -0.0 is 0.0
+            "highest": self._highest.double().cpu().numpy() + 0.0,
             "mean": rounded(m1),
             "std": rounded(std),
             "skewness": rounded(np.where(std > 0, third / safe**3, 0)),
