@@ -87,7 +87,7 @@ def test_dead_weight_is_named(atlas: Path) -> None:
 
 def test_the_table_ranks_by_effect(atlas: Path) -> None:
     keys = [column["key"] for column in json.loads((atlas / "data" / "table.json").read_text())["columns"]]
-    assert keys.index("loss") + 1 == keys.index("divergence") < keys.index("explanation")
+    assert keys.index("loss") + 1 == keys.index("divergence") > keys.index("depth")
     with (atlas / "data" / "neurons.csv").open() as file:
         found = {row["id"]: (row["loss"], row["divergence"]) for row in csv.DictReader(file)}
     assert found["L0.N0"] == ("-0.25", "0.03")

@@ -1,5 +1,5 @@
 // The map of all neurons: a row per layer, a cell per neuron, on one canvas whatever their number.
-import { allIds, load, make, pageOf, shown } from "./site.js";
+import { allIds, load, pageOf, shown } from "./site.js";
 
 const MARGIN = 28; // pixels left of the cells, for the layers
 const LINE = 11; // pixels from one layer's name to the next, at least
@@ -18,8 +18,7 @@ export default async function map(section) {
   const down = canvas.clientHeight / lines.length;
   const named = Math.ceil(LINE / down);
   let [line, column] = [0, 0];
-  const key = make("span", { class: "map-key" });
-  output.after(key);
+  const ends = section.querySelectorAll(".map-key b");
 
   function draw() {
     const width = Math.max(1, canvas.clientWidth);
@@ -80,7 +79,7 @@ export default async function map(section) {
     say();
     draw();
   });
-  const explain = () => key.replaceChildren(...(select.value === "density" ? ["≤ 10⁻⁶ ", " ≥ 0.1"] : ["0 ", " 1"]).flatMap((end, at) => (at ? [make("i"), end] : [end])), " · ", make("i", { class: "none" }), " no value");
+  const explain = () => (select.value === "density" ? ["≤ 10⁻⁶", "≥ 0.1"] : ["0", "1"]).forEach((end, at) => { ends[at].textContent = end; });
   select.addEventListener("change", explain);
   explain();
   for (const kind of ["focus", "blur"]) canvas.addEventListener(kind, draw);

@@ -13,9 +13,9 @@ globalThis.__md_set = (key, value, storage = localStorage, scope = globalThis.__
 if (location.protocol === "file:") document.documentElement.classList.add("on-disk");
 else document.documentElement.classList.replace("no-js", "js");
 if (new URLSearchParams(location.search).get("embed")) document.documentElement.classList.add("embed");
-// A search: what it asks for, so that nothing moves when its results come.
-const { q, in: group } = Object.fromEntries(new URLSearchParams(location.search));
-document.documentElement.classList.toggle("asked", Boolean(q));
+// A search or a comparison: what it asks for, so that nothing moves when its results come.
+const { q, a, in: group } = Object.fromEntries(new URLSearchParams(location.search));
+document.documentElement.classList.toggle("asked", Boolean(q || a));
 if (group) document.documentElement.dataset.in = group;
 
 const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "slate" : "default";
