@@ -148,6 +148,8 @@ def _shown(text: str, kept: str, based: bool) -> tuple[str, bool]:
 
     based: the same of what precedes the text.
     """
+    if text and text.isascii() and text.isprintable():  # most tokens
+        return text if kept else text.replace(" ", NAMED[" "]), text[-1] != " "
     shown = []
     for character in text:
         written = character if character in kept else _written(character)

@@ -99,7 +99,8 @@ def _drawn(graph: Mapping[str, Any] | None) -> dict[str, bool]:
         return {}
     paths = strongest_paths(graph)
     first = only(graph, paths[:PATTERNS]) if len(paths) > PATTERNS else graph  # as in the picture
-    return {kind: kind in _kinds(first) for kind in sorted(_kinds(graph))}
+    shown = _kinds(first)
+    return {kind: kind in shown for kind in sorted(_kinds(graph))}
 
 
 def _kinds(graph: Mapping[str, Any]) -> set[str]:

@@ -40,7 +40,7 @@ def write_packed(path: Path, text: str | bytes) -> None:
     """Write a gzip file with the same bytes for the same text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = text.encode("utf-8") if isinstance(text, str) else text
-    path.write_bytes(gzip.compress(data, compresslevel=9, mtime=0))
+    path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0))
 
 
 def write_ids(folder: Path, ids: Sequence[NeuronId]) -> None:
