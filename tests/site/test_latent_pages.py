@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -39,6 +40,10 @@ class Words(HTMLParser):
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     renders = fake_records.write(folder, letter="F")
+    rare = renders[0] / "L0.F1.json"
+    record = json.loads(rare.read_text(encoding="utf-8"))
+    record["metrics"]["top"]["graph"]["firing"] = 3
+    rare.write_text(json.dumps(record), encoding="utf-8")
     config = fake_records.CONFIG | {"units": fake_records.UNITS, "site_url": "https://example.org/"}
     encoders = {layer: f"TopK (k = 32), reads blocks.{layer}.hook_resid_post" for layer in range(2)}
     fake_records.write_effects(folder)
@@ -55,6 +60,11 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     build(atlas, renders, ROOT / "site", folder / "no docs", folder / "atlas")
     return folder / "atlas"
+
+
+def test_few_firing_tokens_are_those_of_the_latent(atlas: Path) -> None:
+    page = (atlas / "neurons" / "L0" / "F1" / "index.html").read_text(encoding="utf-8")
+    assert "the latent fires on fewer than 5 tokens" in page and "too few test tokens" in page
 
 
 def test_nothing_is_called_a_neuron(atlas: Path) -> None:

@@ -27,6 +27,11 @@ EVIDENCE = tuple(STAMPED)
 AT_ONCE = 8  # excerpts of a list; the others when someone asks for them
 TITLES = 6
 RELIABLE = 0.5  # of the lower end of the interval of F1
+VERDICTS = {
+    "too few test tokens": f"the neuron fires on fewer than {FEW} tokens of the top test documents",
+    "reliable": f"the lower end of the interval of F1 is at least {RELIABLE}",
+    "weak": f"the lower end of the interval of F1 is below {RELIABLE}",
+}
 LONGEST = 80
 WEIGHTS = {
     "promoted": "Promoted tokens (direct logit effect)",
@@ -66,7 +71,6 @@ def context(record: Mapping[str, Any], svg: str | None) -> dict[str, Any]:
         "record": record,
         "meaning": STATUSES[record["status"]],
         "drawn": _drawn(record.get("graph")),
-        "sign": -1 if record["pole"] == "negative" else 1,
         "name": shortened(plain(record["provenance"].get("name") or ""), LONGEST),
         "svg": Markup(svg) if svg else None,
         **_scores(record.get("metrics") or {}),
@@ -156,17 +160,12 @@ def _score(metrics: Mapping[str, Any]) -> dict | None:
     top, random = (_measured(scores) for scores in found.values())
     firing = found["top"].get("firing") or 0
     word = "too few test tokens" if firing < FEW else "reliable" if top["f1_low"] >= RELIABLE else "weak"
-    means = {
-        "too few test tokens": f"the neuron fires on fewer than {FEW} tokens of the top test documents",
-        "reliable": f"the lower end of the interval of F1 is at least {RELIABLE}",
-        "weak": f"the lower end of the interval of F1 is below {RELIABLE}",
-    }
     others = {name: _measured(scores).get("f1") for name, scores in metrics["top"].items() if name != "graph"}
     known = {name: value for name, value in others.items() if value is not None and name in PREDICTORS}
     best = max(known, key=lambda name: known[name], default=None)
     return {
         "word": word,
-        "means": means[word],
+        "means": VERDICTS[word],
         "firing": firing,
         "f1": top.get("f1"),
         "low": top.get("f1_low"),
@@ -195,11 +194,12 @@ def _about(record: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return {
         "firing": statistics.get("firing"),
+        "threshold": sign * _firing(record),
         "tokens": statistics.get("tokens"),
         "ends": sorted((sign * lowest, sign * highest)) if known else None,
         "weaker": known and lowest < 0 and -lowest >= highest,
-        "own": known and sign * highest,
-        "other": known and sign * lowest,
+        "own": sign * highest if known else None,
+        "other": sign * lowest if known else None,
         "strongest": [
             (elide(visible(record["vocabulary"].get(str(token), f"#{token}"))), mean, count)
             for token, mean, count in record.get("top_tokens") or []
@@ -294,7 +294,7 @@ def _example(index: int, example: Mapping[str, Any], record: Mapping[str, Any], 
 
 def _firing(record: Mapping[str, Any]) -> float:
     """The activation from which the neuron counts as firing."""
-    share = (record["provenance"].get("settings") or {}).get("firing_threshold", Settings().firing_threshold)
+    share = (record["provenance"].get("settings") or {}).get("firing_threshold", Settings.firing_threshold)
     return firing_threshold((record.get("statistics") or {}).get("maximum") or 0.0, share)
 
 

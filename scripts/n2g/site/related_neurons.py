@@ -45,7 +45,7 @@ def similar(path: Path, letter: str = "N") -> dict[str, Lists]:
     """The neurons similar to each neuron, from `similar.parquet`; letter: in their names."""
     found: dict[str, Lists] = {}
     for row in _best(path, "similar"):
-        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
+        other = _other(row, letter)
         found.setdefault(_name(row, letter), {}).setdefault(SIMILAR[row["kind"]], []).append(
             (str(other), row["score"])
         )
@@ -56,7 +56,7 @@ def pairs(path: Path, letter: str = "N") -> dict[str, dict[str, dict[str, float]
     """Neuron -> other neuron -> title -> score: all pairs in `similar.parquet`; letter: in their names."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for row in read_table(path, "similar").to_pylist():
-        other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
+        other = _other(row, letter)
         found.setdefault(_name(row, letter), {}).setdefault(str(other), {})[SIMILAR[row["kind"]]] = row[
             "score"
         ]
@@ -70,11 +70,11 @@ def most_alike(path: Path, letter: str = "N") -> dict[str, list[tuple[str, str, 
     table = read_table(path, "similar")
     for kind in ("similar", "behaviour"):
         # A pair is there once or twice.
-        best = table.filter(pc.field("kind") == kind).sort_by([("score", "descending")])[: 4 * PAIRS]
+        best = table.filter(pc.field("kind") == kind).sort_by([("score", "descending")])[: 2 * PAIRS]
         scores: dict[tuple[NeuronId, NeuronId], float] = {}
         for row in best.to_pylist():
-            one = NeuronId.of(row["layer"], row["neuron"], row["pole"], letter)
-            other = NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)
+            one = _one(row, letter)
+            other = _other(row, letter)
             scores[min(one, other), max(one, other)] = row["score"]
         ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]
         if ordered:
@@ -87,4 +87,12 @@ def _best(path: Path, name: str) -> list[dict[str, Any]]:
 
 
 def _name(row: Mapping[str, Any], letter: str = "N") -> str:
-    return str(NeuronId.of(row["layer"], row["neuron"], row["pole"], letter))
+    return str(_one(row, letter))
+
+
+def _one(row: Mapping[str, Any], letter: str) -> NeuronId:
+    return NeuronId.of(row["layer"], row["neuron"], row["pole"], letter)
+
+
+def _other(row: Mapping[str, Any], letter: str) -> NeuronId:
+    return NeuronId.of(row["other_layer"], row["other_neuron"], row["other_pole"], letter)

@@ -31,7 +31,7 @@ def stamp_tools(
             columns=columns(bool(atlas.rewritten), atlas.measured, atlas.unit),
             similar=similar,
             alike=alike,
-            firing=Settings().firing_threshold,
+            firing=Settings.firing_threshold,
             labelled=any(one["explained"] for one in rows),
             effects=atlas.measured,
             statuses=list(wording.STATUSES),

@@ -173,7 +173,7 @@ export default function neuron(page) {
     markThrough(section, record, node);
   };
   for (const section of sections) {
-    const readout = section.querySelector(".readout") ?? make("output");
+    const readout = section.querySelector(".readout");
     for (const list of section.querySelectorAll("ol:is([data-later], [data-more])")) grow(page, list, () => aroundIn(section), (record) => markThrough(section, record, node));
     // Values come with the first touch.
     if (!chosen) for (const kind of ["pointerover", "focusin"]) section.addEventListener(kind, () => filled.has(section) || refill(section), { once: true });

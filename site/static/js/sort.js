@@ -6,7 +6,7 @@ const value = (row, column) => {
   const neuron = text.match(/^L(\d+)\.[NF](\d+)(-?)$/);
   if (neuron) return Number(neuron[1]) * 1e6 + Number(neuron[2]) * 2 + (neuron[3] ? 1 : 0);
   const right = text.match(/^(\d+)\/(\d+)$/); // of how many
-  if (right) return right[2] === "0" ? null : right[1] / right[2];
+  if (right) return right[1] / right[2];
   if (text === "–") return null;
   return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
 };
